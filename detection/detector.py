@@ -1,0 +1,54 @@
+"""From a picture to detections."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detection.engine import Engine
+from detection.errors import InvalidRequest
+from detection.letterbox import fit
+from detection.model import ModelCard
+from detection.postprocess import maps_to_candidates, nms
+from detection.types import Detections, Integers, Picture
+
+
+class Detector:
+    """A model and the engine that runs it."""
+
+    def __init__(self, card: ModelCard, engine: Engine) -> None:
+        self.card = card
+        self._engine = engine
+        self._anchors = np.array(card.anchors, np.float32)
+        self._class_ids = {label: index for index, label in enumerate(card.labels)}
+
+    def warm_up(self) -> None:
+        """Run the whole way once, on a grey 4:3 picture, so that the first request finds everything ready."""
+        height = self.card.input_size * 3 // 4
+        self.detect(np.full((height, self.card.input_size, 3), 114, np.uint8), confidence=0.25, iou=0.45)
+
+    def class_ids(self, labels: list[str] | None) -> Integers | None:
+        """The ids of labels, None for all; raises InvalidRequest when the model has no such label."""
+        if labels is None:
+            return None
+        unknown = [label for label in labels if label not in self._class_ids]
+        if unknown:
+            known = ", ".join(self.card.labels)
+            raise InvalidRequest(f"classes: {unknown[0][:100]!r} is no label of {self.card.name}; known are {known}")
+        return np.array([self._class_ids[label] for label in labels], np.int64)
+
+    def detect(
+        self, picture: Picture, *, confidence: float, iou: float, class_ids: Integers | None = None
+    ) -> Detections:
+        """Find objects in (H, W, 3) uint8 BGR: letterbox, network, decoding, class-aware NMS.
+
+        Boxes are pixels of `picture`; only `class_ids` are looked for, when given.
+        """
+        height, width = picture.shape[:2]
+        box = fit(width, height, self.card.input_size, self.card.stride)
+        maps = self._engine.infer(box.apply(picture))
+        boxes, scores, ids = maps_to_candidates(maps, self._anchors, self.card.strides, confidence)
+        if class_ids is not None:
+            wanted = np.isin(ids, class_ids)
+            boxes, scores, ids = boxes[wanted], scores[wanted], ids[wanted]
+        kept = nms(boxes, scores, ids, iou)
+        return Detections(box.to_source(boxes[kept]), scores[kept], ids[kept], self.card.labels)

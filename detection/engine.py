@@ -1,0 +1,48 @@
+"""What runs the network: a small seam, and OpenVINO behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from detection.errors import SetupError
+from detection.model import NETWORK, WEIGHTS
+from detection.types import Floats, Picture
+
+
+class Engine(Protocol):
+    """Turns one letterboxed picture into logits."""
+
+    def infer(self, picture: Picture) -> Sequence[Floats]:
+        """Run (H, W, 3) uint8 BGR, sides multiples of the stride; one (channels, h, w) float32 map per scale.
+
+        The maps hold until the next call, and only one call may run at a time.
+        """
+        ...
+
+
+class OpenVINOEngine:
+    """A compiled OpenVINO model, for pictures of any size; each inference uses all cores."""
+
+    def __init__(self, folder: Path, cache: Path | None = None) -> None:
+        import openvino as ov
+
+        for name in (NETWORK, WEIGHTS):
+            if not (folder / name).is_file():
+                raise SetupError(f"{folder} is no model: it has no {name}; add one with python -m model_store add")
+        core = ov.Core()
+        if cache is not None:
+            core.set_property({"CACHE_DIR": str(cache)})
+        try:
+            compiled = core.compile_model(folder / NETWORK, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+        except RuntimeError as exc:
+            reason = str(exc).strip().splitlines()[-1][:200]
+            raise SetupError(f"{folder / NETWORK} is damaged ({reason}): add the model again") from exc
+        self._request = compiled.create_infer_request()
+
+    def infer(self, picture: Picture) -> list[Floats]:
+        self._request.infer(picture[np.newaxis], share_inputs=True)
+        return [tensor.data[0] for tensor in self._request.output_tensors]

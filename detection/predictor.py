@@ -1,0 +1,124 @@
+"""A request in five named steps: fetch, decode, detect, annotate, store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from detection.annotate import annotate
+from detection.contract import (
+    MAX_KEY_BYTES,
+    Box,
+    Detection,
+    ImageSize,
+    ModelName,
+    PredictAnswer,
+    PredictRequest,
+    Timings,
+)
+from detection.detector import Detector
+from detection.engine import OpenVINOEngine
+from detection.images import decode, encode_jpeg
+from detection.model import ModelCard, read_card
+from detection.settings import Settings
+from detection.storage import S3Storage, Storage
+from detection.types import Detections, Picture
+
+
+class Predictor:
+    """The house: everything that a request needs, made once. Thread-safe."""
+
+    def __init__(self, settings: Settings, detector: Detector, storage: Storage) -> None:
+        self.settings = settings
+        self.detector = detector
+        self.storage = storage
+        self._engine_is_free = threading.Lock()
+
+    def predict(self, request: PredictRequest) -> PredictAnswer:
+        """Answer one request; raises a RequestError, and then has written nothing."""
+        settings, card = self.settings, self.detector.card
+        class_ids = self.detector.class_ids(request.classes)
+        timer = StepTimer()
+        with timer.step("fetch"):
+            data, etag = self.storage.fetch(request.filename)
+        with timer.step("decode"):
+            picture = decode(data, name=request.filename, max_pixels=settings.max_image_pixels)
+        # One inference uses all cores: a second one beside it would only slow both down. Waiting is not detecting.
+        with self._engine_is_free, timer.step("detect"):
+            found = self.detector.detect(
+                picture, confidence=request.confidence, iou=request.iou, class_ids=class_ids
+            )
+        with timer.step("annotate"):
+            jpeg = encode_jpeg(annotate(picture, found), settings.jpeg_quality)
+        with timer.step("store"):
+            key = result_key(settings, request, etag, card)
+            location = self.storage.store(key, jpeg)
+        return PredictAnswer(
+            bucket=settings.output_bucket,
+            filename=key,
+            location=location,
+            detections=_to_contract(found),
+            image=_size(picture),
+            model=ModelName(name=card.name, version=card.version),
+            timings_ms=timer.timings(),
+        )
+
+
+class StepTimer:
+    """Measures the five steps of one request, milliseconds."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._steps: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Measure one step."""
+        start = time.perf_counter()
+        yield
+        self._steps[name] = round((time.perf_counter() - start) * 1000, 2)
+
+    def timings(self) -> Timings:
+        """The steps, and the total since the timer was made."""
+        return Timings(**self._steps, total=round((time.perf_counter() - self._start) * 1000, 2))
+
+
+def result_key(settings: Settings, request: PredictRequest, etag: str, card: ModelCard) -> str:
+    """The key of the annotated picture: the picture's own name and a digest of all that shapes the result.
+
+    The same request of the same picture gives the same key, so a repeated request replaces its result by an equal one.
+    """
+    facts = [settings.input_bucket, etag, request.model_dump(), card.name, card.version, settings.jpeg_quality]
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+    stem = f"{settings.result_prefix}{posixpath.splitext(request.filename)[0]}"
+    ending = f"_{digest}.jpg"
+    return stem.encode()[: MAX_KEY_BYTES - len(ending)].decode(errors="ignore") + ending
+
+
+def _to_contract(found: Detections) -> list[Detection]:
+    return [
+        Detection(
+            label=found.label(i),
+            class_id=int(found.class_ids[i]),
+            confidence=round(float(found.scores[i]), 4),
+            box=Box(**dict(zip(("x1", "y1", "x2", "y2"), (round(float(v), 1) for v in found.boxes[i]), strict=True))),
+        )
+        for i in range(len(found))
+    ]
+
+
+def _size(picture: Picture) -> ImageSize:
+    return ImageSize(width=picture.shape[1], height=picture.shape[0])
+
+
+def load_predictor(settings: Settings, folder: Path, cache: Path | None = None) -> Predictor:
+    """Make the house from a model's folder, warmed by one inference; raises SetupError."""
+    detector = Detector(read_card(folder), OpenVINOEngine(folder, cache))
+    detector.warm_up()
+    return Predictor(settings, detector, S3Storage(settings))

@@ -1,0 +1,55 @@
+"""The settings of a serving process, read from the environment once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from dotenv import load_dotenv
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from detection.errors import SetupError
+
+
+class Settings(BaseSettings):
+    """What a serving process is told from outside; every field is the environment variable of that name in capitals."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    input_bucket: str = Field(min_length=3, description="S3 bucket the pictures are read from")
+    output_bucket: str = Field(min_length=3, description="S3 bucket the annotated pictures are written to")
+    model: str = Field(
+        "yolov7-tiny-scenes", min_length=1, description="tag of a model in BentoML's model store: name or name:version"
+    )
+    result_prefix: str = Field("", description="put before the key of every annotated picture, e.g. `annotated/`")
+    result_url: Literal["presigned", "public"] = Field(
+        "presigned", description="what `location` is: `presigned`, or `public` for buckets whose policy is public"
+    )
+    result_url_expires_s: int = Field(3600, ge=1, le=604_800, description="lifetime of a presigned URL, seconds")
+    max_image_bytes: int = Field(20_000_000, ge=1, description="largest picture accepted, bytes")
+    max_image_pixels: int = Field(50_000_000, ge=1, description="largest picture accepted, pixels")
+    jpeg_quality: int = Field(90, ge=1, le=100, description="JPEG quality of the annotated picture")
+    max_queue: int = Field(32, ge=1, description="requests in work or waiting, per process, before 503 is answered")
+    s3_connect_timeout_s: float = Field(2.0, gt=0, description="time to connect to S3, seconds")
+    s3_read_timeout_s: float = Field(5.0, gt=0, description="time to wait for S3's next byte, seconds")
+    s3_attempts: int = Field(3, ge=1, le=10, description="tries per S3 request, the first included")
+
+
+def load_settings(env_file: Path | None = Path(".env")) -> Settings:
+    """Read the settings from the environment, and from `env_file` what the environment does not say.
+
+    The file's AWS_* variables count too, as boto3 reads them from the environment. Raises SetupError with one line
+    that names every setting that is missing or wrong.
+    """
+    if env_file is not None:
+        load_dotenv(env_file, override=False)
+    try:
+        return Settings()  # type: ignore[call-arg]  # The fields come from the environment.
+    except ValidationError as exc:
+        faults = "; ".join(_fault(str(e["loc"][0]).upper(), e["type"], e["msg"]) for e in exc.errors())
+        raise SetupError(f"{faults} (set it in the environment or in .env; the README lists all settings)") from None
+
+
+def _fault(name: str, kind: str, message: str) -> str:
+    return f"{name} is not set" if kind == "missing" else f"{name}: {message}"

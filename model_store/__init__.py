@@ -1,0 +1,1 @@
+"""YOLOv7 weights, converted for OpenVINO, in BentoML's model store."""

@@ -1,0 +1,93 @@
+"""`python -m model_store`: list, show and add models in BentoML's model store."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from detection.errors import SetupError
+from model_store import store
+
+BUNDLED = Path(__file__).parent / "bundled"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status, 1 with one line on standard error when it fails."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except SetupError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m model_store", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    listing = commands.add_parser("list", help="the stored models, newest first")
+    listing.set_defaults(run=_list)
+
+    show = commands.add_parser("show", help="all that is known of a stored model, as JSON")
+    show.add_argument("name", help="name, or name:version")
+    show.set_defaults(run=_show)
+
+    add = commands.add_parser("add", help="put a model into the store")
+    add.add_argument("name", help="bundled (the model that comes with the project), a YOLOv7 variant, or a new name")
+    source = add.add_mutually_exclusive_group()
+    source.add_argument("--random", action="store_true", help="random weights for the variant NAME, for benchmarks")
+    source.add_argument("--weights", type=Path, help="a checkpoint of python -m model_store.training, stored as NAME")
+    add.add_argument("--precision", choices=("fp16", "fp32"), default="fp16", help="of the stored weights")
+    add.set_defaults(run=_add)
+    return parser
+
+
+def _list(_: argparse.Namespace) -> None:
+    rows = [("MODEL", "VARIANT", "INPUT", "PRECISION", "LABELS", "RANDOM")]
+    for card in store.cards():
+        tag, marked = f"{card.name}:{card.version}", "yes" if card.random else "no"
+        rows.append((tag, card.variant, str(card.input_size), card.precision, str(len(card.labels)), marked))
+    if len(rows) == 1:
+        print("no models yet: python -m model_store add bundled", file=sys.stderr)
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _show(options: argparse.Namespace) -> None:
+    print(store.read_card(store.find(options.name)).model_dump_json(indent=2))
+
+
+def _add(options: argparse.Namespace) -> None:
+    if options.name == "bundled":
+        print(f"stored {store.put(BUNDLED)}")
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _convert(options, folder)
+        print(f"stored {store.put(folder)}")
+
+
+def _convert(options: argparse.Namespace, folder: Path) -> None:
+    try:
+        from model_store import convert
+        from model_store.network import VARIANTS
+    except ModuleNotFoundError as exc:
+        raise SetupError(
+            f"converting needs {exc.name}, which serving does not: make convert-tools, or pip install '.[convert]'"
+        ) from None
+    if options.weights:
+        convert.from_training(options.weights, folder, name=options.name, precision=options.precision)
+    elif options.random and options.name in VARIANTS:
+        convert.from_random(options.name, folder, precision=options.precision)
+    elif options.random:
+        raise SetupError(f"no YOLOv7 variant {options.name!r}; known: {', '.join(VARIANTS)}")
+    else:
+        raise SetupError(f"nothing to make {options.name!r} from: give --random or --weights FILE, or name 'bundled'")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

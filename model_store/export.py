@@ -1,0 +1,43 @@
+"""From a torch network to the OpenVINO model that is served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import openvino as ov
+import torch
+from openvino.preprocess import ColorFormat, PrePostProcessor
+
+from detection.model import NETWORK
+from model_store.network import Network
+
+PRECISIONS = ("fp32", "fp16")
+
+
+def to_openvino(network: Network, *, picture_input: bool = True) -> ov.Model:
+    """Convert a network, folded, with any height and width; its outputs are the logits, one map per scale.
+
+    The input is (1, H, W, 3) uint8 BGR, as pictures come from OpenCV, so that the conversion to (1, 3, H, W) RGB in
+    0..1 runs inside the model; without `picture_input` it is the latter. Decoding is left out on purpose: see
+    `detection.postprocess`.
+    """
+    folded = network.fused()
+    side = 2 * network.stride
+    with torch.no_grad():
+        model = ov.convert_model(folded, example_input=torch.zeros(1, 3, side, side))
+    model.reshape([1, 3, -1, -1])
+    if picture_input:
+        steps = PrePostProcessor(model)
+        steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+        steps.input().tensor().set_color_format(ColorFormat.BGR)
+        steps.input().model().set_layout(ov.Layout("NCHW"))
+        steps.input().preprocess().convert_element_type(ov.Type.f32).convert_color(ColorFormat.RGB).scale(255.0)
+        model = steps.build()
+    return model
+
+
+def save(model: ov.Model, folder: Path, precision: str) -> None:
+    """Write model.xml and model.bin into a folder; precision is one of PRECISIONS, of the weights at rest."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"no precision {precision!r}; known: {', '.join(PRECISIONS)}")
+    ov.save_model(model, folder / NETWORK, compress_to_fp16=precision == "fp16")

@@ -1,0 +1,61 @@
+"""Models in BentoML's model store: the only module of this package that imports bentoml."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import bentoml
+from bentoml.exceptions import BentoMLException, NotFound
+
+from detection.errors import SetupError
+from detection.model import CARD, NETWORK, WEIGHTS, ModelCard, read_card
+
+# Marks our models among others in the same store.
+LABELS = {"framework": "openvino", "family": "yolov7"}
+
+RANDOM_SUFFIX = "-random"
+
+
+def content_version(folder: Path) -> str:
+    """A version that says what is inside: 12 hex digits of the SHA-256 of the network and its weights."""
+    digest = hashlib.sha256()
+    for name in (NETWORK, WEIGHTS):
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def put(folder: Path) -> bentoml.Tag:
+    """Copy a model folder into BentoML's model store; what is already there stays. Returns its tag."""
+    card = read_card(folder)
+    tag = bentoml.Tag(card.name, card.version)
+    try:
+        return bentoml.models.get(tag).tag
+    except NotFound:
+        pass
+    metadata = json.loads(card.model_dump_json(exclude_none=True))
+    with bentoml.models.create(tag, labels=LABELS, metadata=metadata) as model:
+        for name in (NETWORK, WEIGHTS, CARD):
+            shutil.copyfile(folder / name, Path(model.path) / name)
+    return tag
+
+
+def find(name: str) -> Path:
+    """The folder of a stored model, by tag: a name for the latest version, or name:version. Raises SetupError."""
+    try:
+        return Path(bentoml.models.get(name).path)
+    except (NotFound, BentoMLException, ValueError):
+        raise SetupError(
+            f"MODEL {name} is not in BentoML's model store: see python -m model_store list, "
+            "or add it with python -m model_store add"
+        ) from None
+
+
+def cards() -> Iterator[ModelCard]:
+    """The cards of all models in the store that this package put there, newest first."""
+    models = [m for m in bentoml.models.list() if (Path(m.path) / CARD).is_file()]
+    for model in sorted(models, key=lambda m: m.creation_time, reverse=True):
+        yield read_card(Path(model.path))
