@@ -6,15 +6,16 @@ import contextvars
 import functools
 import logging
 import sys
-from typing import Any
+from typing import Any, cast
 
 import bentoml
+from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from detection import PredictAnswer, PredictRequest, RequestError, SetupError, load_predictor, load_settings
+from detection import PredictAnswer, PredictRequest, RequestError, Settings, SetupError, load_predictor, load_settings
 from detection.contract import (
     MAX_BODY_BYTES,
     STEPS,
@@ -41,6 +42,7 @@ class Metrics:
     """What /metrics shows beyond BentoML's own; made in the worker, where BentoML has prepared Prometheus."""
 
     def __init__(self) -> None:
+
         from prometheus_client import Counter, Histogram
 
         self.step = Histogram(
@@ -59,6 +61,12 @@ class Metrics:
             self.step.labels(step).observe(timings[step] / 1000)
         for detection in answer.detections:
             self.detections.labels(detection.label).inc()
+
+
+@functools.cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return load_settings()
 
 
 @functools.cache
@@ -91,26 +99,27 @@ class YOLOv7:
 
     def __init__(self) -> None:
         metrics()
-        try:
-            settings = load_settings()
-            self._predictor = load_predictor(settings, store.find(settings.model))
-        except SetupError as exc:
-            stop(exc)
+        self._predictor = load_predictor(settings(), store.find(settings().model))
 
-    @bentoml.api(route="/predict", output_spec=PredictAnswer)
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
+    @staticmethod
+    def check_setup() -> None:
+        """Stop before any worker starts when a setting or the model is missing: workers would be started for ever."""
+        try:
+            store.find(settings().model)
+        except SetupError as exc:
+            sys.stderr.write(f"error: {exc}\n")
+            raise SystemExit(1) from None
+
+    @bentoml.api(route="/predict", output_spec=PredictAnswer)  # type: ignore[untyped-decorator]
     def predict(self, request: PredictRequest, /) -> Response:
         """Find objects in a picture of the input bucket; the annotated picture is written to the output bucket."""
         try:
             answer = self._predictor.predict(request)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001  # Every error becomes the contract's answer.
             return to_response(fail(exc))
         metrics().answered(answer)
         return to_response(success(answer, instance(), request_id.get()))
-
-
-def stop(error: SetupError) -> None:
-    print(f"error: {error}", file=sys.stderr, flush=True)
-    raise SystemExit(1)
 
 
 def to_response(answer: HttpAnswer) -> Response:
@@ -124,7 +133,6 @@ class ContractMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._in_work = 0
-        self._max_queue = load_settings().max_queue
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/docs.json":
@@ -140,9 +148,10 @@ class ContractMiddleware:
         try:
             body = await _read_body(Request(scope, receive))
             parse_request(body, headers.get("content-type"))
-            if self._in_work >= self._max_queue:
-                raise Overloaded(f"{self._max_queue} requests are in work or waiting (MAX_QUEUE): try again later")
-        except Exception as exc:
+            limit = settings().max_queue
+            if self._in_work >= limit:
+                raise Overloaded(f"{limit} requests are in work or waiting (MAX_QUEUE): try again later")
+        except Exception as exc:  # noqa: BLE001
             # An exception must not pass: BentoML would hold the connection until its own timeout.
             await to_response(fail(exc))(scope, receive, send)
             return
@@ -182,30 +191,39 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
+SCHEMA = "#/components/schemas/{model}"
+
+
 @functools.cache
 def openapi() -> dict[str, Any]:
     """BentoML's OpenAPI document with the errors that /predict really answers."""
-    document: dict[str, Any] = YOLOv7.openapi_spec.asdict()
+    document: dict[str, Any] = SERVICE.openapi_spec.asdict()
+    document["openapi"] = "3.1.0"  # pydantic's schemas are of that version.
     schemas = document["components"]["schemas"]
-    error = ErrorAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(error.pop("$defs"))
-    schemas["ErrorAnswer"] = error
-    responses = document["paths"]["/predict"]["post"]["responses"]
-    for status in [s for s in responses if str(s) != "200"]:
-        del responses[status]
+    for model in (PredictRequest, PredictAnswer, ErrorAnswer):
+        schemas.pop(f"{model.__name__}IODescriptor", None)
+        schema = model.model_json_schema(ref_template=SCHEMA)
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
+    operation = document["paths"]["/predict"]["post"]
+    operation["requestBody"] = {"required": True, "content": _content(PredictRequest)}
+    operation["responses"] = {"200": {"description": "What was found", "content": _content(PredictAnswer)}}
     for kind in sorted(_leaves(RequestError), key=lambda k: k.status):
-        responses.setdefault(
-            str(kind.status),
-            {
-                "description": f"{kind.code}: {(kind.__doc__ or '').strip()}",
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}},
-            },
+        description = f"{kind.code}: {(kind.__doc__ or '').strip()}"
+        operation["responses"].setdefault(
+            str(kind.status), {"description": description, "content": _content(ErrorAnswer)}
         )
     return document
+
+
+def _content(model: type[BaseModel]) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": SCHEMA.format(model=model.__name__)}}}
 
 
 def _leaves(kind: type[RequestError]) -> list[type[RequestError]]:
     return [k for sub in kind.__subclasses__() for k in (sub, *_leaves(sub))]
 
 
-YOLOv7.add_asgi_middleware(ContractMiddleware)
+# The decorator has made a bentoml.Service of the class, which mypy cannot see.
+SERVICE = cast("bentoml.Service[Any]", YOLOv7)
+SERVICE.add_asgi_middleware(ContractMiddleware)

@@ -30,7 +30,7 @@ def annotate(picture: Picture, detections: Detections) -> Picture:
     """Return a copy of (H, W, 3) uint8 BGR with a box and a label per detection; line and text grow with the size."""
     canvas = picture.copy()
     height, width = canvas.shape[:2]
-    thickness = max(1, round((width + height) / 700))
+    thickness = max(1, round((width + height) / 450))
     order = range(len(detections) - 1, -1, -1)  # The most confident is drawn last, on top.
     for index in order:
         left, top, right, bottom = _pixels(detections, index, width, height)

@@ -43,7 +43,7 @@ class Letterbox:
         offset = np.array([self.left, self.top] * 2, np.float32)
         gain = np.array([self.source_width / self.inner_width, self.source_height / self.inner_height] * 2, np.float32)
         limit = np.array([self.source_width, self.source_height] * 2, np.float32)
-        return np.clip((boxes - offset) * gain, 0, limit)
+        return np.asarray(np.clip((boxes - offset) * gain, 0, limit), np.float32)
 
 
 def fit(width: int, height: int, size: int, stride: int) -> Letterbox:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from detection.errors import SetupError
 
 CARD = "model.json"
 NETWORK = "model.xml"
 WEIGHTS = "model.bin"
+
+RANDOM_SUFFIX = "-random"
 
 
 class ModelCard(BaseModel):
@@ -37,6 +39,12 @@ class ModelCard(BaseModel):
     licence: str
     tools: dict[str, str] = Field(default_factory=dict)
     evaluation: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _random_shows(self) -> ModelCard:
+        if self.random != self.name.endswith(RANDOM_SUFFIX):
+            raise ValueError(f"the name of a model with random weights, and of no other, ends with {RANDOM_SUFFIX}")
+        return self
 
     @property
     def stride(self) -> int:

@@ -51,9 +51,7 @@ class Predictor:
             picture = decode(data, name=request.filename, max_pixels=settings.max_image_pixels)
         # One inference uses all cores: a second one beside it would only slow both down. Waiting is not detecting.
         with self._engine_is_free, timer.step("detect"):
-            found = self.detector.detect(
-                picture, confidence=request.confidence, iou=request.iou, class_ids=class_ids
-            )
+            found = self.detector.detect(picture, confidence=request.confidence, iou=request.iou, class_ids=class_ids)
         with timer.step("annotate"):
             jpeg = encode_jpeg(annotate(picture, found), settings.jpeg_quality)
         with timer.step("store"):

@@ -45,7 +45,7 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
     if env_file is not None:
         load_dotenv(env_file, override=False)
     try:
-        return Settings()  # type: ignore[call-arg]  # The fields come from the environment.
+        return Settings()
     except ValidationError as exc:
         faults = "; ".join(_fault(str(e["loc"][0]).upper(), e["type"], e["msg"]) for e in exc.errors())
         raise SetupError(f"{faults} (set it in the environment or in .env; the README lists all settings)") from None

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionError,  # noqa: A004  # botocore's name
-    HTTPClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
-)
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import ConnectionError as RefusedError
 
 from detection.errors import ImageNotFound, ImageTooLarge, NotAnImage, StorageRefused, StorageTimeout
 from detection.settings import Settings
@@ -42,7 +36,8 @@ class Storage(Protocol):
 def s3_client(settings: Settings) -> S3Client:
     """Make the one S3 client of a process, with the timeouts and the bounded retries of the settings."""
     custom = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    return boto3.client(
+    # A session of its own: the default one would keep the credentials that it saw first.
+    return boto3.Session().client(
         "s3",
         region_name=os.environ.get("AWS_REGION"),  # boto3 itself reads AWS_DEFAULT_REGION and the profile.
         config=Config(
@@ -114,7 +109,7 @@ def _translated(bucket: str, key: str, verb: str) -> Iterator[None]:
         raise StorageRefused(f"S3 refused to {verb} {key} in bucket {bucket} ({code}): {hint}") from exc
     except (NoCredentialsError, PartialCredentialsError) as exc:
         raise StorageRefused(f"no AWS credentials to {verb} bucket {bucket}: set a role, a profile or keys") from exc
-    except (ConnectionError, HTTPClientError) as exc:  # Refused, timed out, or broken off.
+    except (RefusedError, HTTPClientError) as exc:  # Refused, timed out, or broken off.
         raise StorageTimeout(
             f"S3 did not answer in time to {verb} {key} in bucket {bucket} ({type(exc).__name__}): try again"
         ) from exc

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from detection.errors import SetupError
+from detection.model import read_card
 from model_store import store
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -58,7 +59,7 @@ def _list(_: argparse.Namespace) -> None:
 
 
 def _show(options: argparse.Namespace) -> None:
-    print(store.read_card(store.find(options.name)).model_dump_json(indent=2))
+    print(read_card(store.find(options.name)).model_dump_json(indent=2))
 
 
 def _add(options: argparse.Namespace) -> None:

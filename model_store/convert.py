@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from detection.errors import SetupError
-from detection.model import CARD, ModelCard
+from detection.model import CARD, RANDOM_SUFFIX, ModelCard
 from model_store.coco import COCO_LABELS
 from model_store.export import save, to_openvino
 from model_store.network import Network, build
-from model_store.store import RANDOM_SUFFIX, content_version
+from model_store.store import content_version
 
 INPUT_SIZES = {"yolov7-tiny": 640, "yolov7-w6": 1280}
 OWN_LICENCE = "Apache-2.0"

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-
-Anchors = tuple[tuple[tuple[int, int], ...], ...]
+Anchors = Sequence[Sequence[Sequence[float]]]  # scale, anchor, width and height in pixels
 
 BN_EPS = 1e-3
 BN_MOMENTUM = 0.03
@@ -30,7 +30,8 @@ class Conv(nn.Module):
         self.act = activation
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.bn(self.conv(x)))
+        y: Tensor = self.act(self.bn(self.conv(x)))
+        return y
 
     def fold(self) -> None:
         """Merge the batch norm into the convolution; the outputs in eval mode stay the same."""
@@ -74,15 +75,30 @@ class SPPCSPC(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         pyramid = self.cv4(self.cv3(self.cv1(x)))
         pyramid = self.cv6(self.cv5(torch.cat([pyramid, *(pool(pyramid) for pool in self.m)], 1)))
-        return self.cv7(torch.cat([pyramid, self.cv2(x)], 1))
+        y: Tensor = self.cv7(torch.cat([pyramid, self.cv2(x)], 1))
+        return y
 
 
-class Implicit(nn.Module):
-    """One learned value per channel (the paper's implicit knowledge)."""
+class ImplicitAdd(nn.Module):
+    """Adds one learned value per channel (the paper's implicit knowledge)."""
 
-    def __init__(self, channels: int, mean: float) -> None:
+    mean = 0.0
+
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.implicit = nn.Parameter(torch.normal(mean, 0.02, (1, channels, 1, 1)))
+        self.implicit = nn.Parameter(torch.normal(self.mean, 0.02, (1, channels, 1, 1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.implicit + x
+
+
+class ImplicitMultiply(ImplicitAdd):
+    """Multiplies by one learned value per channel."""
+
+    mean = 1.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.implicit * x
 
 
 class Detect(nn.Module):
@@ -95,11 +111,12 @@ class Detect(nn.Module):
         super().__init__()
         self.classes = classes
         self.strides = tuple(strides)
+        self.channels = tuple(channels[: len(strides)])
         pixels = torch.tensor(anchors, dtype=torch.float32)
         self.register_buffer("anchors", pixels / torch.tensor(strides).view(-1, 1, 1))
         self.register_buffer("anchor_grid", pixels.view(len(strides), 1, -1, 1, 1, 2))
         outputs = pixels.shape[1] * (5 + classes)
-        self.m = nn.ModuleList(nn.Conv2d(c, outputs, 1) for c in channels[: len(strides)])
+        self.m = nn.ModuleList(nn.Conv2d(c, outputs, 1) for c in self.channels)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         return [conv(x) for conv, x in zip(self.m, features, strict=True)]
@@ -111,25 +128,22 @@ class IDetect(Detect):
     def __init__(self, classes: int, anchors: Anchors, strides: Sequence[int], channels: Sequence[int]) -> None:
         super().__init__(classes, anchors, strides, channels)
         outputs = len(anchors[0]) * (5 + classes)
-        self.ia = nn.ModuleList(Implicit(c, 0.0) for c in channels[: len(strides)])
-        self.im = nn.ModuleList(Implicit(outputs, 1.0) for _ in strides)
+        self.ia = nn.ModuleList(ImplicitAdd(c) for c in self.channels)
+        self.im = nn.ModuleList(ImplicitMultiply(outputs) for _ in strides)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        return [
-            im.implicit * conv(x + ia.implicit)
-            for conv, ia, im, x in zip(self.m, self.ia, self.im, features, strict=True)
-        ]
+        return [im(conv(ia(x))) for conv, ia, im, x in zip(self.m, self.ia, self.im, features, strict=True)]
 
     def folded(self) -> Detect:
         """The plain head that gives the same logits, up to rounding."""
-        head = copy.deepcopy(self)
-        for conv, ia, im in zip(head.m, head.ia, head.im, strict=True):
+        head = Detect(self.classes, self.anchor_grid.flatten(1, 4).tolist(), self.strides, self.channels)
+        for conv, (source, ia, im) in zip(head.m, zip(self.m, self.ia, self.im, strict=True), strict=True):
+            assert isinstance(source, nn.Conv2d) and source.bias is not None
+            assert isinstance(ia, ImplicitAdd) and isinstance(im, ImplicitMultiply)
             gain = im.implicit.flatten()
-            shift = (conv.weight * ia.implicit).sum((1, 2, 3))
-            conv.bias = nn.Parameter((conv.bias + shift) * gain)
-            conv.weight = nn.Parameter(conv.weight * gain[:, None, None, None])
-        head.__class__ = Detect
-        del head.ia, head.im
+            shift = (source.weight * ia.implicit).sum((1, 2, 3))
+            conv.bias = nn.Parameter((source.bias + shift) * gain)
+            conv.weight = nn.Parameter(source.weight * gain[:, None, None, None])
         return head
 
 
@@ -143,11 +157,6 @@ class IAuxDetect(IDetect):
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         return super().forward(features[: len(self.m)])
-
-    def folded(self) -> Detect:
-        head = super().folded()
-        del head.m2
-        return head
 
 
 class _Graph:
@@ -228,7 +237,7 @@ class Network(nn.Module):
         return max(self.head.strides)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        outputs: dict[int, Tensor] = {-1: images}
+        outputs: dict[int, Any] = {-1: images}
         for index, (layer, sources) in enumerate(zip(self.model, self.sources, strict=True)):
             inputs = [outputs[s] for s in sources]
             several = isinstance(layer, Concat | Detect)
@@ -236,8 +245,7 @@ class Network(nn.Module):
             for source in set(sources):
                 if self._last_use[source] == index:
                     del outputs[source]
-        maps = outputs[len(self.model) - 1]
-        assert isinstance(maps, list)
+        maps: list[Tensor] = outputs[len(self.model) - 1]
         return maps
 
     def fused(self) -> Network:

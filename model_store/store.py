@@ -17,8 +17,6 @@ from detection.model import CARD, NETWORK, WEIGHTS, ModelCard, read_card
 # Marks our models among others in the same store.
 LABELS = {"framework": "openvino", "family": "yolov7"}
 
-RANDOM_SUFFIX = "-random"
-
 
 def content_version(folder: Path) -> str:
     """A version that says what is inside: 12 hex digits of the SHA-256 of the network and its weights."""
@@ -44,14 +42,22 @@ def put(folder: Path) -> bentoml.Tag:
 
 
 def find(name: str) -> Path:
-    """The folder of a stored model, by tag: a name for the latest version, or name:version. Raises SetupError."""
+    """The folder of a stored model, by tag: a name for the latest version, or name:version.
+
+    Raises SetupError when there is none, or when it was renamed: a model with random weights says so in its name.
+    """
     try:
-        return Path(bentoml.models.get(name).path)
+        model = bentoml.models.get(name)
     except (NotFound, BentoMLException, ValueError):
         raise SetupError(
             f"MODEL {name} is not in BentoML's model store: see python -m model_store list, "
             "or add it with python -m model_store add"
         ) from None
+    folder = Path(model.path)
+    own_name = read_card(folder).name
+    if own_name != model.tag.name:
+        raise SetupError(f"MODEL {name} is really {own_name}: ask for it by that name")
+    return folder
 
 
 def cards() -> Iterator[ModelCard]:

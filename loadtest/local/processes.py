@@ -29,20 +29,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def check_port(port: int, what: str) -> None:
-    """Raise StartError when something already listens on a port of this machine."""
+def check_port(port: int, advice: str) -> None:
+    """Raise StartError, with the advice, when something already listens on a port of this machine."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("0.0.0.0", port))
         except OSError as exc:
             reason = exc.strerror or str(exc)
-            raise StartError(f"port {port} cannot be used ({reason}): stop what uses it or choose another {what}") from exc
+            raise StartError(f"port {port} cannot be used ({reason}): {advice}") from exc
 
 
 @contextlib.contextmanager
 def running(
-    command: Sequence[str | Path], *, env: Mapping[str, str], log: Path, name: str, cwd: Path | None = None
+    command: Sequence[str | Path], *, env: Mapping[str, str], log: Path, cwd: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server in a process group of its own, its output in `log`; on leaving, end the whole group."""
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -61,7 +61,7 @@ def local_s3(folder: Path, *buckets: str, port: int | None = None) -> Iterator[L
     port = port or free_port()
     env = os.environ | {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
     log = folder.parent / f"{folder.name}.log"
-    with running([weed, "mini", *_flags(folder, port)], env=env, log=log, name="SeaweedFS", cwd=folder) as process:
+    with running([weed, "mini", *_flags(folder, port)], env=env, log=log, cwd=folder) as process:
         server = LocalS3(f"http://127.0.0.1:{port}")
         wait_until_ready(process, f"{server.endpoint}/healthz", name="SeaweedFS", log=log, timeout_s=30)
         client = server.client()
@@ -76,14 +76,15 @@ def local_s3(folder: Path, *buckets: str, port: int | None = None) -> Iterator[L
 
 def _flags(folder: Path, port: int) -> list[str]:
     """Everything on loopback and on free ports, and nothing that S3 does not need."""
-    ports = {name: free_port() for part in ("master", "volume", "filer") for name in (f"{part}.port", f"{part}.port.grpc")}
-    ports |= {"s3.port": port, "s3.port.grpc": free_port(), "admin.port": free_port(), "admin.port.grpc": free_port()}
-    ports |= {"s3.port.iceberg": 0, "s3.port.lance": 0}
+    parts = ("master", "volume", "filer", "admin", "s3")
+    ports = {f"{part}.port{kind}": free_port() for part in parts for kind in ("", ".grpc")}
+    ports |= {"s3.port": port, "s3.port.iceberg": 0, "s3.port.lance": 0}
     return [
         f"-dir={folder}",
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
         "-webdav=false",
+        "-s3.autoCreateBucket=false",
         "-volume.preStopSeconds=0",
         "-admin.ui=false",
         "-master.telemetry=false",

@@ -46,7 +46,10 @@ class Plan:
 
 
 def scene_to_input(scene: Scene, size: int, stride: int) -> tuple[Tensor, Tensor]:
-    """Letterbox a scene as serving does: (3, H, W) uint8 RGB, and (N, 5) class, centre x, y, width, height in pixels."""
+    """Letterbox a scene as serving does.
+
+    Returns (3, H, W) uint8 RGB, and (N, 5): class, centre x, centre y, width, height in pixels.
+    """
     height, width = scene.image.shape[:2]
     box = fit(width, height, size, stride)
     picture = np.ascontiguousarray(box.apply(scene.image)[:, :, ::-1].transpose(2, 0, 1))
@@ -70,9 +73,7 @@ class _Batches(Dataset[tuple[Tensor, Tensor]]):
         side = self.plan.side(step)
         # Half of the batches are drawn at the scene's own size and shrunk, as serving shrinks what it is given.
         drawn_at = side if step // len(ASPECTS) % 2 else None
-        pairs = [
-            scene_to_input(render_scene(seed, drawn_at), side, self.plan.stride) for seed in self.plan.seeds(step)
-        ]
+        pairs = [scene_to_input(render_scene(seed, drawn_at), side, self.plan.stride) for seed in self.plan.seeds(step)]
         targets = [
             torch.cat([torch.full((len(rows), 1), float(image)), rows], 1) for image, (_, rows) in enumerate(pairs)
         ]

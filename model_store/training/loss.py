@@ -49,7 +49,7 @@ def detection_loss(head: Detect, maps: Sequence[Tensor], targets: Tensor) -> Los
     """
     box, classes, objectness, count = [], [], [], 0
     for logits, stride, anchors in zip(maps, head.strides, head.anchor_grid, strict=True):
-        grid = logits.float().unflatten(1, (anchors.shape[1], -1))
+        grid = logits.float().view(len(logits), anchors.shape[1], -1, *logits.shape[2:])
         wanted = torch.zeros_like(grid[:, :, 4])
         m = match(targets, anchors.view(-1, 2), stride, (grid.shape[3], grid.shape[4]))
         if len(m.target):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.random import Generator
@@ -31,20 +33,25 @@ def pattern(rng: Generator, kind: str, height: int, width: int, period: float) -
         return np.zeros((height, width), np.float32)
     if kind == "noise":
         grid = rng.random((max(2, int(height / period) + 2), max(2, int(width / period) + 2)), np.float32)
-        return np.clip(cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
+        smooth = cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+        return _unit(smooth)
     angle = rng.uniform(0, np.pi)
     x = np.arange(width, dtype=np.float32)[None] - width / 2
     y = np.arange(height, dtype=np.float32)[:, None] - height / 2
     u = (x * np.cos(angle) + y * np.sin(angle)).astype(np.float32)
     if kind == "gradient":
         return np.asarray(u / (abs(u[0, 0]) + abs(u[0, -1]) + 1e-3) + 0.5, np.float32).clip(0, 1)
-    waves = cv2.multiply(u, 2 * np.pi / period)
+    waves = u * np.float32(2 * np.pi / period)
     if kind == "stripes":
-        return np.clip(np.sin(waves) * 4 + 0.5, 0, 1).astype(np.float32)
+        return _unit(np.sin(waves) * 4 + 0.5)
     v = (y * np.cos(angle) - x * np.sin(angle)) * np.float32(2 * np.pi / period)
     if kind == "checks":
-        return np.clip(np.sin(waves) * np.sin(v) * 6 + 0.5, 0, 1).astype(np.float32)
-    return np.clip((np.cos(waves) + np.cos(v) - 0.9) * 3, 0, 1).astype(np.float32)
+        return _unit(np.sin(waves) * np.sin(v) * 6 + 0.5)
+    return _unit((np.cos(waves) + np.cos(v) - 0.9) * 3)
+
+
+def _unit(values: Any) -> NDArray[np.float32]:
+    return np.asarray(np.clip(values, 0, 1), np.float32)
 
 
 def paint(share: NDArray[np.float32], first: Colour, second: Colour) -> Image:
@@ -55,7 +62,7 @@ def paint(share: NDArray[np.float32], first: Colour, second: Colour) -> Image:
 
 
 def background(rng: Generator, height: int, width: int) -> Image:
-    """A calm backdrop (H, W, 3): one of several patterns in two quiet colours, often with clutter, sometimes blurred."""
+    """A calm backdrop (H, W, 3): a pattern in two quiet colours, often with clutter, sometimes blurred."""
     value, hue = rng.uniform(0.15, 1.0), rng.random()
     first = hsv_colour(hue, rng.uniform(0.0, 0.5), value)
     second = hsv_colour(hue + rng.normal(0, 0.12), rng.uniform(0.0, 0.5), np.clip(value + rng.normal(0, 0.16), 0.1, 1))

@@ -16,20 +16,31 @@ from numpy.typing import NDArray
 from model_store.training.patterns import PATTERNS, Colour, Image, background, contrast, hsv_colour, paint, pattern
 from model_store.training.silhouettes import LABELS, SILHOUETTES, Part
 
-__all__ = ["ASPECTS", "HELD_OUT_SEEDS", "LABELS", "TRAIN_SEEDS", "VALIDATION_SEEDS"]
-__all__ += ["Scene", "render_scene", "scene_size", "write_coco"]
+__all__ = [
+    "ASPECTS",
+    "HELD_OUT_SEEDS",
+    "LABELS",
+    "TRAIN_SEEDS",
+    "VALIDATION_SEEDS",
+    "Scene",
+    "render_scene",
+    "scene_size",
+    "write_coco",
+]
 
-HELD_OUT_SEEDS = range(0, 500)
+HELD_OUT_SEEDS = range(500)
 """Judges the finished model, once; nothing that is chosen during training may look at it."""
 VALIDATION_SEEDS = range(10_000, 10_500)
 TRAIN_SEEDS = range(1_000_000, 1_000_000_000)
 
 ASPECTS = ((4, 3), (3, 4), (1, 1), (16, 9), (3, 2), (2, 3))
-"""Width and height of a scene; seed modulo length picks one, so that a batch of one shape can be chosen by arithmetic."""
+"""Width and height of a scene; seed modulo length picks one, so that arithmetic finds a batch of one shape."""
 LONG_SIDES = (320, 640)
 
 MIN_VISIBLE = 0.5
 """An object is placed only where this share of each object, its own included, stays in sight."""
+MIN_INSIDE = 0.65
+"""The picture's edge cuts off less than the rest of this share, as a neighbour may come to lie on top as well."""
 MIN_CONTRAST = 150.0
 
 _FIXED_POINT_BITS = 4
@@ -72,7 +83,7 @@ def scene_size(seed: int, long_side: int) -> tuple[int, int]:
 
 
 def render_scene(seed: int, long_side: int | None = None) -> Scene:
-    """Render a seed's scene, noise and JPEG artefacts included; the long side, in pixels, is the seed's unless given."""
+    """Render a seed's scene, with noise and JPEG artefacts; its long side, in pixels, is the seed's unless given."""
     rng = np.random.default_rng(seed)
     own_side = int(rng.integers(LONG_SIDES[0], LONG_SIDES[1] + 1))
     height, width = scene_size(seed, long_side or own_side)
@@ -128,7 +139,7 @@ def _claim(stamp: _Stamp, owner: NDArray[np.int16], areas: list[int]) -> int:
     covered = stamp.alpha >= 128
     seen = covered[patch]
     area = int(covered.sum())
-    if seen.sum() < max(MIN_VISIBLE + 0.15, MIN_VISIBLE) * area:
+    if seen.sum() < MIN_INSIDE * area:
         return 0
     below = np.bincount(owner[place][seen].astype(np.int64) + 1, minlength=len(areas) + 1)[1:]
     for index in np.flatnonzero(below):
@@ -158,9 +169,12 @@ def _paint(rng: Generator, image: Image, stamp: _Stamp) -> None:
     colours = np.empty((height, width, 3), np.uint8)
     colours[:] = rim.astype(np.uint8)
     for part, contours in zip(stamp.parts, stamp.outlines, strict=True):
-        cover = np.zeros((height, width), np.uint8)
-        cv2.fillPoly(cover, contours, 255, cv2.LINE_AA, _FIXED_POINT_BITS)
-        _blend(colours, texture if part.tone == "body" else tones[part.tone], cover)
+        if part.tone == "body":
+            cover = np.zeros((height, width), np.uint8)
+            cv2.fillPoly(cover, contours, 255, cv2.LINE_AA, _FIXED_POINT_BITS)
+            _blend(colours, texture, cover)
+        else:
+            cv2.fillPoly(colours, contours, tones[part.tone].tolist(), cv2.LINE_AA, _FIXED_POINT_BITS)
     if rng.random() < 0.4:
         _shade(rng, image, stamp)
     _blend(image[place], colours[patch], stamp.alpha[patch])
@@ -174,7 +188,7 @@ def _blend(target: Image, source: Image | Colour, alpha: Image) -> None:
 def _shade(rng: Generator, image: Image, stamp: _Stamp) -> None:
     """Darken the picture where the stamp throws a soft shadow, in place."""
     reach = max(2, round(max(image.shape) * 0.012))
-    soft = cv2.blur(cv2.copyMakeBorder(stamp.alpha, *([reach] * 4), cv2.BORDER_CONSTANT, value=0), (reach, reach))
+    soft = cv2.blur(np.pad(stamp.alpha, reach), (reach, reach))
     shift = int(rng.integers(1, reach + 1))
     shadow = _Stamp(stamp.left - reach + shift, stamp.top - reach + shift, np.asarray(soft, np.uint8), [], ())
     place, patch = shadow.clip(*image.shape[:2])

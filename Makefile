@@ -1,0 +1,43 @@
+# One word per chore. `make` alone prints them.
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PORT ?= 3000
+export BENTOML_DO_NOT_TRACK := True
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help serve test check format bench train convert-tools clean
+
+help: ## This list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+serve: $(VENV)/.local ## Serve on port 3000 with a local S3, and show one request; ONCE=1 stops after it, PORT= moves it
+	@$(PYTHON) -m loadtest.local.serve --port $(PORT) $(if $(ONCE),--once)
+
+test: $(VENV)/.dev ## Run all tests
+	@$(PYTHON) -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## Lint, types and format; reads only
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+
+format: $(VENV)/.dev ## Write the format that check wants
+	@$(VENV)/bin/ruff check --fix-only . && $(VENV)/bin/ruff format .
+
+bench: $(VENV)/.dev ## Measure engines and whole requests side by side; writes loadtest/bench/engines.json and .md
+	@$(PYTHON) -m loadtest.bench $(ARGS)
+
+train: $(VENV)/.dev ## Train the bundled model from scratch (about an hour on two cores); ARGS=--resume goes on
+	@$(PYTHON) -m model_store.training $(ARGS)
+
+convert-tools: $(VENV)/.dev ## Install what converting and training models needs, torch above all
+
+clean: ## Remove the virtual environment and local data; models in BentoML's store stay
+	rm -rf $(VENV) .local .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/.local: requirements/local.txt requirements/service.txt
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 10) and "error: Python 3.10 or later is needed, this is " + sys.version.split()[0])'
+	@echo "Setting up $(VENV), once; about a minute"
+	@python3 -m venv $(VENV) && $(PYTHON) -m pip install --quiet -r $< && touch $@
+
+$(VENV)/.dev: $(VENV)/.local requirements/dev.txt requirements/convert.txt requirements/torch.txt
+	@echo "Adding what tests and converting need, once; some minutes"
+	@$(PYTHON) -m pip install --quiet -r requirements/dev.txt && $(PYTHON) -m pip install --quiet -r requirements/torch.txt && touch $@

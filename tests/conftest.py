@@ -1,0 +1,144 @@
+"""The real parts that tests share: a SeaweedFS, the bundled model in a store of its own, a `bentoml serve` process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from detection.settings import Settings
+from detection.types import Picture
+from loadtest.local.processes import free_port
+from loadtest.local.s3 import LocalS3, local_s3
+from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET, LocalService, local_service
+from model_store.training.scenes import HELD_OUT_SEEDS, Scene, render_scene
+
+BUNDLED = Path(__file__).parents[1] / "model_store" / "bundled"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _bentoml_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A model store of the tests' own, set before anything imports bentoml."""
+    os.environ["BENTOML_HOME"] = str(tmp_path_factory.mktemp("bentoml"))
+    os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting and no credential of whoever runs the tests reaches them."""
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name.lower() in Settings.model_fields:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(scope="session")
+def bundled_tag() -> str:
+    """The bundled model, in the tests' store."""
+    from model_store import store
+
+    return str(store.put(BUNDLED))
+
+
+@pytest.fixture
+def own_home(bundled_tag: str, tmp_path: Path) -> str:
+    """A BentoML home with the bundled model for one more service: each wipes the metrics of its home when it starts."""
+    home = tmp_path / "home"
+    shutil.copytree(Path(os.environ["BENTOML_HOME"]) / "models", home / "models")
+    return str(home)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalS3]:
+    """A real S3 server with both buckets."""
+    with local_s3(tmp_path_factory.mktemp("s3") / "data", INPUT_BUCKET, OUTPUT_BUCKET) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def service(s3: LocalS3, bundled_tag: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    """A real `bentoml serve` with the bundled model."""
+    log = tmp_path_factory.mktemp("service") / "service.log"
+    env = {"MODEL": bundled_tag, "S3_ATTEMPTS": "2"}
+    with local_service(s3, port=free_port(), log=log, env=env) as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.body)
+
+
+def send(url: str, body: object = None, *, method: str = "POST", headers: Mapping[str, str] | None = None) -> Answer:
+    """Send bytes as they are, anything else as JSON."""
+    data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json", **(headers or {})}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read())
+    except urllib.error.HTTPError as exc:
+        return Answer(exc.code, {k.lower(): v for k, v in exc.headers.items()}, exc.read())
+
+
+def predict(service: LocalService, body: object, **headers: str) -> Answer:
+    """POST /predict."""
+    return send(f"{service.url}/predict", body, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+
+def results(s3: LocalS3) -> set[str]:
+    """The keys in the output bucket."""
+    return {entry["Key"] for entry in s3.client().list_objects_v2(Bucket=OUTPUT_BUCKET).get("Contents", [])}
+
+
+def upload(s3: LocalS3, key: str, data: bytes) -> str:
+    """Put an object into the input bucket; returns its key."""
+    s3.client().put_object(Bucket=INPUT_BUCKET, Key=key, Body=data)
+    return key
+
+
+def to_jpeg(picture: Picture, quality: int = 95) -> bytes:
+    """A JPEG file of (H, W, 3) BGR."""
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def smooth_picture(width: int, height: int, seed: int = 0) -> Picture:
+    """A picture that every codec keeps nearly as it is: (height, width, 3) uint8 BGR."""
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.float32)
+    soft = cv2.GaussianBlur(noise, (0, 0), 9)
+    return np.asarray(cv2.normalize(soft, np.zeros_like(soft), 0, 255, cv2.NORM_MINMAX), np.uint8)
+
+
+@pytest.fixture(scope="session")
+def scene() -> Scene:
+    """A held-out scene with several objects."""
+    return render_scene(HELD_OUT_SEEDS[7], 640)
+
+
+def wait_for(condition: Any, timeout_s: float = 10.0) -> bool:
+    """Whether a condition comes true in time."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False

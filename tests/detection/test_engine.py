@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detection.engine import OpenVINOEngine
+from detection.errors import SetupError
+from detection.model import read_card
+from tests.conftest import BUNDLED, smooth_picture
+
+
+def test_the_engine_takes_pictures_of_any_size() -> None:
+    engine = OpenVINOEngine(BUNDLED)
+    channels = 3 * (5 + len(read_card(BUNDLED).labels))
+    for height, width in ((256, 320), (320, 256), (32, 320), (256, 320)):
+        shapes = [m.shape for m in engine.infer(smooth_picture(width, height))]
+        assert shapes == [(channels, height // s, width // s) for s in (8, 16, 32)]
+
+
+def test_the_engine_gives_the_same_for_the_same_picture_after_another() -> None:
+    engine = OpenVINOEngine(BUNDLED)
+    first = [m.copy() for m in engine.infer(smooth_picture(320, 256, 1))]
+    engine.infer(smooth_picture(256, 320, 2))
+    for before, after in zip(first, engine.infer(smooth_picture(320, 256, 1)), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("name", ["model.xml", "model.bin", "model.json"])
+def test_a_model_that_lacks_a_file_is_named(name: str, tmp_path: Path) -> None:
+    folder = shutil.copytree(BUNDLED, tmp_path / "model")
+    (folder / name).unlink()
+    with pytest.raises(SetupError, match=f"is no model: it has no {name}"):
+        read_card(folder)
+        OpenVINOEngine(folder)
+
+
+@pytest.mark.parametrize("name", ["model.xml", "model.json"])
+def test_a_damaged_model_is_one_clear_line(name: str, tmp_path: Path) -> None:
+    folder = shutil.copytree(BUNDLED, tmp_path / "model")
+    (folder / name).write_bytes((folder / name).read_bytes()[:500])
+    with pytest.raises(SetupError, match=f"{name} is damaged .*: add the model again") as caught:
+        read_card(folder)
+        OpenVINOEngine(folder)
+    assert "\n" not in str(caught.value)

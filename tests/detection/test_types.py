@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from detection.types import Detections
+
+BOXES, SCORES, IDS = np.zeros((2, 4), np.float32), np.zeros(2, np.float32), np.zeros(2, np.int64)
+
+
+def test_detections_know_their_labels() -> None:
+    found = Detections(BOXES, SCORES, np.array([1, 0]), ("bus", "car"))
+    assert (len(found), found.label(0), found.label(1)) == (2, "car", "bus")
+
+
+@pytest.mark.parametrize(
+    ("boxes", "scores", "ids", "message"),
+    [
+        (np.zeros((2, 5), np.float32), SCORES, IDS, r"boxes must have shape \(2, 4\), but has \(2, 5\)"),
+        (BOXES, np.zeros(3, np.float32), IDS, r"scores must have shape \(2,\), but has \(3,\)"),
+        (BOXES, SCORES, np.zeros(1, np.int64), r"class_ids must have shape \(2,\), but has \(1,\)"),
+        (BOXES, SCORES, np.array([0, 2]), r"class_ids must lie in 0..1, but are \[0, 2\]"),
+    ],
+)
+def test_detections_that_do_not_agree_are_refused(boxes: object, scores: object, ids: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Detections(boxes, scores, ids, ("bus", "car"))  # type: ignore[arg-type]
