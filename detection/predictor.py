@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import posixpath
 import threading
 import time
@@ -30,6 +31,9 @@ from detection.settings import Settings
 from detection.storage import S3Storage, Storage
 from detection.types import Detections, Picture
 
+# Under BentoML's own logger, whose level and format its users set.
+logger = logging.getLogger("bentoml.yolov7")
+
 
 class Predictor:
     """The house: everything that a request needs, made once. Thread-safe."""
@@ -44,17 +48,17 @@ class Predictor:
         """Answer one request; raises a RequestError, and then has written nothing."""
         settings, card = self.settings, self.detector.card
         class_ids = self.detector.class_ids(request.classes)
-        timer = StepTimer()
-        with timer.step("fetch"):
+        clock = Stopwatch()
+        with clock.measure("fetch"):
             data, etag = self.storage.fetch(request.filename)
-        with timer.step("decode"):
+        with clock.measure("decode"):
             picture = decode(data, name=request.filename, max_pixels=settings.max_image_pixels)
         # One inference uses all cores: a second one beside it would only slow both down. Waiting is not detecting.
-        with self._engine_is_free, timer.step("detect"):
+        with self._engine_is_free, clock.measure("detect"):
             found = self.detector.detect(picture, confidence=request.confidence, iou=request.iou, class_ids=class_ids)
-        with timer.step("annotate"):
+        with clock.measure("annotate"):
             jpeg = encode_jpeg(annotate(picture, found), settings.jpeg_quality)
-        with timer.step("store"):
+        with clock.measure("store"):
             key = result_key(settings, request, etag, card)
             location = self.storage.store(key, jpeg)
         return PredictAnswer(
@@ -64,27 +68,27 @@ class Predictor:
             detections=_to_contract(found),
             image=_size(picture),
             model=ModelName(name=card.name, version=card.version),
-            timings_ms=timer.timings(),
+            timings_ms=Timings(**clock.laps_ms, total=clock.total_ms()),
         )
 
 
-class StepTimer:
-    """Measures the five steps of one request, milliseconds."""
+class Stopwatch:
+    """Measures named parts of something, milliseconds."""
 
     def __init__(self) -> None:
         self._start = time.perf_counter()
-        self._steps: dict[str, float] = {}
+        self.laps_ms: dict[str, float] = {}
 
     @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Measure one step."""
+    def measure(self, name: str) -> Iterator[None]:
+        """Measure one part."""
         start = time.perf_counter()
         yield
-        self._steps[name] = round((time.perf_counter() - start) * 1000, 2)
+        self.laps_ms[name] = round((time.perf_counter() - start) * 1000, 2)
 
-    def timings(self) -> Timings:
-        """The steps, and the total since the timer was made."""
-        return Timings(**self._steps, total=round((time.perf_counter() - self._start) * 1000, 2))
+    def total_ms(self) -> float:
+        """Time since the stopwatch was made, the gaps between the parts included."""
+        return round((time.perf_counter() - self._start) * 1000, 2)
 
 
 def result_key(settings: Settings, request: PredictRequest, etag: str, card: ModelCard) -> str:
@@ -117,6 +121,12 @@ def _size(picture: Picture) -> ImageSize:
 
 def load_predictor(settings: Settings, folder: Path, cache: Path | None = None) -> Predictor:
     """Make the house from a model's folder, warmed by one inference; raises SetupError."""
-    detector = Detector(read_card(folder), OpenVINOEngine(folder, cache))
-    detector.warm_up()
-    return Predictor(settings, detector, S3Storage(settings))
+    clock = Stopwatch()
+    with clock.measure("compile"):
+        detector = Detector(read_card(folder), OpenVINOEngine(folder, cache))
+    with clock.measure("warm_up"):
+        detector.warm_up()
+    with clock.measure("s3_client"):
+        storage = S3Storage(settings)
+    logger.info("loaded %s:%s, %s", detector.card.name, detector.card.version, json.dumps({"load_ms": clock.laps_ms}))
+    return Predictor(settings, detector, storage)

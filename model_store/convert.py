@@ -20,15 +20,20 @@ INPUT_SIZES = {"yolov7-tiny": 640, "yolov7-w6": 1280}
 OWN_LICENCE = "Apache-2.0"
 
 
-def from_random(variant: str, folder: Path, *, precision: str = "fp16", seed: int = 0) -> ModelCard:
-    """Write a randomly initialised model, named after its variant with RANDOM_SUFFIX: right speed, wrong answers."""
+def random_network(variant: str, seed: int = 0) -> Network:
+    """A network of 80 classes that is as much work as a trained one, and finds nothing."""
     torch.manual_seed(seed)
     network = build(variant, len(COCO_LABELS))
     _settle(network)
-    return _write(
-        network,
+    return network
+
+
+def from_random(variant: str, folder: Path, *, precision: str = "fp16", seed: int = 0) -> ModelCard:
+    """Write a randomly initialised model, named after its variant with RANDOM_SUFFIX: right speed, wrong answers."""
+    return write_model(
+        random_network(variant, seed),
         folder,
-        precision,
+        precision=precision,
         name=variant + RANDOM_SUFFIX,
         variant=variant,
         labels=COCO_LABELS,
@@ -68,10 +73,10 @@ def from_training(checkpoint: Path, folder: Path, *, name: str, precision: str =
     except (OSError, RuntimeError, KeyError, ValueError, EOFError) as exc:
         reason = (str(exc).strip() or type(exc).__name__).splitlines()[0][:200]
         raise SetupError(f"{checkpoint} is no checkpoint of python -m model_store.training ({reason})") from None
-    return _write(
+    return write_model(
         network,
         folder,
-        precision,
+        precision=precision,
         name=name,
         variant=data["variant"],
         labels=tuple(data["labels"]),
@@ -83,7 +88,8 @@ def from_training(checkpoint: Path, folder: Path, *, name: str, precision: str =
     )
 
 
-def _write(network: Network, folder: Path, precision: str, **facts: Any) -> ModelCard:
+def write_model(network: Network, folder: Path, *, precision: str, **facts: Any) -> ModelCard:
+    """Convert a network into a model folder; the facts are the card's fields that the network does not know."""
     save(to_openvino(network), folder, precision)
     head = network.head
     card = ModelCard(

@@ -21,10 +21,14 @@ def to_openvino(network: Network, *, picture_input: bool = True) -> ov.Model:
     0..1 runs inside the model; without `picture_input` it is the latter. Decoding is left out on purpose: see
     `detection.postprocess`.
     """
-    folded = network.fused()
-    side = 2 * network.stride
-    with torch.no_grad():
-        model = ov.convert_model(folded, example_input=torch.zeros(1, 3, side, side))
+    stride = network.stride
+    height, width = torch.export.Dim("height"), torch.export.Dim("width")  # in strides
+    program = torch.export.export(
+        network.fused(),
+        (torch.zeros(1, 3, 2 * stride, 3 * stride),),
+        dynamic_shapes={"images": {2: stride * height, 3: stride * width}},
+    )
+    model = ov.convert_model(program)
     model.reshape([1, 3, -1, -1])
     if picture_input:
         steps = PrePostProcessor(model)

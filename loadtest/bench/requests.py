@@ -1,0 +1,104 @@
+"""Whole requests, the service over HTTP beside the old design, against a real S3; and the way to the first answer."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from detection.annotate import annotate
+from detection.letterbox import fit
+from detection.postprocess import maps_to_candidates, nms
+from detection.types import Detections, Picture
+from loadtest.bench.engines import Subject, to_tensor
+from loadtest.local.processes import free_port
+from loadtest.local.s3 import LocalS3
+from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET, local_service, post
+from model_store import store
+from model_store.network import Network
+
+KEY = "bench.jpg"
+PICTURE_BYTES = 500_000
+WIDTH, HEIGHT = 1600, 1200
+
+
+def half_megabyte_picture() -> tuple[Picture, bytes]:
+    """A 4:3 picture, (1200, 1600, 3) BGR, and its JPEG file of about half a megabyte."""
+    noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.float32)
+    soft = cv2.GaussianBlur(noise, (0, 0), 1.2)
+    picture = np.asarray(cv2.normalize(soft, np.zeros_like(soft), 0, 255, cv2.NORM_MINMAX), np.uint8)
+    files = (cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, q])[1].tobytes() for q in range(30, 100))
+    return picture, min(files, key=lambda data: abs(len(data) - PICTURE_BYTES))
+
+
+@dataclass
+class Served:
+    """The service, asked over HTTP; keeps the step times of its answers."""
+
+    url: str
+    timings_ms: list[dict[str, float]] = field(default_factory=list)
+
+    def __call__(self) -> None:
+        status, body = post(f"{self.url}/predict", json.dumps({"filename": KEY}).encode())
+        if status != 200:
+            raise RuntimeError(f"the service answered {status}: {body.decode()}")
+        self.timings_ms.append(json.loads(body)["timings_ms"])
+
+
+def old_request(subject: Subject, s3: LocalS3, load: Callable[[], Network]) -> Callable[[], None]:
+    """A whole request as of old, without HTTP around it, which is in its favour: S3, OpenCV, torch, S3."""
+    client = s3.client()
+    anchors = np.array(subject.card.anchors, np.float32)
+
+    def request() -> None:
+        data = client.get_object(Bucket=INPUT_BUCKET, Key=KEY)["Body"].read()
+        picture = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+        box = fit(picture.shape[1], picture.shape[0], subject.card.input_size, subject.card.stride)
+        with torch.no_grad():
+            maps = [m[0].numpy() for m in load()(to_tensor(box.apply(picture)))]
+        boxes, scores, ids = maps_to_candidates(maps, anchors, subject.card.strides, 0.25)
+        kept = nms(boxes, scores, ids, 0.45)
+        found = Detections(box.to_source(boxes[kept]), scores[kept], ids[kept], subject.card.labels)
+        jpeg = cv2.imencode(".jpg", annotate(picture, found))[1].tobytes()
+        client.put_object(Bucket=OUTPUT_BUCKET, Key="old.jpg", Body=jpeg)
+
+    return request
+
+
+@contextlib.contextmanager
+def served(subject: Subject, s3: LocalS3, folder: Path) -> Iterator[tuple[Served, dict[str, float]]]:
+    """Run the service with a subject's model; gives the way to ask it, and how its start was spent, milliseconds."""
+    tag = store.put(subject.folder)
+    log = folder / "service.log"
+    start = time.perf_counter()
+    with local_service(s3, port=free_port(), log=log, env={"MODEL": str(tag)}) as service:
+        ready = time.perf_counter()
+        ask = Served(service.url)
+        ask()
+        answered = time.perf_counter()
+        found = re.search(r"\{\"load_ms\".*?\}\}", log.read_text())
+        load = json.loads(found.group())["load_ms"] if found else {}
+        rest = (ready - start) * 1000 - sum(load.values())
+        yield (
+            ask,
+            {
+                "python and BentoML, twice: the parent and its worker": rest,
+                "compile the model": load.get("compile", 0.0),
+                "one inference to warm up": load.get("warm_up", 0.0),
+                "S3 client": load.get("s3_client", 0.0),
+                "first answer": (answered - ready) * 1000,
+            },
+        )
+
+
+def upload(s3: LocalS3, data: bytes) -> None:
+    """Put the picture where both designs read it."""
+    s3.client().put_object(Bucket=INPUT_BUCKET, Key=KEY, Body=data)

@@ -1,0 +1,52 @@
+"""Interleaved measuring: one sample of each candidate per round, so that a noisy moment hits all alike."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Seconds of each round."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median_ms(self) -> float:
+        """Median, milliseconds."""
+        return statistics.median(self.seconds) * 1000
+
+    @property
+    def quartiles_ms(self) -> tuple[float, float]:
+        """First and third quartile, milliseconds."""
+        low, _, high = statistics.quantiles(self.seconds, n=4, method="inclusive")
+        return low * 1000, high * 1000
+
+    def to_json(self) -> dict[str, object]:
+        """Everything, for the JSON file."""
+        low, high = self.quartiles_ms
+        rounded = [round(s * 1000, 2) for s in self.seconds]
+        return {
+            "median_ms": round(self.median_ms, 2),
+            "quartiles_ms": [round(low, 2), round(high, 2)],
+            "samples_ms": rounded,
+        }
+
+
+def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Samples]:
+    """Time each candidate once per round, after one round that does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for number in range(rounds + 1):
+        for name, candidate in candidates.items():
+            sys.stderr.write(f"\rround {number} of {rounds}: {name:<40}")
+            sys.stderr.flush()
+            start = time.perf_counter()
+            candidate()
+            if number:
+                seconds[name].append(time.perf_counter() - start)
+    sys.stderr.write("\r" + " " * 70 + "\r")
+    return {name: Samples(tuple(values)) for name, values in seconds.items()}

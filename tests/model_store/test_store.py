@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import bentoml
+import pytest
+
+from detection.errors import SetupError
+from detection.model import CARD, NETWORK, WEIGHTS, read_card
+from model_store import store
+from model_store.__main__ import main
+from tests.conftest import BUNDLED
+
+
+def test_the_bundled_model_is_small_and_whole() -> None:
+    assert sum((BUNDLED / name).stat().st_size for name in (NETWORK, WEIGHTS, CARD)) <= 13_000_000
+    assert store.content_version(BUNDLED) == read_card(BUNDLED).version
+
+
+def test_put_keeps_the_card_as_metadata(bundled_tag: str) -> None:
+    model = bentoml.models.get(bundled_tag)
+    card = read_card(BUNDLED)
+    assert model.info.metadata["labels"] == list(card.labels)
+    assert model.info.metadata["variant"] == "yolov7-tiny"
+    assert model.info.labels["family"] == "yolov7"
+    assert read_card(store.find(bundled_tag)) == card
+
+
+def test_putting_the_same_model_twice_gives_one_version(bundled_tag: str) -> None:
+    before = len(bentoml.models.list())
+    assert str(store.put(BUNDLED)) == bundled_tag
+    assert len(bentoml.models.list()) == before
+
+
+def test_find_takes_a_name_or_a_version(bundled_tag: str) -> None:
+    assert store.find(bundled_tag) == store.find(bundled_tag.partition(":")[0])
+
+
+@pytest.mark.parametrize("name", ["unknown", "yolov7-tiny-scenes:0123", "Not A Name!"])
+def test_find_says_what_to_do_about_a_missing_model(name: str, bundled_tag: str) -> None:
+    with pytest.raises(SetupError, match=f"MODEL {name} is not in BentoML's model store"):
+        store.find(name)
+
+
+def test_a_model_under_a_borrowed_name_is_refused() -> None:
+    with bentoml.models.create("yolov7-w6") as model:
+        for name in (NETWORK, WEIGHTS, CARD):
+            shutil.copyfile(BUNDLED / name, Path(model.path) / name)
+    with pytest.raises(SetupError, match="MODEL yolov7-w6 is really yolov7-tiny-scenes"):
+        store.find("yolov7-w6")
+    bentoml.models.delete(model.tag)
+
+
+def test_random_weights_show_in_the_name(tmp_path: Path) -> None:
+    card = json.loads((BUNDLED / CARD).read_text())
+    (tmp_path / CARD).write_text(json.dumps(card | {"random": True}))
+    with pytest.raises(SetupError, match="ends with -random"):
+        read_card(tmp_path)
+
+
+def test_add_random_makes_a_model_that_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["add", "yolov7-tiny", "--random"]) == 0
+    assert capsys.readouterr().out.startswith("stored yolov7-tiny-random:")
+    card = read_card(store.find("yolov7-tiny-random"))
+    assert (card.random, card.input_size, len(card.labels), card.stride) == (True, 640, 80, 32)
+    with pytest.raises(SetupError):
+        store.find("yolov7-tiny")
+    assert main(["list"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["MODEL", "VARIANT", "INPUT", "PRECISION", "LABELS", "RANDOM"]
+    assert [f"{card.name}:{card.version}", "yolov7-tiny", "640", "fp16", "80", "yes"] in rows
+
+
+def test_show_prints_all_that_is_known(bundled_tag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", bundled_tag]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((BUNDLED / CARD).read_text()) | {"random": False}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "unknown"], "error: MODEL unknown is not in BentoML's model store"),
+        (["add", "yolov9", "--random"], "error: no YOLOv7 variant 'yolov9'; known: yolov7-tiny, yolov7-w6"),
+        (["add", "mine"], "error: nothing to make 'mine' from"),
+        (["add", "mine", "--weights", "missing.pt"], "error: missing.pt is no checkpoint"),
+        (["add", "mine", "--weights", "README.md"], "error: README.md is no checkpoint"),
+    ],
+)
+def test_a_command_that_cannot_be_carried_out_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = len(bentoml.models.list())
+    assert main(arguments) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith(message)
+    assert printed.count("\n") == 1
+    assert len(bentoml.models.list()) == before

@@ -1,0 +1,65 @@
+"""`bentoml build` from bentofile.yaml, and the Bento it makes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import bentoml
+import pytest
+import yaml
+
+from loadtest.local.processes import free_port, running, wait_until_ready
+from loadtest.local.s3 import LocalS3
+from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET
+from model_store.training.scenes import Scene
+from tests.conftest import send, to_jpeg, upload
+from tests.test_service import matches
+
+ROOT = Path(__file__).parents[1]
+BENTOML = str(Path(sysconfig.get_path("scripts")) / "bentoml")
+
+
+@pytest.fixture(scope="module")
+def bento(bundled_tag: str) -> bentoml.Bento:
+    """The Bento of the working tree."""
+    done = subprocess.run([BENTOML, "build", "--output", "tag"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return bentoml.get(done.stdout.strip().rpartition("__tag__:")[2])
+
+
+def test_the_bento_holds_what_serving_needs_and_nothing_else(bento: bentoml.Bento, bundled_tag: str) -> None:
+    source = Path(bento.path) / "src"
+    files = {str(file.relative_to(source)) for file in source.rglob("*.py")}
+    detection = {f"detection/{file.name}" for file in (ROOT / "detection").glob("*.py")}
+    assert files == {"service.py", "model_store/__init__.py", "model_store/store.py", *detection}
+    assert [str(model.tag) for model in bento.info.all_models] == [bundled_tag]
+    requirements = (Path(bento.path) / "env" / "python" / "requirements.txt").read_text()
+    assert "openvino==" in requirements
+    assert "torch" not in requirements
+
+
+@pytest.fixture
+def built(bento: bentoml.Bento, s3: LocalS3, own_home: str, tmp_path: Path) -> Iterator[str]:
+    """The URL of a service started from the Bento alone, far from the working tree."""
+    port, log = free_port(), tmp_path / "service.log"
+    env = dict(os.environ) | s3.env | {"INPUT_BUCKET": INPUT_BUCKET, "OUTPUT_BUCKET": OUTPUT_BUCKET}
+    env["BENTOML_HOME"] = own_home
+    command = [BENTOML, "serve", bento.path, "--port", str(port)]
+    with running(command, env=env, log=log, cwd=tmp_path) as process:
+        wait_until_ready(process, f"http://127.0.0.1:{port}/readyz", name="the Bento", log=log, timeout_s=60)
+        yield f"http://127.0.0.1:{port}"
+
+
+def test_the_bento_serves_on_its_own(built: str, s3: LocalS3, scene: Scene) -> None:
+    answer = send(f"{built}/predict", {"filename": upload(s3, "bento.jpg", to_jpeg(scene.image))})
+    assert answer.status == 200, answer.body
+    assert matches(answer.json["detections"], scene)
+
+
+def test_the_bentofile_lists_no_file_that_is_missing() -> None:
+    for pattern in yaml.safe_load((ROOT / "bentofile.yaml").read_text())["include"]:
+        assert list(ROOT.glob(pattern)), pattern
