@@ -75,7 +75,7 @@ def _add(options: argparse.Namespace) -> None:
 def _convert(options: argparse.Namespace, folder: Path) -> None:
     try:
         from model_store import convert
-        from model_store.network import VARIANTS
+        from model_store.variants import VARIANTS
     except ModuleNotFoundError as exc:
         raise SetupError(
             f"converting needs {exc.name}, which serving does not: make convert-tools, or pip install '.[convert]'"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from detection.errors import SetupError
 from detection.model import CARD, RANDOM_SUFFIX, ModelCard
 from model_store.coco import COCO_LABELS
 from model_store.export import save, to_openvino
-from model_store.network import Network, build
+from model_store.network import Network
 from model_store.store import content_version
+from model_store.variants import build
 
 INPUT_SIZES = {"yolov7-tiny": 640, "yolov7-w6": 1280}
 OWN_LICENCE = "Apache-2.0"
@@ -70,7 +72,7 @@ def from_training(checkpoint: Path, folder: Path, *, name: str, precision: str =
         data: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
         network = build(data["variant"], len(data["labels"]), training=True, anchors=data["anchors"])
         network.load_state_dict(data["state_dict"])
-    except (OSError, RuntimeError, KeyError, ValueError, EOFError) as exc:
+    except (OSError, RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as exc:
         reason = (str(exc).strip() or type(exc).__name__).splitlines()[0][:200]
         raise SetupError(f"{checkpoint} is no checkpoint of python -m model_store.training ({reason})") from None
     return write_model(

@@ -49,15 +49,17 @@ def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: p
 
 
 def test_a_child_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
-    code = f"""
+    code = """
 import os, sys, time
 from pathlib import Path
 from loadtest.local.processes import running
-with running([sys.executable, "-c", "import time; time.sleep(600)"], env=os.environ, log=Path({str(tmp_path / "l")!r})) as p:
+with running([sys.executable, "-c", "import time; time.sleep(600)"], env=os.environ, log=Path(sys.argv[1])) as p:
     print(p.pid, flush=True)
     time.sleep(600)
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True
+    ) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         parent.kill()
@@ -76,7 +78,7 @@ def test_a_server_that_stops_is_reported_with_its_last_words(tmp_path: Path) -> 
     code = "import sys; print('error: no model'); print('bye'); sys.exit(3)"
     with running([sys.executable, "-c", code], env=os.environ, log=log) as process:
         url = f"http://127.0.0.1:{free_port()}/"
-        with pytest.raises(StartError, match="^it stopped with status 3: error: no model "):
+        with pytest.raises(StartError, match=r"^it stopped with status 3: error: no model "):
             wait_until_ready(process, url, name="it", log=log, timeout_s=10)
 
 
@@ -84,5 +86,5 @@ def test_a_server_that_never_answers_is_reported(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with running([sys.executable, "-c", "import time; time.sleep(600)"], env=os.environ, log=log) as process:
         url = f"http://127.0.0.1:{free_port()}/"
-        with pytest.raises(StartError, match="did not answer on .* within 0.2 s: it printed nothing"):
+        with pytest.raises(StartError, match=r"did not answer on .* within 0.2 s: it printed nothing"):
             wait_until_ready(process, url, name="it", log=log, timeout_s=0.2)

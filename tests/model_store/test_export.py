@@ -10,7 +10,8 @@ import torch
 from detection.model import NETWORK, WEIGHTS
 from detection.postprocess import maps_to_candidates
 from model_store.export import PRECISIONS, save, to_openvino
-from model_store.network import VARIANTS, decode
+from model_store.heads import decode
+from model_store.variants import VARIANTS
 from tests.model_store.test_network import unsettled
 
 EXACT = {"INFERENCE_PRECISION_HINT": "f32"}

@@ -2,18 +2,56 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from model_store.network import VARIANTS, IAuxDetect, Network, ReOrg, build, decode
+from model_store.blocks import ReOrg
+from model_store.heads import IAuxDetect, decode
+from model_store.network import Network
+from model_store.variants import VARIANTS, build
 
-FACTS = {file.stem: json.loads(file.read_text()) for file in (Path(__file__).parent / "facts").glob("*.json")}
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a published network: one line each for its parameters, anchors, strides, sources, and tensors.
+
+    A line `name.bn 64` stands for the five tensors of a batch norm of 64 channels.
+    """
+
+    parameters: int
+    anchors: list[list[list[float]]]
+    strides: list[int]
+    sources: list[list[int]]
+    shapes: dict[str, list[int]]
+
+    @classmethod
+    def read(cls, file: Path) -> Facts:
+        head, lines = {}, file.read_text().splitlines()
+        for line in lines[:4]:
+            name, _, value = line.partition(" ")
+            head[name] = json.loads(value)
+        shapes: dict[str, list[int]] = {}
+        for line in lines[4:]:
+            key, *sizes = line.split()
+            shape = [int(size) for size in sizes]
+            if key.endswith((".weight", ".bias", ".implicit", ".anchors", ".anchor_grid")):
+                shapes[key] = shape
+            else:
+                shapes |= {f"{key}.{part}": shape for part in ("weight", "bias", "running_mean", "running_var")}
+                shapes[f"{key}.num_batches_tracked"] = []
+        return cls(**head, shapes=shapes)
 
 
+FACTS = {file.stem: Facts.read(file) for file in sorted((Path(__file__).parent / "facts").glob("*.txt"))}
+
+
+@functools.cache
 def built(name: str) -> Network:
     variant, _, form = name.rpartition("-")
     return build(variant, training=form == "training")
@@ -43,15 +81,20 @@ def test_there_are_facts_of_every_variant_in_both_forms() -> None:
 @pytest.mark.parametrize("name", FACTS)
 def test_keys_shapes_and_parameters_are_the_published_ones(name: str) -> None:
     network, facts = built(name), FACTS[name]
-    assert {key: list(value.shape) for key, value in network.state_dict().items()} == facts["state_dict"]
-    assert sum(p.numel() for p in network.parameters()) == facts["parameters"]
+    assert {key: list(value.shape) for key, value in network.state_dict().items()} == facts.shapes
+    assert sum(p.numel() for p in network.parameters()) == facts.parameters
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_every_layer_reads_the_layers_it_reads_in_the_published_network(name: str) -> None:
+    assert [list(sources) for sources in built(name).sources] == FACTS[name].sources
 
 
 @pytest.mark.parametrize("name", FACTS)
 def test_anchors_and_strides_are_the_published_ones(name: str) -> None:
     head, facts = built(name).head, FACTS[name]
-    assert head.anchor_grid.flatten(1, 4).tolist() == facts["anchors"]
-    assert list(head.strides) == facts["strides"]
+    assert head.anchor_grid.flatten(1, 4).tolist() == facts.anchors
+    assert list(head.strides) == facts.strides
     assert torch.equal(head.anchors * torch.tensor(head.strides).view(-1, 1, 1), head.anchor_grid.flatten(1, 4))
 
 
@@ -98,5 +141,5 @@ def test_decode_orders_rows_by_scale_anchor_row_and_column() -> None:
 
 
 def test_an_unknown_variant_is_named_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="no YOLOv7 variant 'yolov9'; known: yolov7-tiny, yolov7-w6"):
+    with pytest.raises(ValueError, match="no YOLOv7 variant 'yolov9'; known: yolov7-tiny, yolov7, "):
         build("yolov9")
