@@ -28,6 +28,7 @@ class ModelCard(BaseModel):
     name: str = Field(min_length=1)
     version: str = Field(min_length=1)
     variant: str
+    form: str | None = None
     labels: tuple[str, ...] = Field(min_length=1)
     anchors: tuple[tuple[tuple[float, float], ...], ...] = Field(min_length=1)
     strides: tuple[int, ...] = Field(min_length=1)

@@ -40,8 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("name", help="bundled (the model that comes with the project), a YOLOv7 variant, or a new name")
     source = add.add_mutually_exclusive_group()
     source.add_argument("--random", action="store_true", help="random weights for the variant NAME, for benchmarks")
-    source.add_argument("--weights", type=Path, help="a checkpoint of python -m model_store.training, stored as NAME")
+    source.add_argument("--weights", type=Path, help="a checkpoint of any YOLOv7, stored as NAME")
     add.add_argument("--precision", choices=("fp16", "fp32"), default="fp16", help="of the stored weights")
+    add.add_argument("--input-size", type=int, help="long side of the network's input, pixels")
     add.set_defaults(run=_add)
     return parser
 
@@ -81,7 +82,9 @@ def _convert(options: argparse.Namespace, folder: Path) -> None:
             f"converting needs {exc.name}, which serving does not: make convert-tools, or pip install '.[convert]'"
         ) from None
     if options.weights:
-        convert.from_training(options.weights, folder, name=options.name, precision=options.precision)
+        convert.from_checkpoint(
+            options.weights, folder, name=options.name, precision=options.precision, input_size=options.input_size
+        )
     elif options.random and options.name in VARIANTS:
         convert.from_random(options.name, folder, precision=options.precision)
     elif options.random:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +10,14 @@ import torch
 
 from detection.errors import SetupError
 from detection.model import CARD, RANDOM_SUFFIX, ModelCard
+from model_store.checkpoint import OWN_LICENCE, read_checkpoint
 from model_store.coco import COCO_LABELS
 from model_store.export import save, to_openvino
 from model_store.network import Network
 from model_store.store import content_version
-from model_store.variants import build
+from model_store.variants import VARIANTS, build
 
-INPUT_SIZES = {"yolov7-tiny": 640, "yolov7-w6": 1280}
-OWN_LICENCE = "Apache-2.0"
+INPUT_SIZES = {variant: 1280 if variant.endswith(("6", "6e")) else 640 for variant in VARIANTS}
 
 
 def random_network(variant: str, seed: int = 0) -> Network:
@@ -66,27 +64,31 @@ def _settle(network: Network) -> None:
     network.eval()
 
 
-def from_training(checkpoint: Path, folder: Path, *, name: str, precision: str = "fp16") -> ModelCard:
-    """Write a model from a checkpoint of `python -m model_store.training`; raises SetupError for any other file."""
-    try:
-        data: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        network = build(data["variant"], len(data["labels"]), training=True, anchors=data["anchors"])
-        network.load_state_dict(data["state_dict"])
-    except (OSError, RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as exc:
-        reason = (str(exc).strip() or type(exc).__name__).splitlines()[0][:200]
-        raise SetupError(f"{checkpoint} is no checkpoint of python -m model_store.training ({reason})") from None
+def from_checkpoint(
+    weights: Path, folder: Path, *, name: str, precision: str = "fp16", input_size: int | None = None
+) -> ModelCard:
+    """Write a model from a checkpoint of any variant, official or fine-tuned; raises SetupError as `read_checkpoint`.
+
+    The input's long side, in pixels, is the one given, else the checkpoint's own, else the variant's published one.
+    """
+    checkpoint = read_checkpoint(weights)
+    size = input_size or checkpoint.input_size or INPUT_SIZES[checkpoint.variant]
+    if size % checkpoint.network.stride:
+        raise SetupError(
+            f"input size {size} is no multiple of {checkpoint.network.stride}, the stride of {checkpoint.variant}"
+        )
     return write_model(
-        network,
+        checkpoint.network,
         folder,
         precision=precision,
         name=name,
-        variant=data["variant"],
-        labels=tuple(data["labels"]),
-        input_size=data["input_size"],
-        random=False,
-        source="python -m model_store.training",
-        source_sha256=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
-        licence=OWN_LICENCE,
+        variant=checkpoint.variant,
+        form=checkpoint.form,
+        labels=checkpoint.labels,
+        input_size=size,
+        source=weights.name,
+        source_sha256=checkpoint.sha256,
+        licence=checkpoint.licence,
     )
 
 
@@ -95,12 +97,13 @@ def write_model(network: Network, folder: Path, *, precision: str, **facts: Any)
     save(to_openvino(network), folder, precision)
     head = network.head
     card = ModelCard(
-        version=content_version(folder),
+        version="to be computed",
         anchors=tuple(tuple((float(w), float(h)) for w, h in scale) for scale in head.anchor_grid.flatten(1, 4)),
         strides=head.strides,
         precision=precision,
         tools={name: importlib.metadata.version(name) for name in ("torch", "openvino")},
         **facts,
     )
+    card = card.model_copy(update={"version": content_version(folder, card)})
     (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n")
     return card

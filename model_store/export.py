@@ -44,4 +44,9 @@ def save(model: ov.Model, folder: Path, precision: str) -> None:
     """Write model.xml and model.bin into a folder; precision is one of PRECISIONS, of the weights at rest."""
     if precision not in PRECISIONS:
         raise ValueError(f"no precision {precision!r}; known: {', '.join(PRECISIONS)}")
+    # OpenVINO numbers what it makes through the life of a process: without names of our own, the same network would
+    # give another file each time.
+    model.set_friendly_name("yolov7")
+    for index, operation in enumerate(model.get_ordered_ops()):
+        operation.set_friendly_name(f"{operation.get_type_name()}_{index}")
     ov.save_model(model, folder / NETWORK, compress_to_fp16=precision == "fp16")

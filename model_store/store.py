@@ -18,9 +18,12 @@ from detection.model import CARD, NETWORK, WEIGHTS, ModelCard, read_card
 LABELS = {"framework": "openvino", "family": "yolov7"}
 
 
-def content_version(folder: Path) -> str:
-    """A version that says what is inside: 12 hex digits of the SHA-256 of the network and its weights."""
-    digest = hashlib.sha256()
+def content_version(folder: Path, card: ModelCard) -> str:
+    """A version that says what is inside: 12 hex digits of the SHA-256 of all that shapes an answer.
+
+    That is the network, its weights, and of the card the labels, the anchors and the input's size.
+    """
+    digest = hashlib.sha256(json.dumps([card.labels, card.anchors, card.strides, card.input_size]).encode())
     for name in (NETWORK, WEIGHTS):
         digest.update((folder / name).read_bytes())
     return digest.hexdigest()[:12]

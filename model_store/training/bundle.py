@@ -14,7 +14,7 @@ from detection.detector import Detector
 from detection.engine import OpenVINOEngine
 from detection.images import decode
 from detection.model import CARD, NETWORK, WEIGHTS, ModelCard, read_card
-from model_store.convert import from_training
+from model_store.convert import from_checkpoint
 from model_store.evaluate import CocoBox, Precision, coco_map
 from model_store.training.scenes import HELD_OUT_SEEDS, LABELS, render_scene
 
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        from_training(options.checkpoint, folder, name=NAME)
+        from_checkpoint(options.checkpoint, folder, name=NAME)
         card = judged(folder)
         (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n")
         BUNDLED.mkdir(exist_ok=True)

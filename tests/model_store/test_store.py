@@ -16,7 +16,7 @@ from tests.conftest import BUNDLED
 
 def test_the_bundled_model_is_small_and_whole() -> None:
     assert sum((BUNDLED / name).stat().st_size for name in (NETWORK, WEIGHTS, CARD)) <= 13_000_000
-    assert store.content_version(BUNDLED) == read_card(BUNDLED).version
+    assert store.content_version(BUNDLED, read_card(BUNDLED)) == read_card(BUNDLED).version
 
 
 def test_put_keeps_the_card_as_metadata(bundled_tag: str) -> None:
@@ -84,8 +84,8 @@ def test_show_prints_all_that_is_known(bundled_tag: str, capsys: pytest.CaptureF
         (["show", "unknown"], "error: MODEL unknown is not in BentoML's model store"),
         (["add", "yolov9", "--random"], "error: no YOLOv7 variant 'yolov9'; known: yolov7-tiny, yolov7, "),
         (["add", "mine"], "error: nothing to make 'mine' from"),
-        (["add", "mine", "--weights", "missing.pt"], "error: missing.pt is no checkpoint"),
-        (["add", "mine", "--weights", "README.md"], "error: README.md is no checkpoint"),
+        (["add", "mine", "--weights", "missing.pt"], "error: missing.pt does not exist"),
+        (["add", "mine", "--weights", "README.md"], "error: README.md is no torch checkpoint: give"),
     ],
 )
 def test_a_command_that_cannot_be_carried_out_is_one_line(
