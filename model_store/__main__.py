@@ -1,4 +1,4 @@
-"""`python -m model_store`: list, show and add models in BentoML's model store."""
+"""`python -m model_store`: list, show, add, verify and remove models in BentoML's model store."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from detection.errors import SetupError
 from detection.model import read_card
-from model_store import store
+from model_store import download, store
 
 BUNDLED = Path(__file__).parent / "bundled"
 
@@ -36,11 +37,19 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("name", help="name, or name:version")
     show.set_defaults(run=_show)
 
+    for verb, run, text in (
+        ("verify", _verify, "compute a stored model's digests again and compare them"),
+        ("remove", _remove, "delete one version of a model from the store"),
+    ):
+        command = commands.add_parser(verb, help=text)
+        command.add_argument("name", help="name:version" if verb == "remove" else "name, or name:version")
+        command.set_defaults(run=run)
+
     add = commands.add_parser("add", help="put a model into the store")
-    add.add_argument("name", help="bundled (the model that comes with the project), a YOLOv7 variant, or a new name")
+    add.add_argument("name", help="an official release, bundled (the project's own), or a new name")
     source = add.add_mutually_exclusive_group()
     source.add_argument("--random", action="store_true", help="random weights for the variant NAME, for benchmarks")
-    source.add_argument("--weights", type=Path, help="a checkpoint of any YOLOv7, stored as NAME")
+    source.add_argument("--weights", help="a checkpoint of any YOLOv7, stored as NAME: a file or s3://bucket/key")
     add.add_argument("--precision", choices=("fp16", "fp32"), default="fp16", help="of the stored weights")
     add.add_argument("--input-size", type=int, help="long side of the network's input, pixels")
     add.set_defaults(run=_add)
@@ -63,6 +72,14 @@ def _show(options: argparse.Namespace) -> None:
     print(read_card(store.find(options.name)).model_dump_json(indent=2))
 
 
+def _verify(options: argparse.Namespace) -> None:
+    print(f"{store.verify(options.name)} is as it was stored")
+
+
+def _remove(options: argparse.Namespace) -> None:
+    print(f"removed {store.remove(options.name)}")
+
+
 def _add(options: argparse.Namespace) -> None:
     if options.name == "bundled":
         print(f"stored {store.put(BUNDLED)}")
@@ -74,23 +91,40 @@ def _add(options: argparse.Namespace) -> None:
 
 
 def _convert(options: argparse.Namespace, folder: Path) -> None:
+    """Write the model folder that the options ask for: of random weights, of a file, or of an official release."""
     try:
         from model_store import convert
         from model_store.variants import VARIANTS
     except ModuleNotFoundError as exc:
         raise SetupError(
-            f"converting needs {exc.name}, which serving does not: make convert-tools, or pip install '.[convert]'"
+            f"converting needs {exc.name}, which serving does not: make convert-tools installs it"
         ) from None
-    if options.weights:
-        convert.from_checkpoint(
-            options.weights, folder, name=options.name, precision=options.precision, input_size=options.input_size
-        )
-    elif options.random and options.name in VARIANTS:
+    if options.random:
+        if options.name not in VARIANTS:
+            raise SetupError(f"no YOLOv7 variant {options.name!r}; known: {', '.join(VARIANTS)}")
         convert.from_random(options.name, folder, precision=options.precision)
-    elif options.random:
-        raise SetupError(f"no YOLOv7 variant {options.name!r}; known: {', '.join(VARIANTS)}")
-    else:
-        raise SetupError(f"nothing to make {options.name!r} from: give --random or --weights FILE, or name 'bundled'")
+        return
+    weights, facts = _weights(options, folder)
+    size = options.input_size or facts.pop("input_size", None)
+    convert.from_checkpoint(weights, folder, name=options.name, precision=options.precision, input_size=size, **facts)
+
+
+def _weights(options: argparse.Namespace, folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The checkpoint's file, downloaded if need be, and what is known of it from elsewhere."""
+    if options.weights and options.weights.startswith("s3://"):
+        return download.fetch_s3(options.weights, folder), {"source": options.weights}
+    if options.weights:
+        return Path(options.weights), {}
+    releases = download.catalogue()
+    if options.name not in releases:
+        raise SetupError(
+            f"nothing to make {options.name!r} from: give --weights FILE, or a name from the catalogue: "
+            f"bundled, {', '.join(releases)}"
+        )
+    release = releases[options.name]
+    file = download.fetch(options.name, release, store.downloads(), download.ProgressBar(options.name))
+    licence = f"{release.licence} (the weights' project)"
+    return file, {"source": release.url, "licence": licence, "input_size": release.input_size}
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from detection.errors import SetupError
 from model_store.coco import COCO_LABELS
+from model_store.files import file_sha256
 from model_store.network import Network
 from model_store.unpickle import Inert, load
 from model_store.variants import VARIANTS, build
@@ -64,15 +64,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
     network.load_state_dict({key: value.float() for key, value in tensors.items()})
     licence = "unknown: as the weights' owner says" if size is None else OWN_LICENCE
     return Checkpoint(network.eval(), variant, form, labels, file_sha256(path), licence, size)
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _from_archive(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...] | None, set[str], int | None]:

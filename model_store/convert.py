@@ -65,7 +65,14 @@ def _settle(network: Network) -> None:
 
 
 def from_checkpoint(
-    weights: Path, folder: Path, *, name: str, precision: str = "fp16", input_size: int | None = None
+    weights: Path,
+    folder: Path,
+    *,
+    name: str,
+    precision: str = "fp16",
+    input_size: int | None = None,
+    source: str | None = None,
+    licence: str | None = None,
 ) -> ModelCard:
     """Write a model from a checkpoint of any variant, official or fine-tuned; raises SetupError as `read_checkpoint`.
 
@@ -86,9 +93,9 @@ def from_checkpoint(
         form=checkpoint.form,
         labels=checkpoint.labels,
         input_size=size,
-        source=weights.name,
+        source=source or weights.name,
         source_sha256=checkpoint.sha256,
-        licence=checkpoint.licence,
+        licence=licence or checkpoint.licence,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,32 @@ def find(name: str) -> Path:
     if own_name != model.tag.name:
         raise SetupError(f"MODEL {name} is really {own_name}: ask for it by that name")
     return folder
+
+
+def verify(name: str) -> bentoml.Tag:
+    """Compute a stored model's version again from its files; raises SetupError when it is another. Returns its tag."""
+    folder = find(name)
+    card = read_card(folder)
+    found = content_version(folder, card)
+    if found != card.version:
+        raise SetupError(
+            f"{card.name}:{card.version} has changed: its files now make {found}; remove it and add it again"
+        )
+    return bentoml.Tag(card.name, card.version)
+
+
+def remove(name: str) -> bentoml.Tag:
+    """Delete one version of a model; raises SetupError when there is none, or when no version is named."""
+    tag = bentoml.models.get(name).tag if ":" in name and find(name) else None
+    if tag is None or tag.version != name.partition(":")[2]:
+        raise SetupError(f"say which version of {name} to remove: name:version, see python -m model_store list")
+    bentoml.models.delete(tag)
+    return tag
+
+
+def downloads() -> Path:
+    """Where downloaded checkpoints and their checksums are kept: in BentoML's home."""
+    return Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml") / "yolov7-downloads"
 
 
 def cards() -> Iterator[ModelCard]:

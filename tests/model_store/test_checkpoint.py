@@ -14,14 +14,18 @@ from safetensors.torch import save_file
 from detection.errors import SetupError
 from detection.model import read_card
 from detection.postprocess import maps_to_candidates
+from loadtest.local.s3 import LocalS3
+from loadtest.local.serve import INPUT_BUCKET
 from model_store import store
 from model_store.__main__ import main
 from model_store.checkpoint import read_checkpoint
 from model_store.coco import COCO_LABELS
+from model_store.download import Release
 from model_store.export import to_openvino
 from model_store.heads import decode
 from model_store.network import Network
 from model_store.variants import VARIANTS, build
+from tests.conftest import upload
 from tests.model_store.published import save_published
 from tests.model_store.test_network import unsettled
 
@@ -174,3 +178,30 @@ def test_the_exported_network_decodes_as_the_published_one(
     expected = prediction[:, 4:5] * prediction[:, 5:]
     assert np.abs(scores - expected.max(1)).max() < 1e-3
     np.testing.assert_allclose(expected[np.arange(len(class_ids)), class_ids], expected.max(1), atol=1e-5)
+
+
+def test_add_takes_an_official_release_from_the_catalogue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = save_published(build("yolov7-tiny", training=True), tmp_path / "yolov7-tiny.pt", COCO_LABELS)
+    url = path.as_uri()  # urllib reads files as it reads the web.
+    release = Release(url=url, input_size=640, licence="GPL-3.0", sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setattr("model_store.download.catalogue", lambda: {"yolov7-tiny": release})
+    assert main(["add", "yolov7-tiny"]) == 0
+    card = read_card(store.find("yolov7-tiny"))
+    assert (card.source, card.licence, card.input_size) == (url, "GPL-3.0 (the weights' project)", 640)
+    assert card.source_sha256 == release.sha256
+    store.remove(f"{card.name}:{card.version}")
+
+
+def test_add_takes_weights_from_s3(
+    s3: LocalS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (s3.env | {"AWS_DEFAULT_REGION": "us-east-1"}).items():
+        monkeypatch.setenv(name, value)
+    path = save_published(unsettled("yolov7-tiny"), tmp_path / "best.pt", NAMES)
+    upload(s3, "runs/best.pt", path.read_bytes())
+    assert main(["add", "from-s3", "--weights", f"s3://{INPUT_BUCKET}/runs/best.pt"]) == 0
+    assert read_card(store.find("from-s3")).source == f"s3://{INPUT_BUCKET}/runs/best.pt"
+    assert main(["add", "from-s3", "--weights", f"s3://{INPUT_BUCKET}/missing.pt"]) == 1
+    assert "missing.pt could not be downloaded (" in capsys.readouterr().err

@@ -97,3 +97,28 @@ def test_a_command_that_cannot_be_carried_out_is_one_line(
     assert printed.startswith(message)
     assert printed.count("\n") == 1
     assert len(bentoml.models.list()) == before
+
+
+def test_verify_finds_a_changed_file(tmp_path: Path, bundled_tag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", bundled_tag]) == 0
+    assert capsys.readouterr().out == f"{bundled_tag} is as it was stored\n"
+    weights = store.find(bundled_tag) / WEIGHTS
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    try:
+        assert main(["verify", bundled_tag]) == 1
+    finally:
+        weights.write_bytes(whole)
+    assert f"error: {bundled_tag} has changed" in capsys.readouterr().err
+
+
+def test_remove_deletes_one_version_that_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = shutil.copytree(BUNDLED, tmp_path / "model")
+    card = read_card(folder).model_copy(update={"name": "to-be-removed"})
+    (folder / CARD).write_text(card.model_dump_json())
+    tag = str(store.put(folder))
+    assert main(["remove", "to-be-removed"]) == 1
+    assert capsys.readouterr().err.startswith("error: say which version of to-be-removed to remove")
+    assert main(["remove", tag]) == 0
+    assert main(["remove", tag]) == 1
+    assert capsys.readouterr().err.startswith(f"error: MODEL {tag} is not in BentoML's model store")
