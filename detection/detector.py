@@ -21,11 +21,6 @@ class Detector:
         self._anchors = np.array(card.anchors, np.float32)
         self._class_ids = {label: index for index, label in enumerate(card.labels)}
 
-    def warm_up(self) -> None:
-        """Run the whole way once, on a grey 4:3 picture, so that the first request finds everything ready."""
-        height = self.card.input_size * 3 // 4
-        self.detect(np.full((height, self.card.input_size, 3), 114, np.uint8), confidence=0.25, iou=0.45)
-
     def class_ids(self, labels: list[str] | None) -> Integers | None:
         """The ids of labels, None for all; raises InvalidRequest when the model has no such label."""
         if labels is None:

@@ -64,9 +64,3 @@ def test_no_wanted_class_finds_nothing() -> None:
 def test_an_unknown_label_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InvalidRequest, match=r"classes: 'cat' is no label of fake; known are bus, car"):
         Detector(CARD, FakeEngine()).class_ids(["bus", "cat"])
-
-
-def test_warm_up_infers_once() -> None:
-    engine = FakeEngine()
-    Detector(CARD, engine).warm_up()
-    assert engine.seen == [(64, 64, 3)]

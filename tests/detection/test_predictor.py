@@ -58,6 +58,13 @@ def test_predict_answers_as_the_contract_says() -> None:
     assert decode(house.storage.stored[key], name=key, max_pixels=10**6).shape == (300, 600, 3)
 
 
+def test_warm_up_infers_once_and_writes_nothing() -> None:
+    engine, storage = FakeEngine(), FakeStorage({})
+    Predictor(SETTINGS, Detector(CARD, engine), storage).warm_up()
+    assert engine.seen == [(64, 64, 3)]
+    assert storage.stored == {}
+
+
 @pytest.mark.parametrize("body", [{"filename": "text"}, {"filename": "bus", "classes": ["cat"]}])
 def test_predict_writes_nothing_when_it_fails(body: dict[str, object]) -> None:
     house = predictor(text=b"no picture", bus=to_jpeg(np.zeros((8, 8, 3), np.uint8)))
