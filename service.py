@@ -199,9 +199,12 @@ def openapi() -> dict[str, Any]:
     """BentoML's OpenAPI document with the errors that /predict really answers."""
     document: dict[str, Any] = SERVICE.openapi_spec.asdict()
     document["openapi"] = "3.1.0"  # pydantic's schemas are of that version.
-    schemas = document["components"]["schemas"]
+    bento = SERVICE.bento
+    version = str(bento.tag.version) if bento else "development"
+    document["info"] = {"title": "YOLOv7", "description": SERVICE.inner.__doc__, "version": version}
+    schemas: dict[str, Any] = {}
+    document["components"] = {"schemas": schemas}
     for model in (PredictRequest, PredictAnswer, ErrorAnswer):
-        schemas.pop(f"{model.__name__}IODescriptor", None)
         schema = model.model_json_schema(ref_template=SCHEMA)
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
