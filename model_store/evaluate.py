@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+
+from detection.detector import Detector
+from detection.errors import RequestError, SetupError
+from detection.images import decode
+from detection.types import Picture
+
+# As COCO results are made: all but hopeless boxes count, and neighbours are kept rather than merged.
+CONFIDENCE = 0.001
+IOU = 0.65
+MAX_PIXELS = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -49,22 +63,92 @@ def coco_map(
     truth: Sequence[CocoBox], found: Sequence[CocoBox], image_ids: Sequence[int], labels: Sequence[str]
 ) -> Precision:
     """Judge detections against the truth, with at most 100 detections per picture, as COCO does."""
+    dataset = {
+        "images": [{"id": i} for i in image_ids],
+        "categories": [{"id": i, "name": label} for i, label in enumerate(labels)],
+        "annotations": [box.to_row() | {"id": n} for n, box in enumerate(truth, 1)],
+    }
+    return judge_dataset(dataset, found, dict(enumerate(labels)))
+
+
+def judge_dataset(dataset: dict[str, Any], found: Sequence[CocoBox], labels: dict[int, str]) -> Precision:
+    """Judge detections against a COCO dataset; `labels` names its categories by id, and the boxes carry these ids."""
+    if not found:
+        return Precision(0.0, 0.0, {})
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress.
-        dataset = COCO()
-        dataset.dataset = {
-            "images": [{"id": i} for i in image_ids],
-            "categories": [{"id": i, "name": label} for i, label in enumerate(labels)],
-            "annotations": [box.to_row() | {"id": n} for n, box in enumerate(truth, 1)],
-        }
-        dataset.createIndex()
-        if not found:
-            return Precision(0.0, 0.0, {})
-        judged = COCOeval(dataset, dataset.loadRes([box.to_row() for box in found]), "bbox")
+        truth = COCO()
+        truth.dataset = dataset
+        truth.createIndex()
+        judged = COCOeval(truth, truth.loadRes([box.to_row() for box in found]), "bbox")
         judged.evaluate()
         judged.accumulate()
         judged.summarize()
     precision = judged.eval["precision"][:, :, :, 0, -1]  # IoU, recall, label, all areas, 100 detections
     per_label = {
-        label: float(np.mean(precision[:, :, i])) for i, label in enumerate(labels) if (precision[:, :, i] > -1).any()
+        labels[category]: float(np.mean(precision[:, :, i]))
+        for i, category in enumerate(judged.params.catIds)
+        if (precision[:, :, i] > -1).any()
     }
     return Precision(float(judged.stats[1]), float(judged.stats[0]), per_label)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model judged on pictures: its precision, and the time of `detect`, letterboxing included, per picture."""
+
+    pictures: int
+    precision: Precision
+    median_ms: float
+
+    def to_json(self) -> dict[str, Any]:
+        """For a model's card."""
+        return {
+            "pictures": self.pictures,
+            "map50": round(self.precision.map50, 4),
+            "map50_95": round(self.precision.map50_95, 4),
+            "per_label": {label: round(value, 4) for label, value in self.precision.per_label.items()},
+            "detect_median_ms": round(self.median_ms, 1),
+        }
+
+
+def evaluate(detector: Detector, annotations: Path, pictures: Path) -> Evaluation:
+    """Judge a detector by COCO's measure on annotated pictures.
+
+    `annotations` is a COCO file; its categories are matched with the model's labels by name. Raises SetupError when the
+    file cannot be read, a picture is missing, or no category is a label.
+    """
+    dataset = _read_annotations(annotations)
+    ids = {category["name"]: int(category["id"]) for category in dataset["categories"]}
+    category_of = {index: ids[label] for index, label in enumerate(detector.card.labels) if label in ids}
+    if not category_of:
+        raise SetupError(f"{annotations} has none of the model's labels among its categories: {', '.join(ids)[:200]}")
+    found, times = [], []
+    for image in dataset["images"]:
+        picture = read_picture(pictures / image["file_name"])
+        start = time.perf_counter()
+        result = detector.detect(picture, confidence=CONFIDENCE, iou=IOU)
+        times.append((time.perf_counter() - start) * 1000)
+        rows = zip(result.class_ids.tolist(), result.boxes, result.scores, strict=True)
+        found += [CocoBox(image["id"], category_of[c], b, float(s)) for c, b, s in rows if c in category_of]
+    names = {number: name for name, number in ids.items()}
+    return Evaluation(len(times), judge_dataset(dataset, found, names), statistics.median(times))
+
+
+def _read_annotations(file: Path) -> dict[str, Any]:
+    try:
+        dataset = json.loads(file.read_bytes())
+        if not all(isinstance(dataset[part], list) for part in ("images", "annotations", "categories")):
+            raise ValueError("images, annotations and categories must be lists")
+        if not dataset["images"]:
+            raise ValueError("it lists no picture")
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise SetupError(f"{file} is no COCO annotation file ({exc})") from None
+    return {"info": {}, **dataset}
+
+
+def read_picture(file: Path) -> Picture:
+    """Decode a picture as the service does; raises SetupError when it is missing or broken."""
+    try:
+        return decode(file.read_bytes(), name=str(file), max_pixels=MAX_PIXELS)
+    except (OSError, RequestError) as exc:
+        raise SetupError(f"{file} cannot be used: {exc}") from None

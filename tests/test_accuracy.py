@@ -10,8 +10,7 @@ import pytest
 from detection.model import read_card
 from loadtest.local.s3 import LocalS3
 from loadtest.local.serve import LocalService
-from model_store.evaluate import CocoBox, coco_map
-from model_store.training.bundle import CONFIDENCE, IOU
+from model_store.evaluate import CONFIDENCE, IOU, CocoBox, coco_map
 from model_store.training.scenes import HELD_OUT_SEEDS, LABELS, render_scene
 from tests.conftest import BUNDLED, predict, to_jpeg, upload
 

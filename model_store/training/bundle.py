@@ -15,15 +15,11 @@ from detection.engine import OpenVINOEngine
 from detection.images import decode
 from detection.model import CARD, NETWORK, WEIGHTS, ModelCard, read_card
 from model_store.convert import from_checkpoint
-from model_store.evaluate import CocoBox, Precision, coco_map
+from model_store.evaluate import CONFIDENCE, IOU, CocoBox, Precision, coco_map
 from model_store.training.scenes import HELD_OUT_SEEDS, LABELS, render_scene
 
 NAME = "yolov7-tiny-scenes"
 BUNDLED = Path(__file__).parents[1] / "bundled"
-
-# As COCO results are made: all but hopeless boxes count, and neighbours are kept rather than merged.
-CONFIDENCE = 0.001
-IOU = 0.65
 
 
 def main(arguments: list[str] | None = None) -> int:

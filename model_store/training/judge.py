@@ -6,14 +6,12 @@ import numpy as np
 import torch
 
 from detection.postprocess import maps_to_candidates, nms
-from model_store.evaluate import CocoBox, coco_map
+from model_store.evaluate import CONFIDENCE, IOU, CocoBox, coco_map
 from model_store.network import Network
 from model_store.training.batches import scene_to_input
 from model_store.training.scenes import LABELS, VALIDATION_SEEDS, render_scene
 
 SCENES = 100
-CONFIDENCE = 0.001
-IOU = 0.65
 
 
 def judge(network: Network, size: int, stride: int, scenes: int = SCENES) -> tuple[float, float]:

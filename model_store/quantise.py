@@ -1,0 +1,104 @@
+"""8-bit models: post-training quantisation by NNCF, calibrated on the user's own pictures, and judged."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nncf
+import numpy as np
+import openvino as ov
+
+from detection.detector import Detector
+from detection.engine import OpenVINOEngine
+from detection.errors import SetupError
+from detection.letterbox import fit
+from detection.model import CARD, NETWORK, WEIGHTS, ModelCard, read_card
+from detection.types import Picture
+from model_store.evaluate import CocoBox, coco_map, evaluate, read_picture
+from model_store.export import save
+from model_store.store import content_version
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+FEWEST, MOST = 8, 300
+"""Below FEWEST pictures the ranges of activations are guesses; beyond MOST they hardly change."""
+
+# What counts as an object where the unquantised model's own detections have to stand in for annotations.
+TRUTH_CONFIDENCE = 0.25
+
+
+def quantise(folder: Path, pictures: Path, annotations: Path | None = None) -> ModelCard:
+    """Replace a folder's model by its 8-bit form and write both forms' precision into its card.
+
+    With COCO `annotations` of the pictures the precision is mAP against them; without, it is how far the 8-bit model
+    agrees with the model it was made from. Raises SetupError when there are too few pictures, or one is broken.
+    """
+    card = read_card(folder)
+    files = calibration_files(pictures)
+    before = _judge(Detector(card, OpenVINOEngine(folder)), files, annotations, pictures)
+    inputs = [_to_input(read_picture(file), card) for file in files]
+    nncf.set_log_level(logging.ERROR)
+    model = nncf.quantize(
+        ov.Core().read_model(folder / NETWORK),
+        nncf.Dataset(inputs),
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(inputs),
+    )
+    truth = _detections(Detector(card, OpenVINOEngine(folder)), files, TRUTH_CONFIDENCE)
+    # OpenVINO still reads the weights from the old file: the new one may replace it, but not be written over it.
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        save(model, Path(name), "fp16")
+        for file in (NETWORK, WEIGHTS):
+            os.replace(Path(name) / file, folder / file)
+    after = _judge(Detector(card, OpenVINOEngine(folder)), files, annotations, pictures, truth)
+    measure = "COCO annotations" if annotations else "agreement with the unquantised model's detections"
+    evaluation = {"calibrated_on": len(inputs), "measure": measure, "before": before, "after": after}
+    card = card.model_copy(update={"precision": "int8", "evaluation": evaluation})
+    card = card.model_copy(update={"version": content_version(folder, card)})
+    (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n")
+    return card
+
+
+def calibration_files(folder: Path) -> list[Path]:
+    """The pictures of a folder that calibrate, in order of name; at most MOST, spread over all."""
+    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    if len(files) < FEWEST:
+        raise SetupError(f"{folder} holds {len(files)} pictures; calibration needs at least {FEWEST}, better 300")
+    places = np.linspace(0, len(files) - 1, min(MOST, len(files))).round().astype(int)
+    return [files[i] for i in places]
+
+
+def _to_input(picture: Picture, card: ModelCard) -> Picture:
+    """A picture as the network gets it: (1, H, W, 3)."""
+    height, width = picture.shape[:2]
+    return fit(width, height, card.input_size, card.stride).apply(picture)[np.newaxis]
+
+
+def _judge(
+    detector: Detector,
+    files: Sequence[Path],
+    annotations: Path | None,
+    pictures: Path,
+    truth: list[CocoBox] | None = None,
+) -> dict[str, Any] | None:
+    """The precision of a detector, for the card: by annotations, by another model's detections, or not at all."""
+    if annotations is not None:
+        return evaluate(detector, annotations, pictures).to_json()
+    if truth is None:
+        return None
+    found = _detections(detector, files, 0.001)
+    result = coco_map(truth, found, range(len(files)), detector.card.labels)
+    return {"map50": round(result.map50, 4), "map50_95": round(result.map50_95, 4)}
+
+
+def _detections(detector: Detector, files: Sequence[Path], confidence: float) -> list[CocoBox]:
+    boxes = []
+    for number, file in enumerate(files):
+        found = detector.detect(read_picture(file), confidence=confidence, iou=0.65)
+        rows = zip(found.class_ids.tolist(), found.boxes, found.scores, strict=True)
+        boxes += [CocoBox(number, c, b, float(s)) for c, b, s in rows]
+    return boxes
