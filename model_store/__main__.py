@@ -121,6 +121,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     folder = store.find(options.name)
     card = read_card(folder)
     result = evaluate(Detector(card, OpenVINOEngine(folder)), options.coco, options.images)
+    store.record_evaluation(options.name, {"annotations": options.coco.name, **result.to_json()})
     for label, value in sorted(result.precision.per_label.items(), key=lambda item: -item[1]):
         print(f"{label:24} {value:.3f}")
     print(

@@ -8,12 +8,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import bentoml
 from bentoml.exceptions import BentoMLException, NotFound
 
 from detection.errors import SetupError
 from detection.model import CARD, NETWORK, WEIGHTS, ModelCard, read_card
+from model_store.files import write_atomically
 
 # Marks our models among others in the same store.
 LABELS = {"framework": "openvino", "family": "yolov7"}
@@ -62,6 +64,15 @@ def find(name: str) -> Path:
     if own_name != model.tag.name:
         raise SetupError(f"MODEL {name} is really {own_name}: ask for it by that name")
     return folder
+
+
+def record_evaluation(name: str, evaluation: dict[str, Any]) -> None:
+    """Keep the latest evaluation of a stored model in its card; the version does not depend on it."""
+    folder = find(name)
+    card = read_card(folder)
+    known = {**(card.evaluation or {}), "latest": evaluation}
+    text = card.model_copy(update={"evaluation": known}).model_dump_json(indent=2)
+    write_atomically(folder / CARD, text.encode())
 
 
 def verify(name: str) -> bentoml.Tag:

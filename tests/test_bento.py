@@ -35,7 +35,13 @@ def test_the_bento_holds_what_serving_needs_and_nothing_else(bento: bentoml.Bent
     source = Path(bento.path) / "src"
     files = {str(file.relative_to(source)) for file in source.rglob("*.py")}
     detection = {f"detection/{file.name}" for file in (ROOT / "detection").glob("*.py")}
-    assert files == {"service.py", "model_store/__init__.py", "model_store/store.py", *detection}
+    assert files == {
+        "service.py",
+        "model_store/__init__.py",
+        "model_store/files.py",
+        "model_store/store.py",
+        *detection,
+    }
     assert [str(model.tag) for model in bento.info.all_models] == [bundled_tag]
     requirements = (Path(bento.path) / "env" / "python" / "requirements.txt").read_text()
     assert "openvino==" in requirements

@@ -101,6 +101,10 @@ def test_evaluate_prints_precision_and_speed(
     lines = capsys.readouterr().out.splitlines()
     assert {line.split()[0] for line in lines[:-1]} == set(read_card(BUNDLED).labels)
     assert lines[-1].startswith(f"{bundled_tag} on 60 pictures: mAP@.5 0.9")
+    evaluation = read_card(store.find(bundled_tag)).evaluation
+    assert evaluation is not None
+    assert evaluation["latest"]["pictures"] == 60
+    assert main(["verify", bundled_tag]) == 0
 
 
 def test_categories_are_matched_by_name_not_by_number(pictures: Path, tmp_path: Path) -> None:
