@@ -22,8 +22,8 @@ check: $(VENV)/.dev ## Lint, types and format; reads only
 format: $(VENV)/.dev ## Write the format that check wants
 	@$(VENV)/bin/ruff check --fix-only . && $(VENV)/bin/ruff format .
 
-bench: $(VENV)/.dev ## Measure engines and whole requests side by side; writes loadtest/bench/bench.json and bench.md
-	@$(PYTHON) -m loadtest.bench $(ARGS)
+bench: $(VENV)/.dev ## Measure engines and whole requests side by side; writes loadtest/bench/*.json and *.md
+	@$(PYTHON) -m loadtest.bench $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.precision $(ARGS)
 
 train: $(VENV)/.dev ## Train the bundled model from scratch (about an hour on two cores); ARGS=--resume goes on
 	@$(PYTHON) -m model_store.training $(ARGS)
