@@ -32,7 +32,12 @@ def decode(data: bytes, *, name: str, max_pixels: int) -> Picture:
         )
     if kind in ("JPEG", "MPO") and not _jpeg_is_complete(data):
         raise NotAnImage(f"{name} is a JPEG that ends too early: upload it again")
-    picture = _decode_over_white(data) if transparent else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    try:
+        picture = (
+            _decode_over_white(data) if transparent else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        )
+    except cv2.error:  # OpenCV has limits of its own, for instance on one side of a picture.
+        picture = None
     if picture is None:
         raise NotAnImage(f"{name} is a {kind} that cannot be decoded: upload it again, or as another format")
     return np.ascontiguousarray(picture, np.uint8)
