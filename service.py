@@ -42,7 +42,6 @@ class Metrics:
     """What /metrics shows beyond BentoML's own; made in the worker, where BentoML has prepared Prometheus."""
 
     def __init__(self) -> None:
-
         from prometheus_client import Counter, Histogram
 
         self.step = Histogram(

@@ -27,15 +27,13 @@ class Engine(Protocol):
 class OpenVINOEngine:
     """A compiled OpenVINO model, for pictures of any size; each inference uses all cores."""
 
-    def __init__(self, folder: Path, cache: Path | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         import openvino as ov
 
         for name in (NETWORK, WEIGHTS):
             if not (folder / name).is_file():
                 raise SetupError(f"{folder} is no model: it has no {name}; add one with python -m model_store add")
         core = ov.Core()
-        if cache is not None:
-            core.set_property({"CACHE_DIR": str(cache)})
         try:
             compiled = core.compile_model(folder / NETWORK, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
         except RuntimeError as exc:

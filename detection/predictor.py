@@ -130,11 +130,11 @@ def _size(picture: Picture) -> ImageSize:
     return ImageSize(width=picture.shape[1], height=picture.shape[0])
 
 
-def load_predictor(settings: Settings, folder: Path, cache: Path | None = None) -> Predictor:
+def load_predictor(settings: Settings, folder: Path) -> Predictor:
     """Make the house from a model's folder, warmed by one inference; raises SetupError."""
     clock = Stopwatch()
     with clock.measure("compile"):
-        detector = Detector(read_card(folder), OpenVINOEngine(folder, cache))
+        detector = Detector(read_card(folder), OpenVINOEngine(folder))
     with clock.measure("s3_client"):
         predictor = Predictor(settings, detector, S3Storage(settings))
     with clock.measure("warm_up"):

@@ -19,7 +19,7 @@ from detection.errors import SetupError
 from detection.letterbox import fit
 from detection.model import CARD, NETWORK, WEIGHTS, ModelCard, read_card
 from detection.types import Picture
-from model_store.evaluate import CocoBox, coco_map, evaluate, read_picture
+from model_store.evaluate import CONFIDENCE, IOU, CocoBox, coco_map, evaluate, read_picture
 from model_store.export import save
 from model_store.store import content_version
 
@@ -90,7 +90,7 @@ def _judge(
         return evaluate(detector, annotations, pictures).to_json()
     if truth is None:
         return None
-    found = _detections(detector, files, 0.001)
+    found = _detections(detector, files, CONFIDENCE)
     result = coco_map(truth, found, range(len(files)), detector.card.labels)
     return {"map50": round(result.map50, 4), "map50_95": round(result.map50_95, 4)}
 
@@ -98,7 +98,7 @@ def _judge(
 def _detections(detector: Detector, files: Sequence[Path], confidence: float) -> list[CocoBox]:
     boxes = []
     for number, file in enumerate(files):
-        found = detector.detect(read_picture(file), confidence=confidence, iou=0.65)
+        found = detector.detect(read_picture(file), confidence=confidence, iou=IOU)
         rows = zip(found.class_ids.tolist(), found.boxes, found.scores, strict=True)
         boxes += [CocoBox(number, c, b, float(s)) for c, b, s in rows]
     return boxes
