@@ -1,17 +1,19 @@
 # One word per chore. `make` alone prints them.
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-PORT ?= 3000
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve test check format bench train convert-tools clean
+.PHONY: help serve lambda test check format bench train convert-tools clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 serve: $(VENV)/.local ## Serve on port 3000 with a local S3, and show one request; ONCE=1 stops after it, PORT= moves it
-	@$(PYTHON) -m loadtest.local.serve --port $(PORT) $(if $(ONCE),--once)
+	@$(PYTHON) -m loadtest.local.serve $(if $(ONCE),--once) serve $(if $(PORT),--port $(PORT))
+
+lambda: $(VENV)/.local ## The same by a local AWS Lambda behind a local API Gateway, on port 3001; ARGS=--memory=1769 and others
+	@$(PYTHON) -m loadtest.local.serve $(if $(ONCE),--once) lambda $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: $(VENV)/.dev ## Run all tests
 	@$(PYTHON) -m pytest $(ARGS)
@@ -33,10 +35,10 @@ convert-tools: $(VENV)/.dev ## Install what converting and training models needs
 clean: ## Remove the virtual environment and local data; models in BentoML's store stay
 	rm -rf $(VENV) .local .mypy_cache .pytest_cache .ruff_cache
 
-$(VENV)/.local: requirements/local.txt requirements/service.txt
+$(VENV)/.local: requirements/local.txt requirements/service.txt requirements/emulator.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 10) and "error: Python 3.10 or later is needed, this is " + sys.version.split()[0])'
 	@echo "Setting up $(VENV), once; about a minute"
-	@python3 -m venv $(VENV) && $(PYTHON) -m pip install --quiet -r $< && touch $@
+	@python3 -m venv $(VENV) && $(PYTHON) -m pip install --quiet -r $< && $(PYTHON) -m pip install --quiet --no-deps -r requirements/emulator.txt && touch $@
 
 $(VENV)/.dev: $(VENV)/.local requirements/dev.txt requirements/convert.txt requirements/torch.txt
 	@echo "Adding what tests and converting need, once; some minutes"

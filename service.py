@@ -15,19 +15,23 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from detection import PredictAnswer, PredictRequest, RequestError, Settings, SetupError, load_predictor, load_settings
 from detection.contract import (
     MAX_BODY_BYTES,
     STEPS,
     ErrorAnswer,
     HttpAnswer,
     Instance,
+    PredictAnswer,
+    PredictRequest,
     failure,
     parse_request,
     request_id_from,
     success,
 )
-from detection.errors import InternalError, InvalidRequest, Overloaded
+from detection.engine import OpenVINOEngine
+from detection.errors import InternalError, InvalidRequest, Overloaded, RequestError, SetupError
+from detection.predictor import load_predictor
+from detection.settings import Settings, load_settings
 from model_store import store
 
 logger = logging.getLogger("bentoml.yolov7")
@@ -98,14 +102,16 @@ class YOLOv7:
 
     def __init__(self) -> None:
         metrics()
-        self._predictor = load_predictor(settings(), store.find(settings().model))
+        folder = store.served(settings())
+        self._predictor = load_predictor(settings(), folder, lambda: OpenVINOEngine(folder))
+        self._predictor.warm_up()
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
     def check_setup() -> None:
         """Stop before any worker starts when a setting or the model is missing: workers would be started for ever."""
         try:
-            store.find(settings().model)
+            store.served(settings())
         except SetupError as exc:
             sys.stderr.write(f"error: {exc}\n")
             raise SystemExit(1) from None

@@ -173,6 +173,11 @@ class Instance:
     _answered: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def renew(self) -> None:
+        """Become another one: for a process that was copied after it had started."""
+        with self._lock:
+            self.id, self._answered = uuid.uuid4().hex, False
+
     def headers(self, request_id: str) -> dict[str, str]:
         """The headers of every answer; counts as answering."""
         with self._lock:

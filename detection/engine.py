@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import openvino as ov
 
 from detection.errors import SetupError
-from detection.model import NETWORK, WEIGHTS
 from detection.types import Floats, Picture
+
+
+NETWORK = "model.xml"
+WEIGHTS = "model.bin"
 
 
 class Engine(Protocol):
@@ -28,8 +33,6 @@ class OpenVINOEngine:
     """A compiled OpenVINO model, for pictures of any size; each inference uses all cores."""
 
     def __init__(self, folder: Path) -> None:
-        import openvino as ov
-
         for name in (NETWORK, WEIGHTS):
             if not (folder / name).is_file():
                 raise SetupError(f"{folder} is no model: it has no {name}; add one with python -m model_store add")
@@ -44,3 +47,8 @@ class OpenVINOEngine:
     def infer(self, picture: Picture) -> list[Floats]:
         self._request.infer(picture[np.newaxis], share_inputs=True)
         return [tensor.data[0] for tensor in self._request.output_tensors]
+
+
+def compile_in_background(folder: Path) -> Future[OpenVINOEngine]:
+    """Compile a model while the caller goes on importing; the future raises SetupError as OpenVINOEngine does."""
+    return ThreadPoolExecutor(1, "compile").submit(OpenVINOEngine, folder)

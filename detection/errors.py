@@ -2,6 +2,7 @@
 
 DetectionError
 ├── SetupError               the service cannot start: a setting, or the model
+├── OwnResult                an event is about a picture that we wrote: nothing to do
 └── RequestError             one request cannot be answered; `status` and `code` are the contract's
     ├── InvalidRequest       400 invalid_request
     ├── ImageNotFound        404 image_not_found
@@ -25,6 +26,10 @@ class DetectionError(Exception):
 
 class SetupError(DetectionError):
     """A setting is missing or wrong, or the model cannot be loaded."""
+
+
+class OwnResult(DetectionError):
+    """The picture is an annotated one that this project wrote; answering an event about it would never end."""
 
 
 class RequestError(DetectionError):

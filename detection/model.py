@@ -1,4 +1,4 @@
-"""A stored model: OpenVINO's two files and what is known of it."""
+"""What is known of a stored model; the network itself is in the engine's two files beside the card."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from detection.errors import SetupError
 
 CARD = "model.json"
-NETWORK = "model.xml"
-WEIGHTS = "model.bin"
 
 RANDOM_SUFFIX = "-random"
 

@@ -8,7 +8,7 @@ import logging
 import posixpath
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,7 +26,8 @@ from detection.contract import (
     Timings,
 )
 from detection.detector import Detector
-from detection.engine import OpenVINOEngine
+from detection.engine import Engine
+from detection.errors import OwnResult
 from detection.images import decode, encode_jpeg
 from detection.model import ModelCard, read_card
 from detection.settings import Settings
@@ -55,22 +56,27 @@ class Predictor:
         annotated = annotate(picture, Detections(box, score, np.zeros(1, np.int64), card.labels))
         encode_jpeg(annotated, self.settings.jpeg_quality)
 
-    def predict(self, request: PredictRequest) -> PredictAnswer:
-        """Answer one request; raises a RequestError, and then has written nothing."""
+    def predict(self, request: PredictRequest, *, refuse_results: bool = False) -> PredictAnswer:
+        """Answer one request; raises a RequestError, and then has written nothing.
+
+        `refuse_results` is for events, which our own writing causes as well: raises OwnResult for an annotated picture.
+        """
         settings, card = self.settings, self.detector.card
         class_ids = self.detector.class_ids(request.classes)
         clock = Stopwatch()
         with clock.measure("fetch"):
-            data, etag = self.storage.fetch(request.filename)
+            fetched = self.storage.fetch(request.filename)
+        if refuse_results and fetched.is_result:
+            raise OwnResult(f"{request.filename} in bucket {settings.input_bucket} is an annotated picture")
         with clock.measure("decode"):
-            picture = decode(data, name=request.filename, max_pixels=settings.max_image_pixels)
+            picture = decode(fetched.data, name=request.filename, max_pixels=settings.max_image_pixels)
         # One inference uses all cores: a second one beside it would only slow both down. Waiting is not detecting.
         with self._engine_is_free, clock.measure("detect"):
             found = self.detector.detect(picture, confidence=request.confidence, iou=request.iou, class_ids=class_ids)
         with clock.measure("annotate"):
             jpeg = encode_jpeg(annotate(picture, found), settings.jpeg_quality)
         with clock.measure("store"):
-            key = result_key(settings, request, etag, card)
+            key = result_key(settings, request, fetched.etag, card)
             location = self.storage.store(key, jpeg)
         return PredictAnswer(
             bucket=settings.output_bucket,
@@ -130,14 +136,14 @@ def _size(picture: Picture) -> ImageSize:
     return ImageSize(width=picture.shape[1], height=picture.shape[0])
 
 
-def load_predictor(settings: Settings, folder: Path) -> Predictor:
-    """Make the house from a model's folder, warmed by one inference; raises SetupError."""
+def load_predictor(settings: Settings, folder: Path, compiled: Callable[[], Engine]) -> Predictor:
+    """Make the house from a model's folder and what gives, or waits for, its compiled network; raises SetupError."""
     clock = Stopwatch()
-    with clock.measure("compile"):
-        detector = Detector(read_card(folder), OpenVINOEngine(folder))
     with clock.measure("s3_client"):
-        predictor = Predictor(settings, detector, S3Storage(settings))
-    with clock.measure("warm_up"):
-        predictor.warm_up()
-    logger.info("loaded %s:%s, %s", detector.card.name, detector.card.version, json.dumps({"load_ms": clock.laps_ms}))
+        storage = S3Storage(settings)
+        storage.connect()
+    with clock.measure("compile"):
+        predictor = Predictor(settings, Detector(read_card(folder), compiled()), storage)
+    card = predictor.detector.card
+    logger.info("loaded %s:%s, %s", card.name, card.version, json.dumps({"load_ms": clock.laps_ms}))
     return predictor

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     model: str = Field(
         "yolov7-tiny-scenes", min_length=1, description="tag of a model in BentoML's model store: name or name:version"
     )
+    model_folder: str = Field("", description="folder of the model; when set, BentoML's model store is not asked")
     result_prefix: str = Field("", description="put before the key of every annotated picture, e.g. `annotated/`")
     result_url: Literal["presigned", "public"] = Field(
         "presigned", description="what `location` is: `presigned`, or `public` for buckets whose policy is public"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import boto3
@@ -21,15 +23,32 @@ if TYPE_CHECKING:
 _SLOW = frozenset({"RequestTimeout", "SlowDown", "ServiceUnavailable", "InternalError", "503", "500", "504"})
 
 
+# Metadata of every annotated picture, so that an event about one is recognised wherever it lies.
+RESULT_MARK = {"made-by": "yolov7-serving"}
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The bytes of a picture, its entity tag, and whether it is an annotated picture of ours."""
+
+    data: bytes
+    etag: str
+    is_result: bool = False
+
+
 class Storage(Protocol):
     """The seam between the five steps and wherever pictures live."""
 
-    def fetch(self, key: str) -> tuple[bytes, str]:
-        """Return the bytes of a picture and its entity tag."""
+    def fetch(self, key: str) -> Fetched:
+        """Read a picture."""
         ...
 
     def store(self, key: str, data: bytes) -> str:
         """Write an annotated JPEG and return its URL."""
+        ...
+
+    def reconnect(self) -> None:
+        """Share no connection any more with a copy of this process."""
         ...
 
 
@@ -59,7 +78,25 @@ class S3Storage:
         self._settings = settings
         self._client = client or s3_client(settings)
 
-    def fetch(self, key: str) -> tuple[bytes, str]:
+    def connect(self) -> None:
+        """Open the connections to both buckets in the background, so that the first request finds them open.
+
+        What S3 answers does not matter, and an S3 that cannot be reached is the first request's to report.
+        """
+
+        def ask(bucket: str) -> None:
+            with suppress(BotoCoreError, ClientError):
+                self._client.head_bucket(Bucket=bucket)
+
+        for bucket in {self._settings.input_bucket, self._settings.output_bucket}:
+            threading.Thread(target=ask, args=(bucket,), daemon=True).start()
+
+    def reconnect(self) -> None:
+        """Drop the open connections and open new ones: a copy of this process has the old ones as well."""
+        self._client.close()
+        self.connect()
+
+    def fetch(self, key: str) -> Fetched:
         """Read a picture; its size is judged from the answer's length, before the bytes are read.
 
         Raises ImageNotFound, ImageTooLarge, NotAnImage (no bytes), StorageRefused or StorageTimeout.
@@ -77,13 +114,14 @@ class S3Storage:
             data = answer["Body"].read()
         if not data:
             raise NotAnImage(f"{key} is empty: upload it again")
-        return data, answer["ETag"].strip('"')
+        marked = RESULT_MARK.items() <= answer.get("Metadata", {}).items()
+        return Fetched(data, answer["ETag"].strip('"'), is_result=marked)
 
     def store(self, key: str, data: bytes) -> str:
         """Write an annotated JPEG; raises StorageRefused or StorageTimeout. S3 shows the whole object or none."""
         bucket = self._settings.output_bucket
         with _translated(bucket, key, "write"):
-            self._client.put_object(Bucket=bucket, Key=key, Body=data, ContentType="image/jpeg")
+            self._client.put_object(Bucket=bucket, Key=key, Body=data, ContentType="image/jpeg", Metadata=RESULT_MARK)
             url = self._client.generate_presigned_url(
                 "get_object",
                 Params={"Bucket": bucket, "Key": key},

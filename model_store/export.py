@@ -8,7 +8,7 @@ import openvino as ov
 import torch
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
-from detection.model import NETWORK
+from detection.engine import NETWORK
 from model_store.network import Network
 
 PRECISIONS = ("fp32", "fp16")

@@ -14,7 +14,9 @@ import bentoml
 from bentoml.exceptions import BentoMLException, NotFound
 
 from detection.errors import SetupError
-from detection.model import CARD, NETWORK, WEIGHTS, ModelCard, read_card
+from detection.engine import NETWORK, WEIGHTS
+from detection.model import CARD, ModelCard, read_card
+from detection.settings import Settings
 from model_store.files import write_atomically
 
 # Marks our models among others in the same store.
@@ -64,6 +66,14 @@ def find(name: str) -> Path:
     if own_name != model.tag.name:
         raise SetupError(f"MODEL {name} is really {own_name}: ask for it by that name")
     return folder
+
+
+def served(settings: Settings) -> Path:
+    """The folder of the model that the settings name; raises SetupError when it cannot be served."""
+    if not settings.model_folder:
+        return find(settings.model)
+    read_card(Path(settings.model_folder))
+    return Path(settings.model_folder)
 
 
 def record_evaluation(name: str, evaluation: dict[str, Any]) -> None:

@@ -11,8 +11,8 @@ import onnxruntime
 import openvino as ov
 import torch
 
-from detection.engine import OpenVINOEngine
-from detection.model import NETWORK, ModelCard
+from detection.engine import NETWORK, OpenVINOEngine
+from detection.model import ModelCard
 from detection.types import Floats, Picture
 from model_store.convert import from_random, random_network
 from model_store.export import to_openvino

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 
-from detection.model import NETWORK
+from detection.engine import NETWORK
 
 
 def main() -> None:

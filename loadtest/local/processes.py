@@ -17,6 +17,10 @@ from pathlib import Path
 
 STOP_TIMEOUT_S = 10.0
 
+# Looked up here, as little as possible may happen between fork and exec.
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
 
 class StartError(Exception):
     """A server did not start; the message is one line that says why and what to do."""
@@ -44,7 +48,10 @@ def check_port(port: int, advice: str) -> None:
 def running(
     command: Sequence[str | Path], *, env: Mapping[str, str], log: Path, cwd: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server in a process group of its own, its output in `log`; on leaving, end the whole group."""
+    """Run a server in a process group of its own, its output in `log`; on leaving, end the whole group.
+
+    On Linux it also ends with the thread that started it, so that a killed parent leaves nothing behind.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -65,8 +72,7 @@ def running(
 
 def _die_with_parent() -> None:
     """Ask Linux for SIGTERM when the parent dies, even if it is killed and cannot clean up."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

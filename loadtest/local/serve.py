@@ -1,4 +1,4 @@
-"""`make serve`: a real S3 server, the service, and one request, on this machine."""
+"""`make serve` and `make lambda`: a real S3 server, the service or the local Lambda, and one request, on this machine."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import sysconfig
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 import cv2
 
+from detection.errors import SetupError
 from detection.settings import Settings
+from loadtest.local import gateway
 from loadtest.local.processes import StartError, check_port, running, wait_until_ready
 from loadtest.local.s3 import LocalS3, local_s3
+from loadtest.local.sandbox import Function, cpu_scaling
 from model_store import store
 from model_store.__main__ import BUNDLED
 from model_store.training.scenes import HELD_OUT_SEEDS, render_scene
@@ -28,12 +32,13 @@ from model_store.training.scenes import HELD_OUT_SEEDS, render_scene
 ROOT = Path(__file__).parents[2]
 INPUT_BUCKET = "yolov7-pictures"
 OUTPUT_BUCKET = "yolov7-results"
+BUCKETS = {"INPUT_BUCKET": INPUT_BUCKET, "OUTPUT_BUCKET": OUTPUT_BUCKET}
 SAMPLES = {f"scene-{number}.jpg": HELD_OUT_SEEDS[seed] for number, seed in enumerate((42, 69, 53, 62), start=1)}
 
 
 @dataclass(frozen=True)
 class LocalService:
-    """A running `bentoml serve` and what it reads from."""
+    """A running door, `bentoml serve` or the local Lambda, and what it reads from."""
 
     url: str
     s3: LocalS3
@@ -46,11 +51,30 @@ def local_service(s3: LocalS3, *, port: int, log: Path, env: dict[str, str] | No
     """Run the service against a local S3 server until the block is left; `env` adds to its environment."""
     bentoml = str(Path(sysconfig.get_path("scripts")) / "bentoml")
     command = [bentoml, "serve", "service:YOLOv7", "--port", str(port)]
-    buckets = {"INPUT_BUCKET": INPUT_BUCKET, "OUTPUT_BUCKET": OUTPUT_BUCKET}
-    environment = os.environ | {"BENTOML_DO_NOT_TRACK": "True"} | s3.env | buckets | (env or {})
+    environment = os.environ | {"BENTOML_DO_NOT_TRACK": "True"} | s3.env | BUCKETS | (env or {})
     url = f"http://127.0.0.1:{port}"
     with running(command, env=environment, log=log, cwd=ROOT) as process:
         wait_until_ready(process, f"{url}/readyz", name="bentoml serve", log=log, timeout_s=120)
+        yield LocalService(url, s3, process.pid, log)
+
+
+@contextlib.contextmanager
+def local_lambda(
+    s3: LocalS3, *, port: int, log: Path, env: dict[str, str] | None = None, options: Sequence[str] = ()
+) -> Iterator[LocalService]:
+    """Run the local Lambda behind its gateway until the block is left; sandboxes log beside `log`.
+
+    `options` are the gateway's. Raises SetupError when the model is missing, as the store is asked here.
+    """
+    environment = os.environ | s3.env | BUCKETS | (env or {})
+    if not environment.get("MODEL_FOLDER"):
+        environment["MODEL_FOLDER"] = str(store.find(environment.get("MODEL") or _model()))
+    folder = log.parent / f"{log.stem}-sandboxes"
+    shutil.rmtree(folder, ignore_errors=True)
+    command = [sys.executable, "-m", "loadtest.local.gateway", "--port", str(port), "--folder", str(folder), *options]
+    url = f"http://127.0.0.1:{port}"
+    with running(command, env=environment, log=log, cwd=ROOT) as process:
+        wait_until_ready(process, f"{url}/readyz", name="the local Lambda", log=log, timeout_s=60)
         yield LocalService(url, s3, process.pid, log)
 
 
@@ -76,16 +100,23 @@ def post(url: str, body: bytes, headers: dict[str, str] | None = None) -> tuple[
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted, or with --once until the first answer; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="make serve", description=__doc__)
+    parser = argparse.ArgumentParser(prog="make", description=__doc__)
     parser.add_argument("--once", action="store_true", help="stop after the first answer")
-    parser.add_argument("--port", type=int, default=3000, help="of the service (PORT=)")
     parser.add_argument("--data", type=Path, default=ROOT / ".local", help="folder of S3's data and the logs")
+    doors = parser.add_subparsers(required=True, metavar="serve|lambda")
+    http = doors.add_parser("serve", help="bentoml serve")
+    http.add_argument("--port", type=int, default=3000, help="of the service (PORT=)")
+    http.set_defaults(run=_serve_http, name="serve")
+    aws = doors.add_parser("lambda", help="a local Lambda behind a local API Gateway")
+    aws.add_argument("--port", type=int, default=3001, help="of the gateway (PORT=)")
+    gateway.add_options(aws)
+    aws.set_defaults(run=_serve_lambda, name="lambda")
     options = parser.parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        return _serve(options.data.resolve(), options.port, once=options.once)
-    except StartError as exc:
+        return _serve(options)
+    except (StartError, SetupError) as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -97,18 +128,16 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _serve(data: Path, port: int, *, once: bool) -> int:
-    check_port(port, "stop what uses it, or choose another with make serve PORT=...")
-    model = os.environ.get("MODEL") or Settings.model_fields["model"].default
+def _serve(options: argparse.Namespace) -> int:
+    data = options.data.resolve()
+    check_port(options.port, f"stop what uses it, or choose another with make {options.name} PORT=...")
     print(f"model store: {store.put(BUNDLED)}")
     with local_s3(data / "s3", INPUT_BUCKET, OUTPUT_BUCKET) as s3:
         upload_samples(s3)
         print(f"S3: SeaweedFS on {s3.endpoint}, pictures in {INPUT_BUCKET}: {', '.join(SAMPLES)}")
-        log = data / "service.log"
-        with local_service(s3, port=port, log=log) as service:
-            print(f"service: {service.url} with model {model}, log in {log}\n")
-            status = _show_one_request(service)
-            if once:
+        with options.run(s3, data, options) as door:
+            status = _show_one_request(door)
+            if options.once:
                 return status
             print("\nServing until Ctrl-C. What S3 tools need to reach the buckets:")
             print("  export " + " ".join(f"{name}={value}" for name, value in s3.env.items()))
@@ -117,13 +146,36 @@ def _serve(data: Path, port: int, *, once: bool) -> int:
     return 0
 
 
+@contextlib.contextmanager
+def _serve_http(s3: LocalS3, data: Path, options: argparse.Namespace) -> Iterator[LocalService]:
+    with local_service(s3, port=options.port, log=data / "service.log") as service:
+        print(f"service: {service.url} with model {_model()}, log in {service.log}\n")
+        yield service
+
+
+@contextlib.contextmanager
+def _serve_lambda(s3: LocalS3, data: Path, options: argparse.Namespace) -> Iterator[LocalService]:
+    passed = [f"--{name}={getattr(options, name)}" for name in ("memory", "timeout", "concurrency", "idle")]
+    with local_lambda(s3, port=options.port, log=data / "lambda.log", options=passed) as door:
+        _, scaling = cpu_scaling(Function("", ROOT, memory_mb=options.memory))
+        print(f"local Lambda: {door.url} with model {_model()}, {options.memory} MB, timeout {options.timeout} s, ", end="")
+        print(f"at most {options.concurrency} sandboxes, logs in {data / 'lambda-sandboxes'}")
+        print(f"  a stand-in on this machine, not AWS: {scaling}")
+        print(f"  figures: {door.url}/metrics; any event: POST {door.url}/2015-03-31/functions/yolov7/invocations\n")
+        yield door
+
+
+def _model() -> str:
+    return os.environ.get("MODEL") or str(Settings.model_fields["model"].default)
+
+
 def _show_one_request(service: LocalService) -> int:
     body = json.dumps({"filename": next(iter(SAMPLES))})
     print(f"$ curl {service.url}/predict -H 'Content-Type: application/json' -d '{body}'")
     status, answer = post(f"{service.url}/predict", body.encode())
     print(answer.decode())
     if status != 200:
-        print(f"error: the service answered {status}; its log is {service.log}", file=sys.stderr)
+        print(f"error: the door answered {status}; its log is {service.log}", file=sys.stderr)
         return 1
     location = json.loads(answer)["location"]
     print(f"\nThe annotated picture lies, for an hour, at\n{location}")

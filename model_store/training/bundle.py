@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 
 from detection.detector import Detector
-from detection.engine import OpenVINOEngine
 from detection.images import decode
-from detection.model import CARD, NETWORK, WEIGHTS, ModelCard, read_card
+from detection.engine import NETWORK, WEIGHTS, OpenVINOEngine
+from detection.model import CARD, ModelCard, read_card
 from model_store.convert import from_checkpoint
 from model_store.evaluate import CONFIDENCE, IOU, CocoBox, Precision, coco_map
 from model_store.training.scenes import HELD_OUT_SEEDS, LABELS, render_scene

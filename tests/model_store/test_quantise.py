@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from detection.detector import Detector
-from detection.engine import OpenVINOEngine
 from detection.errors import SetupError
-from detection.model import CARD, WEIGHTS, read_card
+from detection.engine import WEIGHTS, OpenVINOEngine
+from detection.model import CARD, read_card
 from model_store import store
 from model_store.__main__ import main
 from model_store.evaluate import evaluate

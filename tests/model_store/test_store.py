@@ -8,7 +8,8 @@ import bentoml
 import pytest
 
 from detection.errors import SetupError
-from detection.model import CARD, NETWORK, WEIGHTS, read_card
+from detection.engine import NETWORK, WEIGHTS
+from detection.model import CARD, read_card
 from model_store import store
 from model_store.__main__ import main
 from tests.conftest import BUNDLED
