@@ -31,12 +31,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
-from aws_lambda_powertools.event_handler import (
-    ALBResolver,
-    APIGatewayHttpResolver,
-    APIGatewayRestResolver,
-    Response,
-)
+from aws_lambda_powertools.event_handler import ALBResolver, APIGatewayHttpResolver, APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import ApiGatewayResolver
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 from aws_lambda_powertools.metrics import MetricUnit
@@ -206,7 +201,7 @@ def _sources(event: Event) -> set[object]:
 
 
 def _created(event: Event) -> Iterator[tuple[str, str, int]]:
-    """Bucket, key and size of every new object that an event tells of; raises EventFailed when it is of another kind."""
+    """Bucket, key and size of every new object that an event tells of; raises EventFailed for other events."""
     try:
         if event.get("Event") == "s3:TestEvent":  # S3 sends one when the notification is set up.
             return
@@ -222,7 +217,7 @@ def _created(event: Event) -> Iterator[tuple[str, str, int]]:
                     yield record["s3"]["bucket"]["name"], unquote_plus(thing["key"]), thing.get("size", 1)
         else:
             found = event.get("source") or ", ".join(sorted(map(str, _sources(event)))) or ", ".join(event)
-            raise EventFailed(f"an event of {found[:100]} is not understood; known are S3, EventBridge from S3, and SQS")
+            raise EventFailed(f"an event of {found[:100]} is not understood; known are S3, S3 by EventBridge, and SQS")
     except (KeyError, TypeError, AttributeError) as exc:
         raise EventFailed(f"the S3 event is incomplete ({type(exc).__name__} {exc})") from None
 

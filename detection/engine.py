@@ -13,7 +13,6 @@ import openvino as ov
 from detection.errors import SetupError
 from detection.types import Floats, Picture
 
-
 NETWORK = "model.xml"
 WEIGHTS = "model.bin"
 

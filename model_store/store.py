@@ -13,8 +13,8 @@ from typing import Any
 import bentoml
 from bentoml.exceptions import BentoMLException, NotFound
 
-from detection.errors import SetupError
 from detection.engine import NETWORK, WEIGHTS
+from detection.errors import SetupError
 from detection.model import CARD, ModelCard, read_card
 from detection.settings import Settings
 from model_store.files import write_atomically

@@ -21,7 +21,7 @@ from detection.settings import Settings
 from detection.types import Picture
 from loadtest.local.processes import free_port
 from loadtest.local.s3 import LocalS3, local_s3
-from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET, LocalService, local_service
+from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET, LocalService, local_lambda, local_service
 from model_store.training.scenes import HELD_OUT_SEEDS, Scene, render_scene
 
 BUNDLED = Path(__file__).parents[1] / "model_store" / "bundled"
@@ -73,6 +73,28 @@ def service(s3: LocalS3, bundled_tag: str, tmp_path_factory: pytest.TempPathFact
     env = {"MODEL": bundled_tag, "S3_ATTEMPTS": "2"}
     with local_service(s3, port=free_port(), log=log, env=env) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def lambda_door(s3: LocalS3, bundled_tag: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    """A real local Lambda with the bundled model."""
+    log = tmp_path_factory.mktemp("lambda") / "lambda.log"
+    env = {"MODEL": bundled_tag, "S3_ATTEMPTS": "2"}
+    with local_lambda(s3, port=free_port(), log=log, env=env) as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=["service", "lambda_door"])
+def door_name(request: pytest.FixtureRequest) -> str:
+    """The fixture of each door in turn."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def door(door_name: str, request: pytest.FixtureRequest) -> LocalService:
+    """Each door in turn: the contract is the same at both."""
+    found: LocalService = request.getfixturevalue(door_name)
+    return found
 
 
 @dataclass(frozen=True)

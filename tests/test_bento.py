@@ -17,7 +17,7 @@ from loadtest.local.s3 import LocalS3
 from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET
 from model_store.training.scenes import Scene
 from tests.conftest import send, to_jpeg, upload
-from tests.test_service import matches
+from tests.test_doors import matches
 
 ROOT = Path(__file__).parents[1]
 BENTOML = str(Path(sysconfig.get_path("scripts")) / "bentoml")

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import detection
-
 ROOT = Path(__file__).parents[1]
 
 
@@ -26,17 +24,10 @@ def imported(statement: str) -> set[str]:
         ("import service", {"torch", "onnx", "onnxruntime", "pycocotools", "moto"}),
         ("import service; from detection.engine import OpenVINOEngine as E; E(__import__('pathlib').Path("
          "'model_store/bundled'))", {"torch", "onnx", "onnxruntime"}),
-        ("import detection, detection.predictor, detection.engine", {"torch", "bentoml", "starlette"}),
+        ("import detection.predictor, detection.engine", {"torch", "bentoml", "starlette"}),
         ("import loadtest.local.serve", {"torch", "onnxruntime"}),
         ("import model_store.__main__", {"torch", "onnxruntime"}),
     ],
 )  # fmt: skip
 def test_what_is_not_needed_is_not_imported(statement: str, forbidden: set[str]) -> None:
     assert imported(statement) & forbidden == set()
-
-
-def test_no_name_is_public_by_accident() -> None:
-    members = {n for n in vars(detection) if not n.startswith("_")}
-    modules = {path.stem for path in (ROOT / "detection").glob("*.py")}
-    assert members - modules == set(detection.__all__)
-    assert sorted(detection.__all__) == detection.__all__

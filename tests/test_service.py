@@ -1,242 +1,19 @@
-"""The contract over real HTTP, against a real `bentoml serve` and a real S3."""
+"""What `bentoml serve` has beside the contract: its queue, probes, metrics, OpenAPI document and log."""
 
 from __future__ import annotations
 
-import io
 import json
 import socket
-import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-import pytest
-from PIL import Image
-
 from detection.contract import STEPS
-from detection.images import decode
-from detection.model import read_card
 from loadtest.local.processes import free_port
-from loadtest.local.s3 import SECRET_KEY, LocalS3
-from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET, LocalService, local_service
-from model_store.training.scenes import LABELS, Scene
-from tests.conftest import BUNDLED, predict, results, send, smooth_picture, to_jpeg, upload, wait_for
-from tests.detection.test_images import png_header
-
-
-def overlap(a: list[float], b: list[float]) -> float:
-    corner, far = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
-    inner = float(np.prod(np.maximum(far - corner, 0)))
-    return inner / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inner)
-
-
-def matches(detections: list[dict[str, object]], scene: Scene, boxes: object = None) -> bool:
-    """Whether every object of a scene was found, with its label and a box that overlaps it by more than half."""
-    found = [(d["label"], list(d["box"].values())) for d in detections]  # type: ignore[attr-defined]
-    wanted = scene.boxes if boxes is None else np.asarray(boxes)
-    return all(
-        any(label == LABELS[c] and overlap(list(map(float, box)), b) > 0.5 for label, b in found)
-        for c, box in zip(scene.class_ids, wanted, strict=True)
-    )
-
-
-def test_predict_finds_the_objects_and_writes_the_annotated_picture(
-    service: LocalService, s3: LocalS3, scene: Scene
-) -> None:
-    key = upload(s3, "folder/scène 1.jpg", to_jpeg(scene.image))
-    answer = predict(service, {"filename": key})
-    assert answer.status == 200, answer.body
-    body = answer.json
-    assert matches(body["detections"], scene)
-    height, width = scene.image.shape[:2]
-    card = read_card(BUNDLED)
-    assert body["image"] == {"width": width, "height": height}
-    assert body["model"] == {"name": card.name, "version": card.version}
-    assert body["bucket"] == OUTPUT_BUCKET
-    assert body["filename"] in results(s3)
-    with urllib.request.urlopen(body["location"]) as picture:
-        annotated = decode(picture.read(), name="annotated", max_pixels=10**7)
-    assert annotated.shape == scene.image.shape
-    assert (np.abs(annotated.astype(int) - scene.image) > 60).mean() > 0.005
-
-
-def test_the_headers_are_those_of_the_contract(service: LocalService, s3: LocalS3, scene: Scene) -> None:
-    key = upload(s3, "headers.jpg", to_jpeg(scene.image))
-    first, second = (predict(service, {"filename": key}, X_Request_Id="mine-1") for _ in range(2))
-    steps = dict(part.split(";dur=") for part in second.headers["server-timing"].split(", "))
-    assert list(steps) == [*STEPS, "total"]
-    assert float(steps["detect"]) == second.json["timings_ms"]["detect"]
-    assert second.headers["x-cold-start"] == "false"
-    assert second.headers["x-request-id"] == "mine-1"
-    assert first.headers["x-instance-id"] == second.headers["x-instance-id"]
-    assert second.headers["content-type"] == "application/json"
-
-
-def test_what_is_asked_for_is_what_is_answered(service: LocalService, s3: LocalS3, scene: Scene) -> None:
-    key = upload(s3, "options.jpg", to_jpeg(scene.image))
-    every = predict(service, {"filename": key, "confidence": 0.0001}).json["detections"]
-    between = (every[0]["confidence"] + every[1]["confidence"]) / 2
-    sure = predict(service, {"filename": key, "confidence": between}).json["detections"]
-    label = sure[0]["label"]
-    one = predict(service, {"filename": key, "classes": [label]}).json["detections"]
-    assert len(every) > 1
-    assert sure == every[:1]
-    assert {d["label"] for d in one} == {label}
-    assert [d["confidence"] for d in every] == sorted((d["confidence"] for d in every), reverse=True)
-
-
-def saved(scene: Scene, mode: str, kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(scene.image[:, :, ::-1])).convert(mode).save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def png16(scene: Scene) -> bytes:
-    import cv2
-
-    return cv2.imencode(".png", scene.image.astype(np.uint16) * 257)[1].tobytes()
-
-
-@pytest.mark.parametrize("form", ["cmyk.jpg", "alpha.png", "colour16.png", "picture.webp", "picture.bmp"])
-def test_pictures_of_other_kinds_are_answered_as_well(
-    form: str, service: LocalService, s3: LocalS3, scene: Scene
-) -> None:
-    data = {
-        "cmyk.jpg": lambda: saved(scene, "CMYK", "JPEG", quality=95),
-        "alpha.png": lambda: saved(scene, "RGBA", "PNG"),
-        "colour16.png": lambda: png16(scene),
-        "picture.webp": lambda: saved(scene, "RGB", "WEBP", quality=95),
-        "picture.bmp": lambda: saved(scene, "RGB", "BMP"),
-    }[form]()
-    answer = predict(service, {"filename": upload(s3, form, data)})
-    assert answer.status == 200, answer.body
-    assert matches(answer.json["detections"], scene)
-
-
-def test_a_grey_picture_is_answered(service: LocalService, s3: LocalS3, scene: Scene) -> None:
-    answer = predict(service, {"filename": upload(s3, "grey.jpg", saved(scene, "L", "JPEG", quality=95))})
-    assert (answer.status, answer.json["image"]["width"]) == (200, scene.image.shape[1])
-    assert len(answer.json["detections"]) > 0
-
-
-def test_boxes_of_an_exif_rotated_picture_match_the_upright_one(
-    service: LocalService, s3: LocalS3, scene: Scene
-) -> None:
-    exif = Image.Exif()
-    exif[0x112] = 6
-    lying = np.ascontiguousarray(np.rot90(scene.image[:, :, ::-1]))
-    buffer = io.BytesIO()
-    Image.fromarray(lying).save(buffer, "JPEG", quality=95, exif=exif)
-    body = predict(service, {"filename": upload(s3, "rotated.jpg", buffer.getvalue())}).json
-    height, width = scene.image.shape[:2]
-    assert body["image"] == {"width": width, "height": height}
-    assert matches(body["detections"], scene)
-
-
-def test_a_picture_of_one_pixel_is_answered(service: LocalService, s3: LocalS3) -> None:
-    answer = predict(service, {"filename": upload(s3, "1x1.png", saved_pixel())})
-    assert (answer.status, answer.json["image"]) == (200, {"width": 1, "height": 1})
-
-
-def saved_pixel() -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (1, 1), "red").save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-PICTURE = to_jpeg(smooth_picture(64, 48))
-
-# What is uploaded as x.jpg, what is asked, and the answer.
-BAD_INPUT = {
-    "unknown key": (None, {"filename": "unknown.jpg"}, 404, "image_not_found"),
-    "empty object": (b"", {"filename": "x.jpg"}, 415, "not_an_image"),
-    "text": (b"this is text", {"filename": "x.jpg"}, 415, "not_an_image"),
-    "truncated JPEG": (PICTURE[: len(PICTURE) // 2], {"filename": "x.jpg"}, 415, "not_an_image"),
-    "bomb": (png_header(20_000, 20_000), {"filename": "x.jpg"}, 413, "image_too_large"),
-    "too many bytes": (b"\xff" * 20_000_001, {"filename": "x.jpg"}, 413, "image_too_large"),
-    "dots": (None, {"filename": "../x.jpg"}, 400, "invalid_request"),
-    "control characters": (None, {"filename": "x\n.jpg"}, 400, "invalid_request"),
-    "2000 characters": (None, {"filename": "x" * 2000}, 400, "invalid_request"),
-    "unknown unicode key": (None, {"filename": "写真.jpg"}, 404, "image_not_found"),
-    "confidence 7": (PICTURE, {"filename": "x.jpg", "confidence": 7}, 400, "invalid_request"),
-    "confidence NaN": (PICTURE, b'{"filename": "x.jpg", "confidence": NaN}', 400, "invalid_request"),
-    "confidence a string": (PICTURE, {"filename": "x.jpg", "confidence": "high"}, 400, "invalid_request"),
-    "unknown label": (PICTURE, {"filename": "x.jpg", "classes": ["dragon"]}, 400, "invalid_request"),
-    "unknown field": (PICTURE, {"filename": "x.jpg", "size": 1}, 400, "invalid_request"),
-    "not JSON": (PICTURE, b"filename=x.jpg", 415, "not_an_image"),
-    "no body": (PICTURE, b"", 415, "not_an_image"),
-    "a huge body": (PICTURE, b'{"filename": "' + b"x" * 300_000 + b'"}', 400, "invalid_request"),
-    "a list": (PICTURE, ["x.jpg"], 400, "invalid_request"),
-}
-
-
-@pytest.mark.parametrize("case", BAD_INPUT)
-def test_bad_input_gets_its_status_and_code_and_writes_nothing(case: str, service: LocalService, s3: LocalS3) -> None:
-    data, body, status, code = BAD_INPUT[case]
-    if data is not None:
-        upload(s3, "x.jpg", data)
-    before = results(s3)
-    answer = predict(service, body, X_Request_Id="bad-1")
-    assert (answer.status, answer.json["error"]["code"]) == (status, code), answer.body
-    assert list(answer.json) == ["error"]
-    assert sorted(answer.json["error"]) == ["code", "message", "request_id"]
-    assert answer.json["error"]["request_id"] == answer.headers["x-request-id"] == "bad-1"
-    assert {"x-cold-start", "x-instance-id"} <= set(answer.headers)
-    assert "\n" not in answer.json["error"]["message"]
-    assert results(s3) == before
-
-
-@pytest.mark.parametrize("kind", ["application/vnd.bentoml+pickle", "application/octet-stream", "multipart/form-data"])
-def test_pickle_and_other_bodies_are_refused_unread(kind: str, service: LocalService) -> None:
-    pickled = b"cbuiltins\nexec\n(Vopen('/tmp/yolov7-was-executed', 'w')\ntR."
-    answer = predict(service, pickled, Content_Type=kind)
-    assert (answer.status, answer.json["error"]["code"]) == (415, "not_an_image")
-    assert not Path("/tmp/yolov7-was-executed").exists()
-
-
-BROKEN_STORAGE = {
-    "output bucket missing": ({"OUTPUT_BUCKET": "no-such-bucket"}, 502, "storage_refused"),
-    "wrong credentials": ({"AWS_SECRET_ACCESS_KEY": "wrong-secret"}, 502, "storage_refused"),
-    "S3 not running": ({"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:{closed}"}, 504, "storage_timeout"),
-}
-
-
-@pytest.fixture(params=BROKEN_STORAGE)
-def broken(
-    request: pytest.FixtureRequest, s3: LocalS3, bundled_tag: str, own_home: str, tmp_path: Path
-) -> Iterator[tuple[LocalService, int, str]]:
-    """A service whose storage is set up wrongly, and the answer that is right then."""
-    changes, status, code = BROKEN_STORAGE[request.param]
-    env = {name: value.format(closed=free_port()) for name, value in changes.items()}
-    extra = {"MODEL": bundled_tag, "S3_ATTEMPTS": "1", "BENTOML_HOME": own_home}
-    with local_service(s3, port=free_port(), log=tmp_path / "service.log", env=env | extra) as running:
-        yield running, status, code
-
-
-def test_broken_storage_is_told_apart_and_nothing_is_written(
-    broken: tuple[LocalService, int, str], s3: LocalS3
-) -> None:
-    running, status, code = broken
-    upload(s3, "fine.jpg", PICTURE)
-    before = results(s3)
-    answer = predict(running, {"filename": "fine.jpg"})
-    assert (answer.status, answer.json["error"]["code"]) == (status, code), answer.body
-    assert results(s3) == before
-    shown = answer.body.decode() + running.log.read_text()
-    assert "wrong-secret" not in shown
-    assert SECRET_KEY not in shown
-    assert "Traceback" not in answer.body.decode()
-
-
-def test_ten_clients_at_once_get_ten_correct_answers(service: LocalService, s3: LocalS3, scene: Scene) -> None:
-    key = upload(s3, "ten.jpg", to_jpeg(scene.image))
-    with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: predict(service, {"filename": key}), range(10)))
-    assert [a.status for a in answers] == [200] * 10
-    assert len({json.dumps(a.json["detections"]) for a in answers}) == 1
-    assert matches(answers[0].json["detections"], scene)
-    assert len({a.json["filename"] for a in answers} & results(s3)) == 1
+from loadtest.local.s3 import LocalS3
+from loadtest.local.serve import LocalService, local_service
+from model_store.training.scenes import Scene
+from tests.conftest import predict, send, to_jpeg, upload, wait_for
+from tests.test_doors import PICTURE
 
 
 def test_a_full_queue_is_answered_503_with_retry_after(
@@ -304,13 +81,6 @@ def test_the_openapi_document_is_the_contract(service: LocalService) -> None:
     assert set(schemas["PredictAnswer"]["example"]) == set(schemas["PredictAnswer"]["properties"])
     used = set(json.dumps(document).split('"#/components/schemas/')[1:])
     assert {name.split('"')[0] for name in used} <= set(schemas)
-
-
-def test_a_request_in_the_course_projects_form_still_works(service: LocalService, s3: LocalS3) -> None:
-    upload(s3, "bus.jpg", PICTURE)
-    answer = predict(service, {"filename": "bus.jpg"}).json
-    assert {"bucket", "filename", "location"} <= set(answer)
-    assert answer["bucket"] != INPUT_BUCKET
 
 
 def test_the_service_logs_no_stack_trace(service: LocalService) -> None:

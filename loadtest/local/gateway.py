@@ -7,6 +7,7 @@ POST /2015-03-31/functions/NAME/invocations, GET /metrics, GET /readyz.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import base64
 import compileall
 import contextlib
@@ -50,7 +51,7 @@ class Gateway:
         self._scaled, _ = cpu_scaling(pool.function)
         self._threads = anyio.CapacityLimiter(pool.limit + 1)
         self._registry = CollectorRegistry()
-        self._registry.register(self)  # type: ignore[arg-type]  # It has the one method that is asked for.
+        self._registry.register(self)
 
     def app(self) -> Starlette:
         """The ASGI application; when it ends, so do the sandboxes."""
@@ -80,7 +81,7 @@ class Gateway:
         except Throttled:
             return _message(429, "Too Many Requests")
         except StartError as exc:
-            print(f"error: {exc}", file=sys.stderr)
+            sys.stderr.write(f"error: {exc}\n")
             return _message(500, "Internal Server Error")
         if done.failure == "timeout":
             return _message(503, "Service Unavailable")
@@ -103,8 +104,8 @@ class Gateway:
         except Throttled:
             return _error(429, "TooManyRequestsException", "Rate Exceeded.")
         except StartError as exc:
-            print(f"error: {exc}", file=sys.stderr)
-            return _error(502, "ServiceException", "no sandbox could be started")
+            sys.stderr.write(f"error: {exc}\n")
+            return _error(500, "ServiceException", "no sandbox could be started")
         headers = {"X-Amz-Executed-Version": "$LATEST"}
         payload = done.payload
         if done.failure:
@@ -115,8 +116,7 @@ class Gateway:
 
     async def _invoke(self, event: bytes) -> Invocation:
         # An event is carried through even when its sender hangs up.
-        with anyio.CancelScope(shield=True):
-            return await anyio.to_thread.run_sync(self._pool.invoke, event, limiter=self._threads)
+        return await asyncio.shield(anyio.to_thread.run_sync(self._pool.invoke, event, limiter=self._threads))
 
     def collect(self) -> list[Metric]:
         """The figures of /metrics, in Prometheus's words."""
@@ -133,7 +133,10 @@ class Gateway:
             "concurrency_limit": ("Most sandboxes at once", pool.limit),
             "cpus_of_aws": ("CPUs that AWS gives for this memory", pool.function.cpus),
             "cpu_scaled": ("1 where requests get the CPUs of AWS, 0 where they get all", self._scaled),
-            "last_init_seconds": ("Latest init, as the runtime interface emulator reports it", pool.last_init_ms / 1000),
+            "last_init_seconds": (
+                "Latest init, as the runtime emulator reports it",
+                pool.last_init_ms / 1000,
+            ),
         }
         return [
             sandboxes,
@@ -253,7 +256,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         emulator()
     except StartError as exc:
-        print(f"error: {exc}", file=sys.stderr)
+        sys.stderr.write(f"error: {exc}\n")
         return 1
     for file in (*options.code.glob("*.py"), *options.code.glob("detection/*.py")):
         compileall.compile_file(file, quiet=2)  # As in the image, so that no cold start does it.

@@ -101,7 +101,7 @@ class Sandbox:
         (folder / "tmp").mkdir(parents=True)
         self._cgroup = Cgroup.create(f"yolov7-local-{os.getpid()}-{self._port}", function.memory_mb * 2**20)
         self._stack = contextlib.ExitStack()
-        command = [
+        command: list[str | Path] = [
             *prefix, emulator(),
             "--runtime-interface-emulator-address", f"127.0.0.1:{self._port}",
             "--runtime-api-address", f"127.0.0.1:{free_port()}",

@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 
 from detection.detector import Detector
-from detection.images import decode
 from detection.engine import NETWORK, WEIGHTS, OpenVINOEngine
+from detection.images import decode
 from detection.model import CARD, ModelCard, read_card
 from model_store.convert import from_checkpoint
 from model_store.evaluate import CONFIDENCE, IOU, CocoBox, Precision, coco_map

@@ -11,6 +11,7 @@ from detection.errors import NotAnImage, RequestError
 from detection.images import decode
 from detection.predictor import Predictor, result_key
 from detection.settings import Settings
+from detection.storage import Fetched
 from tests.conftest import to_jpeg
 from tests.detection.test_detector import CARD, FakeEngine
 
@@ -24,12 +25,15 @@ class FakeStorage:
     pictures: dict[str, bytes]
     stored: dict[str, bytes] = field(default_factory=dict)
 
-    def fetch(self, key: str) -> tuple[bytes, str]:
-        return self.pictures[key], f"tag of {key}"
+    def fetch(self, key: str) -> Fetched:
+        return Fetched(self.pictures[key], f"tag of {key}", is_result=key in self.stored)
 
     def store(self, key: str, data: bytes) -> str:
         self.stored[key] = data
         return f"https://results/{key}"
+
+    def reconnect(self) -> None:
+        raise NotImplementedError
 
 
 def predictor(**pictures: bytes) -> Predictor:

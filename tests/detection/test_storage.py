@@ -36,10 +36,11 @@ def storage(s3: LocalS3, monkeypatch: pytest.MonkeyPatch) -> Make:
 
 def test_fetch_gives_bytes_and_entity_tag(s3: LocalS3, storage: Make) -> None:
     key = upload(s3, "été/写 真+1.jpg", b"one")
-    data, tag = storage().fetch(key)
+    fetched = storage().fetch(key)
+    data, tag = fetched.data, fetched.etag
     assert data == b"one"
     upload(s3, key, b"two")
-    assert storage().fetch(key)[1] != tag
+    assert storage().fetch(key).etag != tag
 
 
 def test_store_writes_a_jpeg_and_gives_a_url_that_anyone_can_read(s3: LocalS3, storage: Make) -> None:

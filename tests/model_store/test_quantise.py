@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from detection.detector import Detector
-from detection.errors import SetupError
 from detection.engine import WEIGHTS, OpenVINOEngine
+from detection.errors import SetupError
 from detection.model import CARD, read_card
 from model_store import store
 from model_store.__main__ import main

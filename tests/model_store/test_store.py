@@ -7,8 +7,8 @@ from pathlib import Path
 import bentoml
 import pytest
 
-from detection.errors import SetupError
 from detection.engine import NETWORK, WEIGHTS
+from detection.errors import SetupError
 from detection.model import CARD, read_card
 from model_store import store
 from model_store.__main__ import main
