@@ -62,7 +62,7 @@ logger = Logger(service=SERVICE)
 metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "YOLOv7"), service=SERVICE)
 # Even a disabled tracer imports X-Ray's SDK, 0.2 s of a cold start: there is one only where it is asked for.
 tracer = Tracer(service=SERVICE, patch_modules=["botocore"]) if os.environ.get("TRACING") == "xray" else None
-copy_config_to_registered_loggers(logger, include={"bentoml.yolov7"})
+copy_config_to_registered_loggers(logger, include={"bentoml"})
 
 instance = Instance()
 
@@ -197,7 +197,12 @@ def _sources(event: Event) -> set[object]:
     records = event.get("Records")
     if not isinstance(records, list):
         return set()
-    return {record.get("eventSource") if isinstance(record, Mapping) else None for record in records}
+    return {_source(record) for record in records}
+
+
+def _source(record: object) -> object:
+    """The service that wrote a record; SNS spells it its own way."""
+    return record.get("eventSource") or record.get("EventSource") if isinstance(record, Mapping) else None
 
 
 def _created(event: Event) -> Iterator[tuple[str, str, int]]:

@@ -158,11 +158,8 @@ def _serve_lambda(s3: LocalS3, data: Path, options: argparse.Namespace) -> Itera
     passed = [f"--{name}={getattr(options, name)}" for name in ("memory", "timeout", "concurrency", "idle")]
     with local_lambda(s3, port=options.port, log=data / "lambda.log", options=passed) as door:
         _, scaling = cpu_scaling(Function("", ROOT, memory_mb=options.memory))
-        print(
-            f"local Lambda: {door.url} with model {_model()}, {options.memory} MB, timeout {options.timeout} s, ",
-            end="",
-        )
-        print(f"at most {options.concurrency} sandboxes, logs in {data / 'lambda-sandboxes'}")
+        print(f"local Lambda: {door.url} with model {_model()}, logs in {data / 'lambda-sandboxes'}")
+        print(f"  {options.memory} MB, timeout {options.timeout} s, at most {options.concurrency} sandboxes")
         print(f"  a stand-in on this machine, not AWS: {scaling}")
         print(f"  figures: {door.url}/metrics; any event: POST {door.url}/2015-03-31/functions/yolov7/invocations\n")
         yield door

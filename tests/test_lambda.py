@@ -1,0 +1,359 @@
+"""What the Lambda door has beside the contract: every kind of event, SnapStart, and the sandbox it must live in.
+
+The events are in tests/events, one per file, in the forms of AWS's documentation.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detection.storage import RESULT_MARK
+from loadtest.local.processes import free_port
+from loadtest.local.s3 import LocalS3
+from loadtest.local.sandbox import Function, Sandbox, function_environment
+from loadtest.local.serve import BUCKETS, INPUT_BUCKET, OUTPUT_BUCKET, ROOT, SAMPLES, LocalService, local_lambda
+from model_store import store
+from model_store.training.scenes import Scene, render_scene
+from tests.conftest import Answer, predict, results, send, to_jpeg, upload
+from tests.test_doors import PICTURE, matches
+
+EVENTS = Path(__file__).parent / "events"
+HTTP_EVENTS = (
+    "http-api", "http-api-named-stage", "function-url-base64", "rest-api", "alb", "alb-multi-value",
+)  # fmt: skip
+
+
+def recorded(name: str) -> Any:
+    return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+def invoke(door: LocalService, event: object) -> Answer:
+    """Lambda's Invoke API."""
+    return send(f"{door.url}/2015-03-31/functions/yolov7/invocations", json.dumps(event).encode())
+
+
+def failure(answer: Answer) -> str:
+    """The error of an invocation that failed."""
+    assert (answer.status, answer.headers.get("x-amz-function-error")) == (200, "Unhandled"), answer.body
+    message = str(answer.json["errorMessage"])
+    assert "\n" not in message
+    return message
+
+
+@pytest.fixture(autouse=True)
+def samples(s3: LocalS3) -> None:
+    """The pictures that the recorded events speak of, and no result from before."""
+    for name, seed in SAMPLES.items():
+        upload(s3, name, to_jpeg(render_scene(seed, 640).image))
+    upload(s3, "my pictureé.jpg", PICTURE)
+    for key in results(s3):
+        s3.client().delete_object(Bucket=OUTPUT_BUCKET, Key=key)
+
+
+@pytest.mark.parametrize("name", HTTP_EVENTS)
+def test_http_events_are_answered_in_the_form_of_their_sender(
+    name: str, lambda_door: LocalService, s3: LocalS3
+) -> None:
+    event = recorded(name)
+    answer = invoke(lambda_door, event).json
+    headers = answer.get("headers") or {k: v[0] for k, v in answer["multiValueHeaders"].items()}
+    multiple = name in ("rest-api", "alb-multi-value")
+    assert ("multiValueHeaders" in answer) == multiple
+    assert answer["statusCode"] == 200
+    assert not answer["isBase64Encoded"]
+    assert headers["Content-Type"] == "application/json"
+    assert headers["X-Request-Id"] == "recorded-1"
+    body = json.loads(answer["body"])
+    wanted = predict(lambda_door, {"filename": "scene-1.jpg"}).json
+    assert body["detections"] == wanted["detections"]
+    assert {body["filename"]} == results(s3)
+
+
+@pytest.mark.parametrize("name", HTTP_EVENTS)
+def test_http_errors_are_answered_in_the_form_of_their_sender(name: str, lambda_door: LocalService) -> None:
+    event = recorded(name) | {"body": "%%%", "isBase64Encoded": True}
+    answer = invoke(lambda_door, event).json
+    assert answer["statusCode"] == 400
+    error = json.loads(answer["body"])["error"]
+    assert (error["code"], error["request_id"]) == ("invalid_request", "recorded-1")
+    assert "base64" in error["message"]
+
+
+@pytest.mark.parametrize("name", HTTP_EVENTS)
+def test_an_event_without_a_body_is_no_json(name: str, lambda_door: LocalService) -> None:
+    for body in (None, ""):
+        answer = invoke(lambda_door, recorded(name) | {"body": body, "isBase64Encoded": False}).json
+        assert (answer["statusCode"], json.loads(answer["body"])["error"]["code"]) == (415, "not_an_image")
+
+
+def test_an_unknown_path_is_not_found(lambda_door: LocalService) -> None:
+    assert send(f"{lambda_door.url}/unknown", {}).status == 404
+
+
+def test_direct_invocation_gets_the_contracts_bodies(lambda_door: LocalService, s3: LocalS3) -> None:
+    answer = invoke(lambda_door, recorded("direct")).json
+    assert {answer["filename"]} == results(s3)
+    assert invoke(lambda_door, {"filename": "gone.jpg"}).json["error"]["code"] == "image_not_found"
+
+
+@pytest.mark.parametrize("event", [[], "text", 7, None, {}, {"unknown": 1}, {"filename": ["a"]}])
+def test_an_event_of_no_known_kind_is_an_invalid_request(event: object, lambda_door: LocalService) -> None:
+    answer = invoke(lambda_door, event)
+    assert answer.json["error"]["code"] == "invalid_request", answer.body
+
+
+@pytest.mark.parametrize(
+    ("name", "source"), [("s3", "scene-1"), ("s3-encoded-key", "my pictureé"), ("eventbridge-s3", "my pictureé")]
+)
+def test_an_event_of_a_new_object_writes_one_result_however_often_it_comes(
+    name: str, source: str, lambda_door: LocalService, s3: LocalS3
+) -> None:
+    answers = [invoke(lambda_door, recorded(name)).json for _ in range(3)]
+    assert answers[0] == answers[1] == answers[2]
+    [key] = answers[0]["results"]
+    assert results(s3) == {key}
+    assert key.startswith(f"{source}_")
+
+
+@pytest.mark.parametrize("name", ["s3-folder", "s3-removed", "s3-test"])
+def test_events_about_no_new_picture_are_passed_over(name: str, lambda_door: LocalService, s3: LocalS3) -> None:
+    answer = invoke(lambda_door, recorded(name))
+    assert "x-amz-function-error" not in answer.headers
+    assert answer.json["results"] == []
+    assert results(s3) == set()
+
+
+def test_an_object_deleted_meanwhile_fails_by_name(lambda_door: LocalService, s3: LocalS3) -> None:
+    s3.client().delete_object(Bucket=INPUT_BUCKET, Key="scene-1.jpg")
+    assert failure(invoke(lambda_door, recorded("s3"))).startswith("scene-1.jpg: scene-1.jpg is not in bucket")
+    assert invoke(lambda_door, recorded("eventbridge-s3")).json["results"]
+
+
+def test_the_other_pictures_of_a_failing_event_are_answered_all_the_same(
+    lambda_door: LocalService, s3: LocalS3
+) -> None:
+    gone, there = recorded("s3"), recorded("s3-encoded-key")
+    gone["Records"][0]["s3"]["object"]["key"] = "gone.jpg"
+    event = {"Records": gone["Records"] + there["Records"]}
+    assert failure(invoke(lambda_door, event)).count("gone.jpg: ") == 1
+    assert len(results(s3)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("sns", "an event of aws:sns"), ("websocket", "this HTTP event is of no known kind")]
+)
+def test_events_of_other_services_fail_by_name(name: str, said: str, lambda_door: LocalService) -> None:
+    assert failure(invoke(lambda_door, recorded(name))).startswith(said)
+
+
+def test_incomplete_s3_events_fail_by_what_is_missing(lambda_door: LocalService) -> None:
+    event = recorded("s3")
+    del event["Records"][0]["s3"]["bucket"]
+    assert "KeyError 'bucket'" in failure(invoke(lambda_door, event))
+    assert "incomplete" in failure(invoke(lambda_door, recorded("eventbridge-s3") | {"detail": []}))
+
+
+def test_an_event_of_another_bucket_names_both(lambda_door: LocalService) -> None:
+    event = recorded("s3")
+    event["Records"][0]["s3"]["bucket"]["name"] = "elsewhere"
+    message = failure(invoke(lambda_door, event))
+    assert "elsewhere" in message
+    assert INPUT_BUCKET in message
+
+
+def test_of_a_batch_the_bad_messages_alone_are_reported(lambda_door: LocalService, s3: LocalS3) -> None:
+    event = recorded("sqs-ten-with-three-bad")
+    answer = invoke(lambda_door, event)
+    assert "x-amz-function-error" not in answer.headers
+    reported = [item["itemIdentifier"] for item in answer.json["batchItemFailures"]]
+    bad = [2, 4, 6]  # A missing picture, no JSON, and a confidence of 7.
+    assert reported == [event["Records"][number]["messageId"] for number in bad]
+    assert len(results(s3)) == 5  # Two messages speak of the same picture, one is S3's test event.
+
+
+def test_a_batch_of_nothing_but_bad_messages_is_reported_whole(lambda_door: LocalService) -> None:
+    event = recorded("sqs-ten-with-three-bad")
+    event["Records"] = [event["Records"][number] for number in (2, 4)]
+    answer = invoke(lambda_door, event)
+    assert "x-amz-function-error" not in answer.headers
+    assert len(answer.json["batchItemFailures"]) == 2
+
+
+@pytest.mark.parametrize("prefix", ["", "annotated/"])
+def test_writing_into_the_bucket_that_is_watched_never_makes_a_loop(
+    prefix: str, s3: LocalS3, bundled_tag: str, tmp_path: Path
+) -> None:
+    env = {"MODEL": bundled_tag, "OUTPUT_BUCKET": INPUT_BUCKET, "RESULT_PREFIX": prefix}
+    before = {entry["Key"] for entry in s3.client().list_objects_v2(Bucket=INPUT_BUCKET)["Contents"]}
+    with local_lambda(s3, port=free_port(), log=tmp_path / "lambda.log", env=env) as door:
+        [key] = invoke(door, recorded("s3")).json["results"]
+        assert key.startswith(prefix)
+        event = recorded("s3")
+        event["Records"][0]["s3"]["object"]["key"] = key
+        assert invoke(door, event).json == {"results": [], "skipped": [key]}
+        # Copied elsewhere, it is still known by its metadata.
+        s3.client().copy_object(Bucket=INPUT_BUCKET, Key="copy.jpg", CopySource={"Bucket": INPUT_BUCKET, "Key": key})
+        event["Records"][0]["s3"]["object"]["key"] = "copy.jpg"
+        assert invoke(door, event).json == {"results": [], "skipped": ["copy.jpg"]}
+        # Who asks for it by name gets it.
+        assert predict(door, {"filename": "copy.jpg"}).status == 200
+    contents = s3.client().list_objects_v2(Bucket=INPUT_BUCKET)["Contents"]
+    made = {entry["Key"] for entry in contents} - before
+    assert len(made) == 3
+    for left in made:
+        assert s3.client().head_object(Bucket=INPUT_BUCKET, Key=left)["Metadata"] == RESULT_MARK
+        s3.client().delete_object(Bucket=INPUT_BUCKET, Key=left)
+
+
+def test_x_cold_start_is_true_for_the_first_answer_of_each_sandbox_alone(
+    s3: LocalS3, bundled_tag: str, tmp_path: Path
+) -> None:
+    options = ["--concurrency=2"]
+    with (
+        local_lambda(
+            s3, port=free_port(), log=tmp_path / "lambda.log", env={"MODEL": bundled_tag}, options=options
+        ) as door,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        answers = list(pool.map(lambda _: predict(door, {"filename": "scene-1.jpg"}), range(8)))
+    answered = [a.headers for a in answers if a.status == 200]
+    cold = [h["x-instance-id"] for h in answered if h["x-cold-start"] == "true"]
+    assert len(cold) == len(set(cold)) == len({h["x-instance-id"] for h in answered})
+    assert len(answered) == 8
+
+
+def last_log(door: LocalService) -> list[dict[str, Any]]:
+    """All JSON lines of all sandboxes."""
+    lines = [line for log in door.log.parent.glob("*-sandboxes/*/log") for line in log.read_text().splitlines()]
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def test_logs_and_metrics_are_those_of_powertools(s3: LocalS3, bundled_tag: str, tmp_path: Path) -> None:
+    with local_lambda(s3, port=free_port(), log=tmp_path / "lambda.log", env={"MODEL": bundled_tag}) as door:
+        found = predict(door, {"filename": "scene-1.jpg"}, X_Request_Id="mine-1").json
+        predict(door, {"filename": "gone.jpg"}, X_Request_Id="mine-2")
+        lines = last_log(door)
+    [loaded] = [line for line in lines if str(line.get("message")).startswith("loaded yolov7-tiny-scenes:")]
+    [answered] = [line for line in lines if line.get("message") == "answered"]
+    [refused] = [line for line in lines if line.get("code") == "image_not_found"]
+    assert loaded["service"] == "yolov7"
+    assert (answered["request_id"], answered["cold_start"], answered["picture"]) == ("mine-1", True, "scene-1.jpg")
+    assert answered["timings_ms"] == found["timings_ms"]
+    assert (refused["request_id"], refused["cold_start"], refused["level"]) == ("mine-2", False, "WARNING")
+    emf = [line for line in lines if "_aws" in line]
+    assert {line["_aws"]["CloudWatchMetrics"][0]["Namespace"] for line in emf} == {"YOLOv7"}
+    cold, first, second = emf
+    assert cold["ColdStart"] == [1]
+    assert {name: first[name] for name in ("fetch", "store", "detections")} == {
+        "fetch": [found["timings_ms"]["fetch"]],
+        "store": [found["timings_ms"]["store"]],
+        "detections": [len(found["detections"])],
+    }
+    assert second["errors"] == [1]
+
+
+def test_tracing_is_done_where_it_is_asked_for(s3: LocalS3, bundled_tag: str, tmp_path: Path) -> None:
+    env = {"MODEL": bundled_tag, "TRACING": "xray", "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{free_port()}"}
+    with local_lambda(s3, port=free_port(), log=tmp_path / "lambda.log", env=env) as door:
+        assert predict(door, {"filename": "scene-1.jpg"}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"OUTPUT_BUCKET": ""}, "error: OUTPUT_BUCKET: "),
+        ({"MODEL_FOLDER": "/nowhere"}, "error: /nowhere is no model: it has no model.json"),
+        ({"JPEG_QUALITY": "high"}, "error: JPEG_QUALITY: "),
+    ],
+)
+def test_a_setup_error_is_one_line_in_the_log(
+    changes: dict[str, str], said: str, s3: LocalS3, bundled_tag: str, tmp_path: Path
+) -> None:
+    env = {"MODEL": bundled_tag} | changes
+    with local_lambda(s3, port=free_port(), log=tmp_path / "lambda.log", env=env) as door:
+        answer = predict(door, {"filename": "scene-1.jpg"})
+        [log] = tmp_path.glob("lambda-sandboxes/*/log")
+        shown = log.read_text()
+    assert (answer.status, answer.json) == (500, {"message": "Internal Server Error"})
+    assert any(line.startswith(said) for line in shown.splitlines()), shown
+    assert "Traceback" not in shown
+
+
+RENEWED = """
+import json, random
+import lambda_function as door
+from awslambdaric.lambda_runtime_hooks_runner import run_after_restore
+from detection.contract import PredictRequest
+
+def pools():
+    return [id(p) for p in door.predictor.storage._client._endpoint.http_session._manager.pools._container.values()]
+
+def state():
+    cold = door.instance.headers("x")["X-Cold-Start"]
+    found = door.predictor.predict(PredictRequest(filename="scene-1.jpg"))
+    return {"cold": cold, "id": door.instance.id, "pools": pools(), "found": len(found.detections),
+            "key": found.filename, "random": random.getstate() == before}
+
+random.seed(7); before = random.getstate()
+first = state()
+run_after_restore()
+second = state()
+random.seed(7)
+print(json.dumps([first, second]))
+"""
+
+
+def test_a_restored_copy_shares_nothing_that_it_must_not(s3: LocalS3, bundled_tag: str) -> None:
+    env = function_environment(s3.env | BUCKETS | {"MODEL_FOLDER": str(store.find(bundled_tag))})
+    env |= {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
+    done = subprocess.run([sys.executable, "-c", RENEWED], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    first, second = json.loads(done.stdout.splitlines()[-1])
+    assert (first["cold"], second["cold"]) == ("true", "true")
+    assert first["id"] != second["id"]
+    assert not set(first["pools"]) & set(second["pools"])
+    assert (first["random"], second["random"]) == (True, False)
+    assert (first["found"], first["key"]) == (second["found"], second["key"])
+
+
+# All file systems read-only but /tmp, and a user that is not root and may nothing.
+HARDENED = """
+mount --bind /tmp /tmp
+while read -r _ where _; do
+  case "$where" in /tmp|/tmp/*|/proc|/proc/*) ;; *) mount -o remount,bind,ro "$where" 2>/dev/null ;; esac
+done < /proc/self/mounts
+exec unshare --user --map-user=993 --map-group=990 "$@"
+"""
+PREFIX = ("unshare", "--map-root-user", "--mount", "sh", "-c", HARDENED, "sh")
+PROBE = (
+    'id -u; for folder in . / /dev/shm /var/tmp; do touch $folder/x 2>/dev/null && echo written; done; echo "${HOME-}"'
+)
+
+
+def test_it_lives_where_only_tmp_can_be_written_without_root_and_without_home(
+    s3: LocalS3, bundled_tag: str, tmp_path: Path, scene: Scene
+) -> None:
+    probe = subprocess.run(
+        [*PREFIX, "sh", "-c", PROBE], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, cwd=ROOT
+    )
+    if "Operation not permitted" in probe.stderr:
+        pytest.skip("this machine allows no user namespaces")
+    assert probe.stdout == "993\n\n", probe
+    upload(s3, "hardened.jpg", to_jpeg(scene.image))
+    env = function_environment(s3.env | BUCKETS | {"MODEL_FOLDER": str(store.find(bundled_tag))})
+    sandbox = Sandbox(Function("lambda_function.handler", ROOT, env), tmp_path, PREFIX)
+    try:
+        done = sandbox.invoke(b'{"filename": "hardened.jpg"}')
+        again = sandbox.invoke(json.dumps(recorded("sqs-ten-with-three-bad")).encode())
+    finally:
+        sandbox.stop()
+    assert done.failure is None, done.payload
+    assert matches(json.loads(done.payload)["detections"], scene)
+    assert len(json.loads(again.payload)["batchItemFailures"]) == 3
