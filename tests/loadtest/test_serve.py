@@ -1,4 +1,4 @@
-"""`make serve` as its user runs it."""
+"""`make serve` and `make lambda` as their users run them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from tests.loadtest.test_processes import exists
 ROOT = Path(__file__).parents[2]
 
 
-def command(data: Path, port: int, *more: str) -> list[str]:
-    return [sys.executable, "-m", "loadtest.local.serve", "--port", str(port), "--data", str(data), *more]
+def command(data: Path, port: int, *more: str, door: str = "serve") -> list[str]:
+    module = [sys.executable, "-m", "loadtest.local.serve"]
+    return [*module, "--data", str(data), *more, door, "--port", str(port)]
 
 
 def children(process_id: int) -> set[int]:
@@ -52,9 +53,13 @@ def home(tmp_path: Path) -> str:
     return str(tmp_path / "home")
 
 
-def test_once_shows_the_request_and_the_answer_and_leaves_nothing_running(tmp_path: Path, home: str) -> None:
+DOORS = pytest.mark.parametrize("door", ["serve", "lambda"])
+
+
+@DOORS
+def test_once_shows_the_request_and_the_answer_and_leaves_nothing_running(door: str, tmp_path: Path, home: str) -> None:
     done = subprocess.run(
-        command(tmp_path / "data", free_port(), "--once"),
+        command(tmp_path / "data", free_port(), "--once", door=door),
         env=environment(home), capture_output=True, text=True, timeout=120, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -66,12 +71,12 @@ def test_once_shows_the_request_and_the_answer_and_leaves_nothing_running(tmp_pa
     assert str(tmp_path) not in subprocess.run(["ps", "axo", "args"], capture_output=True, text=True).stdout
 
 
-@pytest.fixture
-def serving(tmp_path: Path, home: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A `make serve` that goes on, and its port."""
+@pytest.fixture(params=["serve", "lambda"])
+def serving(request: pytest.FixtureRequest, tmp_path: Path, home: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A `make serve` or `make lambda` that goes on, and its port."""
     port = free_port()
     process = subprocess.Popen(
-        command(tmp_path / "data", port),
+        command(tmp_path / "data", port, door=request.param),
         env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
     )  # fmt: skip
     assert process.stdout is not None
@@ -98,24 +103,31 @@ def test_it_goes_on_until_interrupted_and_leaves_no_process(
     assert wait_for(lambda: not any(exists(member) for member in family))
 
 
-def test_a_taken_port_is_one_clear_line(tmp_path: Path, home: str) -> None:
+@DOORS
+def test_a_taken_port_is_one_clear_line(door: str, tmp_path: Path, home: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         done = subprocess.run(
-            command(tmp_path, port, "--once"), env=environment(home), capture_output=True, text=True, cwd=ROOT
+            command(tmp_path, port, "--once", door=door),
+            env=environment(home),
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
         )
     assert done.returncode == 1
     assert done.stderr == (
         f"error: port {port} cannot be used (Address already in use): "
-        "stop what uses it, or choose another with make serve PORT=...\n"
+        f"stop what uses it, or choose another with make {door} PORT=...\n"
     )
 
 
-def test_an_unknown_model_is_one_clear_line(tmp_path: Path, home: str) -> None:
+@DOORS
+def test_an_unknown_model_is_one_clear_line(door: str, tmp_path: Path, home: str) -> None:
     done = subprocess.run(
-        command(tmp_path, free_port(), "--once"),
+        command(tmp_path, free_port(), "--once", door=door),
         env=environment(home, MODEL="unknown"), capture_output=True, text=True, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.startswith("error: bentoml serve stopped with status 1: error: MODEL unknown is not in")
+    start = "error: bentoml serve stopped with status 1: error: " if door == "serve" else "error: "
+    assert done.stderr.startswith(f"{start}MODEL unknown is not in")
     assert done.stderr.count("\n") == 1
