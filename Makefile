@@ -25,7 +25,7 @@ format: $(VENV)/.dev ## Write the format that check wants
 	@$(VENV)/bin/ruff check --fix-only . && $(VENV)/bin/ruff format .
 
 bench: $(VENV)/.dev ## Measure engines and whole requests side by side; writes loadtest/bench/*.json and *.md
-	@$(PYTHON) -m loadtest.bench $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.precision $(ARGS)
+	@$(PYTHON) -m loadtest.bench $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.cold $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.precision $(ARGS)
 
 train: $(VENV)/.dev ## Train the bundled model from scratch (about an hour on two cores); ARGS=--resume goes on
 	@$(PYTHON) -m model_store.training $(ARGS)

@@ -73,17 +73,14 @@ class EventFailed(Exception):
 
 def _load() -> Predictor:
     settings = load_settings()
-    if _compiling is not None:
-        made = load_predictor(settings, Path(settings.model_folder), _compiling.result)
-    else:  # On a laptop; importing BentoML takes a second.
-        from model_store import store
-
-        folder = store.served(settings)
-        made = load_predictor(settings, folder, compile_in_background(folder).result)
     # On demand, a request is waiting already, and a whole inference now would make it wait longer than it saves.
-    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") != "on-demand":
-        made.warm_up()
-    return made
+    warm_up = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") != "on-demand"
+    if _compiling is not None:
+        return load_predictor(settings, Path(settings.model_folder), _compiling.result, warm_up=warm_up)
+    from model_store import store  # On a laptop; importing BentoML takes a second.
+
+    folder = store.served(settings)
+    return load_predictor(settings, folder, compile_in_background(folder).result, warm_up=warm_up)
 
 
 try:

@@ -104,7 +104,6 @@ class YOLOv7:
         metrics()
         folder = store.served(settings())
         self._predictor = load_predictor(settings(), folder, lambda: OpenVINOEngine(folder))
-        self._predictor.warm_up()
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod

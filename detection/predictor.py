@@ -136,7 +136,9 @@ def _size(picture: Picture) -> ImageSize:
     return ImageSize(width=picture.shape[1], height=picture.shape[0])
 
 
-def load_predictor(settings: Settings, folder: Path, compiled: Callable[[], Engine]) -> Predictor:
+def load_predictor(
+    settings: Settings, folder: Path, compiled: Callable[[], Engine], *, warm_up: bool = True
+) -> Predictor:
     """Make the house from a model's folder and what gives, or waits for, its compiled network; raises SetupError."""
     clock = Stopwatch()
     with clock.measure("s3_client"):
@@ -144,6 +146,9 @@ def load_predictor(settings: Settings, folder: Path, compiled: Callable[[], Engi
         storage.connect()
     with clock.measure("compile"):
         predictor = Predictor(settings, Detector(read_card(folder), compiled()), storage)
+    if warm_up:
+        with clock.measure("warm_up"):
+            predictor.warm_up()
     card = predictor.detector.card
     logger.info("loaded %s:%s, %s", card.name, card.version, json.dumps({"load_ms": clock.laps_ms}))
     return predictor

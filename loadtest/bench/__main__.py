@@ -19,13 +19,15 @@ from detection.contract import STEPS
 from detection.letterbox import fit
 from loadtest.bench.engines import OLD, SERVED, TORCH, candidates, largest_difference, make_subject, served_precision
 from loadtest.bench.limit import gemm_peak, operations
+from loadtest.bench.old_design import load_checkpoint, old_request
 from loadtest.bench.report import to_markdown
-from loadtest.bench.requests import half_megabyte_picture, old_request, served, upload
+from loadtest.bench.requests import half_megabyte_picture, served, upload
 from loadtest.bench.sampling import Samples, interleaved
 from loadtest.local.s3 import LocalS3, local_s3
 from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET
 
 HERE = Path(__file__).parent
+BUCKETS = (INPUT_BUCKET, OUTPUT_BUCKET)
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 
 
@@ -86,8 +88,8 @@ def measure(variant: str, folder: Path, s3: LocalS3, rounds: int) -> dict[str, A
     with served(subject, s3, folder) as (ask, start_ms):
         requests = interleaved(
             {
-                OLD: old_request(subject, s3, subject.load_as_of_old),
-                TORCH: old_request(subject, s3, lambda: resident),
+                OLD: old_request(subject.card, s3.client(), BUCKETS, lambda: load_checkpoint(subject.checkpoint)),
+                TORCH: old_request(subject.card, s3.client(), BUCKETS, lambda: resident),
                 SERVED: ask,
             },
             rounds,

@@ -14,6 +14,7 @@ import torch
 from detection.engine import NETWORK, OpenVINOEngine
 from detection.model import ModelCard
 from detection.types import Floats, Picture
+from loadtest.bench.old_design import load_checkpoint, to_tensor
 from model_store.convert import from_random, random_network
 from model_store.export import to_openvino
 from model_store.network import Network
@@ -39,12 +40,6 @@ class Subject:
     checkpoint: Path
     folder: Path
 
-    def load_as_of_old(self) -> Network:
-        """What the old design does for every request: unpickle the whole module, widen it to fp32, fold it."""
-        network = torch.load(self.checkpoint, weights_only=False)
-        assert isinstance(network, Network)
-        return network.float().fused()
-
 
 def make_subject(variant: str, folder: Path) -> Subject:
     """Make a random network and its files in a folder."""
@@ -55,12 +50,6 @@ def make_subject(variant: str, folder: Path) -> Subject:
     checkpoint = folder / "checkpoint.pt"
     torch.save(random_network(variant).half(), checkpoint)
     return Subject(variant, network, card, checkpoint, model)
-
-
-def to_tensor(picture: Picture) -> torch.Tensor:
-    """(H, W, 3) uint8 BGR to (1, 3, H, W) float32 RGB in 0..1."""
-    planes = np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1))
-    return torch.from_numpy(planes)[None].float() / 255
 
 
 def candidates(subject: Subject, picture: Picture) -> dict[str, Candidate]:
@@ -83,7 +72,7 @@ def candidates(subject: Subject, picture: Picture) -> dict[str, Candidate]:
             return [m[0].numpy() for m in network(images)]
 
     return {
-        OLD: lambda: by_torch(subject.load_as_of_old()),
+        OLD: lambda: by_torch(load_checkpoint(subject.checkpoint)),
         TORCH: lambda: by_torch(resident),
         ONNX: lambda: [np.asarray(m[0]) for m in session.run(None, {name: images.numpy()})],
         OPENVINO: lambda: [np.asarray(m[0]) for m in plain([images.numpy()]).values()],

@@ -1,4 +1,4 @@
-"""Whole requests, the service over HTTP beside the old design, against a real S3; and the way to the first answer."""
+"""Whole requests to the service over HTTP, against a real S3; and the way to the first answer."""
 
 from __future__ import annotations
 
@@ -6,26 +6,21 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
-from detection.annotate import annotate
-from detection.letterbox import fit
-from detection.postprocess import maps_to_candidates, nms
-from detection.types import Detections, Picture
-from loadtest.bench.engines import Subject, to_tensor
+from detection.types import Picture
+from loadtest.bench.engines import Subject
+from loadtest.bench.old_design import KEY
 from loadtest.local.processes import free_port
 from loadtest.local.s3 import LocalS3
-from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET, local_service, post
+from loadtest.local.serve import INPUT_BUCKET, local_service, post
 from model_store import store
-from model_store.network import Network
 
-KEY = "bench.jpg"
 PICTURE_BYTES = 500_000
 WIDTH, HEIGHT = 1600, 1200
 
@@ -51,26 +46,6 @@ class Served:
         if status != 200:
             raise RuntimeError(f"the service answered {status}: {body.decode()}")
         self.timings_ms.append(json.loads(body)["timings_ms"])
-
-
-def old_request(subject: Subject, s3: LocalS3, load: Callable[[], Network]) -> Callable[[], None]:
-    """A whole request as of old, without HTTP around it, which is in its favour: S3, OpenCV, torch, S3."""
-    client = s3.client()
-    anchors = np.array(subject.card.anchors, np.float32)
-
-    def request() -> None:
-        data = client.get_object(Bucket=INPUT_BUCKET, Key=KEY)["Body"].read()
-        picture = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), np.uint8)
-        box = fit(picture.shape[1], picture.shape[0], subject.card.input_size, subject.card.stride)
-        with torch.no_grad():
-            maps = [m[0].numpy() for m in load()(to_tensor(box.apply(picture)))]
-        boxes, scores, ids = maps_to_candidates(maps, anchors, subject.card.strides, 0.25)
-        kept = nms(boxes, scores, ids, 0.45)
-        found = Detections(box.to_source(boxes[kept]), scores[kept], ids[kept], subject.card.labels)
-        jpeg = cv2.imencode(".jpg", annotate(picture, found))[1].tobytes()
-        client.put_object(Bucket=OUTPUT_BUCKET, Key="old.jpg", Body=jpeg)
-
-    return request
 
 
 @contextlib.contextmanager

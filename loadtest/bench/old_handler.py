@@ -1,0 +1,22 @@
+"""The old design as a Lambda function, to be measured beside ours."""
+
+import os
+from pathlib import Path
+
+import boto3
+
+from detection.model import read_card
+from loadtest.bench.old_design import load_checkpoint, old_request
+
+answer = old_request(
+    read_card(Path(os.environ["MODEL_FOLDER"])),
+    boto3.client("s3", region_name=os.environ["AWS_REGION"]),
+    (os.environ["INPUT_BUCKET"], os.environ["OUTPUT_BUCKET"]),
+    lambda: load_checkpoint(Path(os.environ["CHECKPOINT"])),
+)
+
+
+def handler(_event: object, _context: object) -> dict[str, str]:
+    """Answer one event."""
+    answer()
+    return {}
