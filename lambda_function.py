@@ -14,7 +14,8 @@ import sys
 from concurrent.futures import Future
 from pathlib import Path
 
-# OpenVINO imports its model converter where it can, half of its import time; serving converts nothing.
+# OpenVINO imports its model converter where it can, half of its import time, and with it what reports each import to
+# its makers: serving has no use for either.
 sys.modules["openvino.tools.ovc"] = None  # type: ignore[assignment]
 
 from detection.engine import OpenVINOEngine, compile_in_background
