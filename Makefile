@@ -38,7 +38,7 @@ clean: ## Remove the virtual environment and local data; models in BentoML's sto
 $(VENV)/.local: requirements/local.txt requirements/service.txt requirements/emulator.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 10) and "error: Python 3.10 or later is needed, this is " + sys.version.split()[0])'
 	@echo "Setting up $(VENV), once; about a minute"
-	@python3 -m venv $(VENV) && $(PYTHON) -m pip install --quiet -r $< && $(PYTHON) -m pip install --quiet --no-deps -r requirements/emulator.txt && touch $@
+	@python3 -m venv $(VENV) && $(PYTHON) -m pip install --quiet -r $< && $(PYTHON) -m pip install --quiet --no-deps --target $(VENV)/emulator -r requirements/emulator.txt && touch $@
 
 $(VENV)/.dev: $(VENV)/.local requirements/dev.txt requirements/convert.txt requirements/torch.txt
 	@echo "Adding what tests and converting need, once; some minutes"

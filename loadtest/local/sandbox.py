@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import importlib.util
 import json
 import os
 import platform
@@ -31,6 +30,9 @@ INIT_LIMIT_S = 10.0
 INVOKE_PATH = "/2015-03-31/functions/function/invocations"
 
 CPUS = os.cpu_count() or 1
+
+# See requirements/emulator.txt.
+EMULATOR_HOME = Path(sys.prefix) / "emulator"
 
 Failure = Literal["exception", "exit", "timeout"]
 
@@ -78,11 +80,9 @@ def cpu_scaling(function: Function) -> tuple[bool, str]:
 def emulator() -> Path:
     """AWS's runtime interface emulator, from the wheel of aws-sam-cli; raises StartError."""
     machine = {"x86_64": "x86_64", "aarch64": "arm64"}.get(platform.machine(), "of another machine")
-    package = importlib.util.find_spec("samcli")
-    folder = Path(str(package.origin)).parent if package else Path("samcli")
-    binary = folder / "local" / "rapid" / f"aws-lambda-rie-{machine}"
+    binary = EMULATOR_HOME / "samcli" / "local" / "rapid" / f"aws-lambda-rie-{machine}"
     if not binary.is_file():
-        raise StartError(f"{binary} is missing: pip install --no-deps -r requirements/emulator.txt (Linux only)")
+        raise StartError(f"{binary} is missing: make lambda installs it, on Linux")
     if not os.access(binary, os.X_OK):
         binary.chmod(0o755)
     return binary

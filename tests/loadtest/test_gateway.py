@@ -267,14 +267,13 @@ def test_without_control_groups_memory_is_watched(tmp_path: Path, monkeypatch: p
         sandbox.stop()
 
 
-def test_a_missing_emulator_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_emulator_is_one_clear_line() -> None:
     assert os.access(emulator(), os.X_OK)
     code = (
-        "import importlib.util, sys; find = importlib.util.find_spec\n"
-        "importlib.util.find_spec = lambda name, *more: None if name == 'samcli' else find(name, *more)\n"
-        "from loadtest.local.gateway import main; sys.exit(main(['--port=1', '--folder=x']))"
+        "import sys, pathlib; from loadtest.local import sandbox, gateway\n"
+        "sandbox.EMULATOR_HOME = pathlib.Path('nowhere'); sys.exit(gateway.main(['--port=1', '--folder=x']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: samcli/local/rapid/aws-lambda-rie-")
+    assert done.stderr.startswith("error: nowhere/samcli/local/rapid/aws-lambda-rie-")
     assert done.stderr.count("\n") == 1
