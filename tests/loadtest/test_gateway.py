@@ -46,9 +46,15 @@ def gateway(folder: Path, *options: str) -> Iterator[tuple[str, int]]:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A local Lambda with little memory, little time and two sandboxes at most."""
-    options = ("--memory=512", "--timeout=3", "--concurrency=2")
-    with gateway(tmp_path_factory.mktemp("gateway"), *options) as (found, _):
+    """A local Lambda with little memory and two sandboxes at most."""
+    with gateway(tmp_path_factory.mktemp("gateway"), "--memory=512", "--concurrency=2") as (found, _):
+        yield found
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A local Lambda that gives no request more than a second."""
+    with gateway(tmp_path_factory.mktemp("impatient"), "--timeout=1") as (found, _):
         yield found
 
 
@@ -73,7 +79,10 @@ FAULTS: dict[str, tuple[dict[str, object], int, str, str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_has_the_answer_of_api_gateway_and_the_next_request_works(fault: str, url: str) -> None:
+def test_a_fault_has_the_answer_of_api_gateway_and_the_next_request_works(
+    fault: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue("impatient" if fault == "hanging" else "url")
     told, status, message, counted = FAULTS[fault]
     name = f'local_lambda_invocations_total{{result="{counted}"}}'
     before = metrics(url)[name]
@@ -88,14 +97,15 @@ def test_a_fault_has_the_answer_of_api_gateway_and_the_next_request_works(fault:
 
 INVOKED = {
     "segfault": ({"segfault": 1}, r'"errorType": ?"Runtime.ExitError".*segmentation fault'),
-    "hanging": ({"sleep": 60}, r'"errorType": "Sandbox.Timedout".*timed out after 3.00 seconds'),
+    "hanging": ({"sleep": 60}, r'"errorType": "Sandbox.Timedout".*timed out after 1.00 seconds'),
     "an exception": ({"raise": "boo"}, r'"errorMessage": "boo", "errorType": "ValueError"'),
     "a leak": ({"leak": 1}, r"signal: killed"),
 }
 
 
 @pytest.mark.parametrize("fault", INVOKED)
-def test_a_fault_is_an_unhandled_function_error_of_the_invoke_api(fault: str, url: str) -> None:
+def test_a_fault_is_an_unhandled_function_error_of_the_invoke_api(fault: str, request: pytest.FixtureRequest) -> None:
+    url = request.getfixturevalue("impatient" if fault == "hanging" else "url")
     told, pattern = INVOKED[fault]
     answer = send(url + INVOKE, told)
     assert (answer.status, answer.headers["x-amz-function-error"]) == (200, "Unhandled")
