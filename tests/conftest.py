@@ -24,6 +24,8 @@ from loadtest.local.s3 import LocalS3, local_s3
 from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET, LocalService, local_lambda, local_service
 from model_store.training.scenes import HELD_OUT_SEEDS, Scene, render_scene
 
+# When an image is named, both doors of the contract suite are containers of it.
+IMAGE = os.environ.get("YOLOV7_IMAGE")
 BUNDLED = Path(__file__).parents[1] / "model_store" / "bundled"
 
 
@@ -71,7 +73,7 @@ def service(s3: LocalS3, bundled_tag: str, tmp_path_factory: pytest.TempPathFact
     """A real `bentoml serve` with the bundled model."""
     log = tmp_path_factory.mktemp("service") / "service.log"
     env = {"MODEL": bundled_tag, "S3_ATTEMPTS": "2"}
-    with local_service(s3, port=free_port(), log=log, env=env) as running:
+    with local_service(s3, port=free_port(), log=log, env=env, image=IMAGE) as running:
         yield running
 
 
@@ -80,7 +82,8 @@ def lambda_door(s3: LocalS3, bundled_tag: str, tmp_path_factory: pytest.TempPath
     """A real local Lambda with the bundled model."""
     log = tmp_path_factory.mktemp("lambda") / "lambda.log"
     env = {"MODEL": bundled_tag, "S3_ATTEMPTS": "2"}
-    with local_lambda(s3, port=free_port(), log=log, env=env) as running:
+    options = [f"--image={IMAGE}"] if IMAGE else []
+    with local_lambda(s3, port=free_port(), log=log, env=env, options=options) as running:
         yield running
 
 

@@ -30,6 +30,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from loadtest.local.containers import container_engine
 from loadtest.local.pool import Pool, Throttled
 from loadtest.local.processes import StartError
 from loadtest.local.sandbox import Function, Invocation, cpu_scaling, emulator, function_environment
@@ -252,9 +253,11 @@ def main(arguments: list[str] | None = None) -> int:
     add_options(parser)
     options = parser.parse_args(arguments)
     env = function_environment(os.environ)
-    function = Function(options.handler, options.code, env, options.memory, options.timeout)
+    function = Function(options.handler, options.code, env, options.memory, options.timeout, image=options.image)
     try:
         emulator()
+        if options.image:
+            container_engine()
     except StartError as exc:
         sys.stderr.write(f"error: {exc}\n")
         return 1
@@ -270,6 +273,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", type=int, default=3008, help="of a sandbox, MB; AWS gives a CPU per 1769")
     parser.add_argument("--timeout", type=int, default=30, help="of a request, seconds")
     parser.add_argument("--concurrency", type=int, default=10, help="most sandboxes at once; beyond it 429 is answered")
+    parser.add_argument("--image", help="run the function from this image, not from this folder")
     parser.add_argument("--idle", type=float, default=300, help="seconds after which an idle sandbox is ended")
 
 

@@ -21,6 +21,7 @@ import psutil
 
 from detection.settings import Settings
 from loadtest.local.cgroups import Cgroup
+from loadtest.local.containers import remove, run_command
 from loadtest.local.processes import StartError, free_port, last_line, running
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
@@ -30,6 +31,7 @@ INIT_LIMIT_S = 10.0
 INVOKE_PATH = "/2015-03-31/functions/function/invocations"
 
 CPUS = os.cpu_count() or 1
+IMAGE_COMMAND = ("sh", "/opt/app/deployment/image/entrypoint.sh")
 
 # See requirements/emulator.txt.
 EMULATOR_HOME = Path(sys.prefix) / "emulator"
@@ -39,7 +41,10 @@ Failure = Literal["exception", "exit", "timeout"]
 
 @dataclass(frozen=True)
 class Function:
-    """What AWS would be told of a function; memory in MB as AWS counts them (MiB)."""
+    """What AWS would be told of a function; memory in MB as AWS counts them (MiB).
+
+    With an `image`, it is run from that, by the container engine, and not from `folder`.
+    """
 
     handler: str
     folder: Path
@@ -47,6 +52,7 @@ class Function:
     memory_mb: int = 3008
     timeout_s: int = 30
     name: str = "yolov7"
+    image: str | None = None
 
     @property
     def cpus(self) -> float:
@@ -68,6 +74,11 @@ class Invocation:
 
 def cpu_scaling(function: Function) -> tuple[bool, str]:
     """Whether a function's requests get the CPUs that they would get on AWS, and why, in words."""
+    if function.image:
+        return (
+            function.cpus < CPUS,
+            f"CPU limited to {min(function.cpus, CPUS):.2f} by the container engine, init included",
+        )
     probe = Cgroup.create(f"yolov7-local-probe-{os.getpid()}", function.memory_mb * 2**20)
     if probe is None:
         return False, "CPU not scaled and memory only watched: no control groups can be used here"
@@ -99,39 +110,44 @@ class Sandbox:
         self._port = free_port()
         self._cold = True
         (folder / "tmp").mkdir(parents=True)
-        self._cgroup = Cgroup.create(f"yolov7-local-{os.getpid()}-{self._port}", function.memory_mb * 2**20)
+        name = f"yolov7-local-{os.getpid()}-{self._port}"
+        env = self._environment()
+        # The engine limits memory and CPU by itself; it and what it starts are no children of ours.
+        self._cgroup = None if function.image else Cgroup.create(name, function.memory_mb * 2**20)
         self._stack = contextlib.ExitStack()
         command: list[str | Path] = [
-            *prefix, emulator(),
+            *(_in_container(function, name, list(env)) if function.image else [*prefix, emulator()]),
             "--runtime-interface-emulator-address", f"127.0.0.1:{self._port}",
             "--runtime-api-address", f"127.0.0.1:{free_port()}",
-            sys.executable, "-m", "awslambdaric", function.handler,
+            *(IMAGE_COMMAND if function.image else [sys.executable, "-m", "awslambdaric", function.handler]),
         ]  # fmt: skip
-        self._process = self._stack.enter_context(
-            running(command, env=self._environment(), log=self.log, cwd=function.folder)
-        )
+        if function.image:
+            env = {**os.environ, **env}  # For the engine, which passes on what is named.
+            self._stack.callback(remove, name)
+        self._process = self._stack.enter_context(running(command, env=env, log=self.log, cwd=function.folder))
         if self._cgroup:
             self._cgroup.add(self._process.pid)
-        else:
+        elif not function.image:
             self._watch_memory()
         self._wait_until_it_listens()
 
     def _environment(self) -> dict[str, str]:
         """Only what a function is given on AWS: no HOME, and nothing of whoever starts this."""
         function = self.function
-        return {
-            "PATH": os.environ.get("PATH", os.defpath),
+        given = {
             "LANG": "C.UTF-8",
             "TZ": ":UTC",
-            "TMPDIR": str(self._folder / "tmp"),
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
             "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout_s),
             **function.env,
         }
+        if function.image:
+            return given
+        return {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(self._folder / "tmp"), **given}
 
     def _wait_until_it_listens(self) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30  # A container engine takes its time.
         while time.monotonic() < deadline and self._process.poll() is None:
             connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=1)
             with contextlib.suppress(OSError), contextlib.closing(connection):
@@ -207,6 +223,16 @@ def function_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """What the function is told of an environment: settings, credentials, and what Powertools reads."""
     named = {name.upper() for name in Settings.model_fields} | {"TRACING"}
     return {k: v for k, v in environment.items() if k in named or k.startswith(("AWS_", "POWERTOOLS_"))}
+
+
+def _in_container(function: Function, name: str, env: list[str]) -> list[str]:
+    """The emulator inside the function's image."""
+    assert function.image
+    cpus = function.cpus if function.cpus < CPUS else None
+    return run_command(
+        function.image, name=name, env=env, memory_mb=function.memory_mb, cpus=cpus,
+        mount=(emulator(), "/emulator"), entrypoint="/emulator",
+    )  # fmt: skip
 
 
 def _failure(status: int, payload: bytes) -> Failure | None:

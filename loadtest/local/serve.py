@@ -22,9 +22,10 @@ import cv2
 from detection.errors import SetupError
 from detection.settings import Settings
 from loadtest.local import gateway
+from loadtest.local.containers import remove, run_command
 from loadtest.local.processes import StartError, check_port, running, wait_until_ready
 from loadtest.local.s3 import LocalS3, local_s3
-from loadtest.local.sandbox import Function, cpu_scaling
+from loadtest.local.sandbox import Function, cpu_scaling, function_environment
 from model_store import store
 from model_store.__main__ import BUNDLED
 from model_store.training.scenes import HELD_OUT_SEEDS, render_scene
@@ -32,6 +33,7 @@ from model_store.training.scenes import HELD_OUT_SEEDS, render_scene
 ROOT = Path(__file__).parents[2]
 INPUT_BUCKET = "yolov7-pictures"
 OUTPUT_BUCKET = "yolov7-results"
+TASK_MEMORY_MB = 14_336  # Of deployment/aws-ecs.
 BUCKETS = {"INPUT_BUCKET": INPUT_BUCKET, "OUTPUT_BUCKET": OUTPUT_BUCKET}
 SAMPLES = {f"scene-{number}.jpg": HELD_OUT_SEEDS[seed] for number, seed in enumerate((42, 69, 53, 62), start=1)}
 
@@ -47,15 +49,29 @@ class LocalService:
 
 
 @contextlib.contextmanager
-def local_service(s3: LocalS3, *, port: int, log: Path, env: dict[str, str] | None = None) -> Iterator[LocalService]:
-    """Run the service against a local S3 server until the block is left; `env` adds to its environment."""
-    bentoml = str(Path(sysconfig.get_path("scripts")) / "bentoml")
-    command = [bentoml, "serve", "service:YOLOv7", "--port", str(port)]
-    environment = os.environ | {"BENTOML_DO_NOT_TRACK": "True"} | s3.env | BUCKETS | (env or {})
+def local_service(
+    s3: LocalS3, *, port: int, log: Path, env: dict[str, str] | None = None, image: str | None = None
+) -> Iterator[LocalService]:
+    """Run the service against a local S3 server until the block is left; `env` adds to its environment.
+
+    With an image, it runs in a container, of as much memory and CPU as an ECS task gets by default.
+    """
+    own = s3.env | BUCKETS | (env or {})
+    environment = os.environ | {"BENTOML_DO_NOT_TRACK": "True"} | own
+    command = [str(Path(sysconfig.get_path("scripts")) / "bentoml"), "serve", "service:YOLOv7", "--port", str(port)]
+    container = f"yolov7-local-service-{port}"
+    if image:
+        environment["PORT"] = str(port)
+        passed = [*function_environment(own), "PORT"]
+        command = run_command(image, name=container, env=passed, memory_mb=TASK_MEMORY_MB, cpus=None)
     url = f"http://127.0.0.1:{port}"
     with running(command, env=environment, log=log, cwd=ROOT) as process:
-        wait_until_ready(process, f"{url}/readyz", name="bentoml serve", log=log, timeout_s=120)
-        yield LocalService(url, s3, process.pid, log)
+        try:
+            wait_until_ready(process, f"{url}/readyz", name="bentoml serve", log=log, timeout_s=120)
+            yield LocalService(url, s3, process.pid, log)
+        finally:
+            if image:
+                remove(container)
 
 
 @contextlib.contextmanager
@@ -67,7 +83,9 @@ def local_lambda(
     `options` are the gateway's. Raises SetupError when the model is missing, as the store is asked here.
     """
     environment = os.environ | s3.env | BUCKETS | (env or {})
-    if not environment.get("MODEL_FOLDER"):
+    if "--image" in " ".join(options):
+        environment.pop("MODEL_FOLDER", None)  # It is in the image.
+    elif not environment.get("MODEL_FOLDER"):
         environment["MODEL_FOLDER"] = str(store.find(environment.get("MODEL") or _model()))
     folder = log.parent / f"{log.stem}-sandboxes"
     shutil.rmtree(folder, ignore_errors=True)
@@ -156,8 +174,9 @@ def _serve_http(s3: LocalS3, data: Path, options: argparse.Namespace) -> Iterato
 @contextlib.contextmanager
 def _serve_lambda(s3: LocalS3, data: Path, options: argparse.Namespace) -> Iterator[LocalService]:
     passed = [f"--{name}={getattr(options, name)}" for name in ("memory", "timeout", "concurrency", "idle")]
+    passed += [f"--image={options.image}"] if options.image else []
     with local_lambda(s3, port=options.port, log=data / "lambda.log", options=passed) as door:
-        _, scaling = cpu_scaling(Function("", ROOT, memory_mb=options.memory))
+        _, scaling = cpu_scaling(Function("", ROOT, memory_mb=options.memory, image=options.image))
         print(f"local Lambda: {door.url} with model {_model()}, logs in {data / 'lambda-sandboxes'}")
         print(f"  {options.memory} MB, timeout {options.timeout} s, at most {options.concurrency} sandboxes")
         print(f"  a stand-in on this machine, not AWS: {scaling}")

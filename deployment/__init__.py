@@ -1,0 +1,1 @@
+"""One image of the service, and what rolls it out."""

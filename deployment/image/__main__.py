@@ -1,0 +1,115 @@
+"""`make image`: build the Bento, and from it the one image of both platforms."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import bentoml
+import yaml
+
+from deployment.image.context import DOCKERFILE, ImageError, make_context
+from detection.errors import SetupError
+from detection.model import read_card
+from detection.settings import Settings
+from loadtest.local.containers import container_engine
+from loadtest.local.processes import StartError
+from model_store import store
+from model_store.__main__ import BUNDLED
+
+ROOT = Path(__file__).parents[2]
+DEFAULT_BASE = "python:3.11-slim-bookworm"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build; prints the image's name, digest and size. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="make image", description=__doc__)
+    model = os.environ.get("MODEL") or str(Settings.model_fields["model"].default)
+    parser.add_argument("--model", default=model, help="tag of the model inside (MODEL=)")
+    parser.add_argument("--base", default=DEFAULT_BASE, help="image with Python 3.11")
+    parser.add_argument("--tag", default="yolov7:latest", help="name of the image")
+    parser.add_argument("--context", type=Path, help="write the build context into this folder and build nothing")
+    options = parser.parse_args(arguments)
+    try:
+        store.put(BUNDLED)
+        bento = build_bento(options.model)
+        print(f"bento: {bento.tag}")
+        if options.context:
+            write_context(bento, options.model, options.context)
+            print(f"context: {options.context}, to be built with: docker build -f {DOCKERFILE} {options.context}")
+            return 0
+        with tempfile.TemporaryDirectory() as name:
+            write_context(bento, options.model, Path(name) / "context")
+            build(container_engine(), Path(name) / "context", options.base, options.tag)
+        digest, size, layers = inspect(container_engine(), options.tag)
+        print(f"image: {options.tag}, {digest}, {size / 1e6:.0f} MB uncompressed in {layers} layers")
+    except (ImageError, SetupError, StartError) as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def build_bento(model: str) -> bentoml.Bento:
+    """Build the Bento of this project with one model; raises SetupError when there is no such model."""
+    store.find(model)
+    config = yaml.safe_load((ROOT / "bentofile.yaml").read_text())
+    config["models"] = [model]
+    return bentoml.bentos.build(**config, build_ctx=str(ROOT))
+
+
+def write_context(bento: bentoml.Bento, model: str, folder: Path) -> None:
+    """Write the build context of a Bento; raises ImageError, and then leaves nothing behind."""
+    if folder.exists() and any(folder.iterdir()):
+        raise ImageError(f"{folder} is not empty: name another folder")
+    found = store.find(model)
+    card = read_card(found)
+    labels = {
+        "version": str(bento.tag.version),
+        "source": git("remote", "get-url", "origin"),
+        "revision": git("rev-parse", "HEAD"),
+        "model": f"{card.name}:{card.version}",
+    }
+    try:
+        make_context(Path(bento.path), found, folder, labels)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def git(*arguments: str) -> str:
+    """What git says of this checkout; empty where there is none."""
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def build(engine: str, context: Path, base: str, tag: str) -> None:
+    """Build the image; raises ImageError with the engine's last line."""
+    command = [engine, "build", "--file", str(context / DOCKERFILE), "--build-arg", f"BASE={base}", "--tag", tag]
+    env = dict(os.environ)
+    if engine == "podman":
+        # HEALTHCHECK exists in docker's format only; a fixed time gives equal layers.
+        command += ["--format", "docker", "--timestamp", "0", *os.environ.get("CONTAINER_BUILD_FLAGS", "").split()]
+    else:
+        command += ["--output", "type=docker,rewrite-timestamp=true"]
+        env |= {"DOCKER_BUILDKIT": "1", "SOURCE_DATE_EPOCH": "0"}
+    done = subprocess.run([*command, str(context)], capture_output=True, text=True, env=env)
+    if done.returncode:
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        raise ImageError(f"{engine} build failed: {lines[-1][:300] if lines else 'it printed nothing'}")
+
+
+def inspect(engine: str, tag: str) -> tuple[str, int, int]:
+    """Digest (or id, where the image has never been pushed), uncompressed bytes and number of layers."""
+    done = subprocess.run([engine, "image", "inspect", tag], capture_output=True, text=True, check=True)
+    [image] = json.loads(done.stdout)
+    return image.get("Digest") or image["Id"], image["Size"], len(image["RootFS"]["Layers"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""From a Bento to a build context: a folder from which docker or podman build the image, without any network.
+
+It needs no bentoml, so that bentoctl's own environment can use it as well.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+DOCKERFILE = Path("env") / "docker" / "Dockerfile"  # Where bentoctl looks for it.
+LOCK = Path("requirements") / "image.lock"
+PYTHON = "3.11"
+MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
+# Where the wheels of that name run: glibc 2.17 to 2.28, Debian 12 has 2.36.
+MANYLINUX = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
+
+# What serving never loads. OpenVINO: every device but the CPU, and readers of every format but its own.
+UNUSED = (
+    "bin",
+    "openvino/libs/libopenvino_intel_[gn]pu*",
+    "openvino/libs/cache.json",
+    "openvino/libs/libopenvino_*_frontend.so*",
+    "openvino/tools",
+    "openvino/include",
+    "openvino/cmake",
+    "openvino_telemetry",
+    "numpy/**/tests",
+    "numpy/_core/include",
+    "numpy/_core/lib",
+    "numpy/f2py",
+    "PIL/_avif*",
+    "pillow.libs/libavif*",
+)
+KEPT = ("libopenvino_ir_frontend.so",)
+# botocore describes 400 services; these are S3, what credentials come from, and X-Ray.
+SERVICES = {"s3", "sts", "sso", "sso-oidc", "signin", "xray"}
+
+
+class ImageError(Exception):
+    """The image cannot be made; the message is one line that says why and what to do."""
+
+
+def make_context(bento: Path, model: Path, target: Path, labels: dict[str, str], machine: str | None = None) -> None:
+    """Write the build context of a Bento (its folder) and a model (its folder) into an empty folder.
+
+    `labels` has version, source, revision and model. All files get fixed modes and times, so that equal input gives
+    equal layers. Raises ImageError.
+    """
+    source = bento / "src"
+    for needed in (source / LOCK, source / "deployment" / "image" / "Dockerfile", model / "model.xml"):
+        if not needed.is_file():
+            raise ImageError(f"{needed} is missing: build the Bento again with make image")
+    shutil.copytree(source, target / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    (target / "model").mkdir()
+    for name in ("model.xml", "model.bin", "model.json"):
+        shutil.copyfile(model / name, target / "model" / name)
+    install(source / LOCK, target / "site-packages", machine or platform.machine())
+    trim(target / "site-packages")
+    text = (source / "deployment" / "image" / "Dockerfile").read_text()
+    for name, value in labels.items():
+        text = text.replace(f'"${name}"', f'"{value}"')
+    (target / DOCKERFILE).parent.mkdir(parents=True)
+    (target / DOCKERFILE).write_text(text)
+    normalise(target)
+
+
+def install(lock: Path, folder: Path, machine: str) -> None:
+    """Install the locked packages for the image's Python, whatever Python runs this; raises ImageError."""
+    architecture = MACHINES.get(machine.lower())
+    if architecture is None:
+        known = ", ".join(sorted(set(MACHINES.values())))
+        raise ImageError(f"there are no packages for {machine}: build for {known}")
+    command = [
+        sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
+        "--target", str(folder), "--python-version", PYTHON, "--implementation", "cp",
+        *(f"--platform={kind}_{architecture}" for kind in MANYLINUX),
+        "--only-binary=:all:", "--no-deps", "--no-compile", "--require-hashes", "--requirement", str(lock),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+        reason = lines[-1].removeprefix("ERROR: ")[:300] if lines else "pip failed"
+        raise ImageError(f"the locked packages cannot be installed ({reason}): is a package index reachable?")
+
+
+def trim(packages: Path) -> None:
+    """Delete what serving never loads."""
+    unused = [path for pattern in UNUSED for path in packages.glob(pattern) if not path.name.startswith(KEPT)]
+    data = packages / "botocore" / "data"
+    unused += [path for path in data.iterdir() if path.is_dir() and path.name not in SERVICES]
+    for path in unused:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def normalise(folder: Path) -> None:
+    """Give everything in a folder the same times, and modes by what it is."""
+    for path in [*folder.rglob("*"), folder]:
+        executable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+        path.chmod(0o755 if executable else 0o644)
+        os.utime(path, (0, 0))
