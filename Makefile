@@ -4,7 +4,7 @@ PYTHON := $(VENV)/bin/python
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve lambda test check format bench train convert-tools clean
+.PHONY: help serve lambda image test test-image check format lock bench train convert-tools clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,11 +18,21 @@ lambda: $(VENV)/.local ## The same by a local AWS Lambda behind a local API Gate
 test: $(VENV)/.dev ## Run all tests
 	@$(PYTHON) -m pytest $(ARGS)
 
+image: $(VENV)/.local ## Build the image yolov7:latest by docker or podman; MODEL= chooses the model, ARGS=--base=... the base
+	@$(PYTHON) -m deployment.image $(ARGS)
+
+test-image: $(VENV)/.dev image ## Run the contract suite and more against containers of the image, as service and as Lambda
+	@YOLOV7_IMAGE=yolov7:latest $(PYTHON) -m pytest tests/test_doors.py tests/deployment/test_image.py $(TEST_ARGS)
+
 check: $(VENV)/.dev ## Lint, types and format; reads only
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 
 format: $(VENV)/.dev ## Write the format that check wants
 	@$(VENV)/bin/ruff check --fix-only . && $(VENV)/bin/ruff format .
+
+lock: requirements/service.txt ## Lock what is in the image, with hashes; needs uv
+	@uv pip compile --quiet --generate-hashes --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-annotate --no-header \
+	    --custom-compile-command "make lock" --output-file requirements/image.lock $<
 
 bench: $(VENV)/.dev ## Measure engines and whole requests side by side; writes loadtest/bench/*.json and *.md
 	@$(PYTHON) -m loadtest.bench $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.cold $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.precision $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -68,12 +69,18 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalS3]:
         yield server
 
 
+def door_of(name: str, s3: LocalS3, log: Path, env: dict[str, str]) -> contextlib.AbstractContextManager[LocalService]:
+    """A door of its own for a test: of this checkout, or of the image, when one is named."""
+    if name == "service":
+        return local_service(s3, port=free_port(), log=log, env=env, image=IMAGE)
+    return local_lambda(s3, port=free_port(), log=log, env=env, options=[f"--image={IMAGE}"] if IMAGE else [])
+
+
 @pytest.fixture(scope="session")
 def service(s3: LocalS3, bundled_tag: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
     """A real `bentoml serve` with the bundled model."""
     log = tmp_path_factory.mktemp("service") / "service.log"
-    env = {"MODEL": bundled_tag, "S3_ATTEMPTS": "2"}
-    with local_service(s3, port=free_port(), log=log, env=env, image=IMAGE) as running:
+    with door_of("service", s3, log, {"MODEL": bundled_tag, "S3_ATTEMPTS": "2"}) as running:
         yield running
 
 
@@ -81,9 +88,7 @@ def service(s3: LocalS3, bundled_tag: str, tmp_path_factory: pytest.TempPathFact
 def lambda_door(s3: LocalS3, bundled_tag: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
     """A real local Lambda with the bundled model."""
     log = tmp_path_factory.mktemp("lambda") / "lambda.log"
-    env = {"MODEL": bundled_tag, "S3_ATTEMPTS": "2"}
-    options = [f"--image={IMAGE}"] if IMAGE else []
-    with local_lambda(s3, port=free_port(), log=log, env=env, options=options) as running:
+    with door_of("lambda_door", s3, log, {"MODEL": bundled_tag, "S3_ATTEMPTS": "2"}) as running:
         yield running
 
 

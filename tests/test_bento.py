@@ -37,6 +37,7 @@ def test_the_bento_holds_what_serving_needs_and_nothing_else(bento: bentoml.Bent
     detection = {f"detection/{file.name}" for file in (ROOT / "detection").glob("*.py")}
     assert files == {
         "service.py",
+        "lambda_function.py",
         "model_store/__init__.py",
         "model_store/files.py",
         "model_store/store.py",
@@ -68,4 +69,4 @@ def test_the_bento_serves_on_its_own(built: str, s3: LocalS3, scene: Scene) -> N
 
 def test_the_bentofile_lists_no_file_that_is_missing() -> None:
     for pattern in yaml.safe_load((ROOT / "bentofile.yaml").read_text())["include"]:
-        assert list(ROOT.glob(pattern)), pattern
+        assert list(ROOT.glob(pattern.lstrip("/"))), pattern

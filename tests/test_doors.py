@@ -19,9 +19,9 @@ from detection.images import decode
 from detection.model import read_card
 from loadtest.local.processes import free_port
 from loadtest.local.s3 import SECRET_KEY, LocalS3
-from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET, LocalService, local_lambda, local_service
+from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET, LocalService
 from model_store.training.scenes import LABELS, Scene
-from tests.conftest import BUNDLED, Answer, predict, results, send, smooth_picture, to_jpeg, upload
+from tests.conftest import BUNDLED, Answer, door_of, predict, results, send, smooth_picture, to_jpeg, upload
 from tests.detection.test_images import png_header
 
 
@@ -206,8 +206,7 @@ def broken(
     changes, status, code = BROKEN_STORAGE[request.param]
     env = {name: value.format(closed=free_port()) for name, value in changes.items()}
     extra = {"MODEL": bundled_tag, "S3_ATTEMPTS": "1", "BENTOML_HOME": own_home}
-    start = local_lambda if door_name == "lambda_door" else local_service
-    with start(s3, port=free_port(), log=tmp_path / "door.log", env=env | extra) as running:
+    with door_of(door_name, s3, tmp_path / "door.log", env | extra) as running:
         yield running, status, code
 
 

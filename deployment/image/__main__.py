@@ -32,22 +32,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make image", description=__doc__)
     model = os.environ.get("MODEL") or str(Settings.model_fields["model"].default)
     parser.add_argument("--model", default=model, help="tag of the model inside (MODEL=)")
-    parser.add_argument("--base", default=DEFAULT_BASE, help="image with Python 3.11")
+    base = os.environ.get("YOLOV7_BASE") or DEFAULT_BASE
+    parser.add_argument("--base", default=base, help="image with Python 3.11 (YOLOV7_BASE=)")
     parser.add_argument("--tag", default="yolov7:latest", help="name of the image")
     parser.add_argument("--context", type=Path, help="write the build context into this folder and build nothing")
     options = parser.parse_args(arguments)
     try:
+        engine = None if options.context else container_engine()
         store.put(BUNDLED)
         bento = build_bento(options.model)
         print(f"bento: {bento.tag}")
-        if options.context:
+        if engine is None:
             write_context(bento, options.model, options.context)
             print(f"context: {options.context}, to be built with: docker build -f {DOCKERFILE} {options.context}")
             return 0
         with tempfile.TemporaryDirectory() as name:
             write_context(bento, options.model, Path(name) / "context")
-            build(container_engine(), Path(name) / "context", options.base, options.tag)
-        digest, size, layers = inspect(container_engine(), options.tag)
+            build(engine, Path(name) / "context", options.base, options.tag)
+        digest, size, layers = inspect(engine, options.tag)
         print(f"image: {options.tag}, {digest}, {size / 1e6:.0f} MB uncompressed in {layers} layers")
     except (ImageError, SetupError, StartError) as exc:
         print(f"error: {exc}", file=sys.stderr)
@@ -60,7 +62,16 @@ def build_bento(model: str) -> bentoml.Bento:
     store.find(model)
     config = yaml.safe_load((ROOT / "bentofile.yaml").read_text())
     config["models"] = [model]
-    return bentoml.bentos.build(**config, build_ctx=str(ROOT))
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "bentofile.yaml"
+        file.write_text(yaml.safe_dump(config))
+        # A process of its own, as BentoML imports the service to build it.
+        command = [sys.executable, "-m", "bentoml", "build", "--output", "tag", "--bentofile", str(file), str(ROOT)]
+        done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it printed nothing"]
+        raise ImageError(f"bentoml build failed: {lines[-1][:300]}")
+    return bentoml.get(done.stdout.strip().rpartition("__tag__:")[2])
 
 
 def write_context(bento: bentoml.Bento, model: str, folder: Path) -> None:

@@ -56,7 +56,8 @@ def make_context(bento: Path, model: Path, target: Path, labels: dict[str, str],
     for needed in (source / LOCK, source / "deployment" / "image" / "Dockerfile", model / "model.xml"):
         if not needed.is_file():
             raise ImageError(f"{needed} is missing: build the Bento again with make image")
-    shutil.copytree(source, target / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    # bentofile.yaml names the model as it was asked for, which may be said in more than one way.
+    shutil.copytree(source, target / "app", ignore=shutil.ignore_patterns("__pycache__", ".*", "bentofile.yaml"))
     (target / "model").mkdir()
     for name in ("model.xml", "model.bin", "model.json"):
         shutil.copyfile(model / name, target / "model" / name)

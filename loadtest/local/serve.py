@@ -130,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     gateway.add_options(aws)
     aws.set_defaults(run=_serve_lambda, name="lambda")
     options = parser.parse_args(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         return _serve(options)

@@ -1,0 +1,146 @@
+"""The build context: what goes into the image, without building it."""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from deployment.image import context
+from deployment.image.__main__ import main
+from deployment.image.context import DOCKERFILE, LOCK, ImageError, install, make_context, normalise, trim
+from tests.conftest import BUNDLED
+
+ROOT = Path(__file__).parents[2]
+LABELS = {"version": "v1", "source": "https://example.org", "revision": "abc", "model": "m:1"}
+
+
+def locked() -> dict[str, str]:
+    """The locked versions by name."""
+    return dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", (ROOT / LOCK).read_text(), re.M))
+
+
+def test_the_lock_holds_what_serving_needs_at_its_versions_with_hashes() -> None:
+    pins = dict(
+        re.findall(
+            r"^([a-z0-9._-]+)(?:\[.*\])?==([^;\s]+)(?!.*<)", (ROOT / "requirements/service.txt").read_text(), re.M
+        )
+    )
+    assert len(pins) > 10
+    assert {name: locked().get(name) for name in pins} == pins
+    entries = re.split(r"\n(?=\S)", (ROOT / LOCK).read_text())
+    assert all("--hash=sha256:" in entry for entry in entries if not entry.startswith("#"))
+    assert not {"torch", "pip", "setuptools"} & set(locked())
+
+
+@pytest.fixture
+def bento(tmp_path: Path) -> Path:
+    """A Bento's folder, as far as the context looks at it."""
+    for name in (str(LOCK), "deployment/image/Dockerfile", "deployment/image/entrypoint.sh", "service.py"):
+        (tmp_path / "bento" / "src" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "bento" / "src" / name).write_bytes((ROOT / name).read_bytes())
+    return tmp_path / "bento"
+
+
+@pytest.fixture
+def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packages of the image are another test's."""
+
+    def install(_lock: Path, folder: Path, _machine: str) -> None:
+        (folder / "botocore" / "data" / "s3").mkdir(parents=True)
+
+    monkeypatch.setattr(context, "install", install)
+
+
+@pytest.mark.usefixtures("no_packages")
+def test_two_contexts_of_one_bento_are_equal_to_the_byte_and_the_second(bento: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        make_context(bento, BUNDLED, tmp_path / name, LABELS)
+    found = [
+        {str(p.relative_to(folder)): (p.stat().st_mode, p.stat().st_mtime, p.is_file() and p.read_bytes())
+         for p in folder.rglob("*")}
+        for folder in (tmp_path / "a", tmp_path / "b")
+    ]  # fmt: skip
+    assert found[0] == found[1]
+    assert {"model/model.bin", "model/model.xml", "model/model.json", "app/service.py"} <= set(found[0])
+
+
+@pytest.mark.usefixtures("no_packages")
+def test_the_dockerfile_gets_its_labels(bento: Path, tmp_path: Path) -> None:
+    make_context(bento, BUNDLED, tmp_path / "context", LABELS)
+    text = (tmp_path / "context" / DOCKERFILE).read_text()
+    assert 'org.opencontainers.image.version="v1"' in text
+    assert 'yolov7.model="m:1"' in text
+    assert '"$' not in text
+
+
+@pytest.mark.parametrize("missing", [str(LOCK), "deployment/image/Dockerfile"])
+def test_a_bento_without_what_the_image_needs_is_one_clear_line(missing: str, bento: Path, tmp_path: Path) -> None:
+    (bento / "src" / missing).unlink()
+    with pytest.raises(ImageError, match=f"{missing} is missing: build the Bento again with make image"):
+        make_context(bento, BUNDLED, tmp_path / "context", LABELS)
+    assert not (tmp_path / "context").exists()
+
+
+def test_an_architecture_without_packages_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="there are no packages for riscv64: build for aarch64, x86_64"):
+        install(ROOT / LOCK, tmp_path / "packages", "riscv64")
+
+
+def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.write_text(f"six==1.17.0 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(ImageError) as caught:
+        install(lock, tmp_path / "packages", "x86_64")
+    assert str(caught.value).startswith("the locked packages cannot be installed (")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_serving_never_loads_is_left_out(tmp_path: Path) -> None:
+    kept = ("openvino/libs/libopenvino_ir_frontend.so.1", "openvino/libs/libopenvino_intel_cpu_plugin.so",
+            "botocore/data/s3/x", "botocore/data/endpoints.json")  # fmt: skip
+    gone = ("openvino/libs/libopenvino_onnx_frontend.so.1", "openvino/libs/libopenvino_intel_gpu_plugin.so",
+            "openvino/tools/ovc/x.py", "botocore/data/ec2/x", "bin/bentoml", "numpy/lib/tests/x.py")  # fmt: skip
+    for name in kept + gone:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    trim(tmp_path)
+    assert {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()} == set(kept)
+
+
+def test_modes_and_times_are_the_same_whoever_builds(tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir(mode=0o700)
+    (tmp_path / "private" / "run.sh").touch(0o700)
+    (tmp_path / "private" / "data").touch(0o600)
+    normalise(tmp_path)
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in tmp_path.rglob("*")}
+    assert modes == {"private": 0o755, "run.sh": 0o755, "data": 0o644}
+    assert {p.stat().st_mtime for p in tmp_path.rglob("*")} == {0}
+
+
+def test_a_full_folder_is_not_written_into(
+    bundled_tag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").touch()
+    assert main(["--context", str(tmp_path), "--model", bundled_tag]) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path} is not empty: name another folder\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+
+
+def test_an_unknown_model_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", "unknown"]) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: MODEL unknown is not in BentoML's model store")
+    assert shown.count("\n") == 1
+
+
+def test_no_container_engine_is_one_clear_line(
+    bundled_tag: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CONTAINER_ENGINE", "no-such-engine")
+    assert main(["--model", bundled_tag]) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: no container engine works here: install and start docker or podman")
+    assert shown.count("\n") == 1

@@ -1,0 +1,104 @@
+"""The image itself, built and run by a container engine: `make test-image`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import Any
+
+import pytest
+
+from deployment.image.__main__ import main
+from detection.model import read_card
+from loadtest.local.containers import container_engine
+from loadtest.local.s3 import LocalS3
+from loadtest.local.serve import LocalService
+from tests.conftest import BUNDLED, IMAGE, predict, upload
+from tests.test_doors import PICTURE
+
+pytestmark = pytest.mark.skipif(not IMAGE, reason="no image is named; make test-image builds one and names it")
+
+
+def engine(*arguments: str, check: bool = True) -> str:
+    """What the container engine prints."""
+    done = subprocess.run([container_engine(), *arguments], capture_output=True, text=True)
+    assert done.returncode == 0 or not check, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def image() -> Any:
+    """What the engine knows of the image."""
+    [found] = json.loads(engine("image", "inspect", str(IMAGE)))
+    return found
+
+
+def inside(script: str) -> str:
+    """What a shell prints inside the image."""
+    flags = os.environ.get("CONTAINER_RUN_FLAGS", "").split()
+    return engine(
+        "run",
+        *flags,
+        "--rm",
+        "--network",
+        "host",
+        "--ulimit",
+        "nofile=1024:1024",
+        "--entrypoint",
+        "sh",
+        str(IMAGE),
+        "-c",
+        script,
+    )
+
+
+def test_it_says_what_it_is(image: Any) -> None:
+    labels, card = image["Config"]["Labels"], read_card(BUNDLED)
+    assert labels["yolov7.model"] == f"{card.name}:{card.version}"
+    assert labels["com.amazonaws.lambda.feature.snapstart"] == "Allow"
+    assert labels["org.opencontainers.image.version"]
+    assert len(labels["org.opencontainers.image.revision"]) == 40
+    assert image["Config"]["User"] == "1000:1000"
+    assert "3000/tcp" in image["Config"]["ExposedPorts"]
+    [check] = [value for key, value in (image | image["Config"]).items() if key.lower() == "healthcheck"]
+    assert "readyz" in json.dumps(check)
+
+
+def test_it_holds_no_compiler_no_git_no_pip_and_no_torch() -> None:
+    found = inside(
+        "for name in gcc cc git pip pip3 make; do command -v $name || true; done; "
+        'python3 -c \'import importlib.util as i; print([n for n in ("torch", "pip", "onnx") if i.find_spec(n)])\'; '
+        "find / -xdev -name '*.whl' 2>/dev/null || true"
+    )
+    assert found == "[]\n"
+
+
+def test_its_own_code_is_compiled_ahead() -> None:
+    found = inside("ls /opt/app/detection/__pycache__ /opt/site-packages/numpy/__pycache__ | grep -c cpython-311.pyc")
+    assert int(found) > 15
+
+
+def test_it_is_small_and_the_model_is_a_layer_of_its_own(image: Any) -> None:
+    own = sum(file.stat().st_size for file in BUNDLED.glob("model.*"))
+    w6 = 141_227_688  # What model.xml, .bin and .json of yolov7-w6 take.
+    assert image["Size"] - own + w6 < 700e6
+    history = engine("history", "--no-trunc", "--format", "{{.CreatedBy}}", str(IMAGE)).splitlines()
+    copies = [line for line in history if "COPY" in line]
+    order = [next(i for i, line in enumerate(copies) if part in line) for part in ("app", "model", "site-packages")]
+    # The newest comes first: a change of the code touches neither the model's layer nor the packages'.
+    assert order == [0, 1, 2]
+
+
+def test_two_builds_give_the_same_layers(image: Any, bundled_tag: str) -> None:
+    assert main(["--model", bundled_tag, "--tag", "yolov7-again"]) == 0
+    [again] = json.loads(engine("image", "inspect", "yolov7-again"))
+    assert again["RootFS"]["Layers"] == image["RootFS"]["Layers"]
+
+
+def test_the_health_check_passes_where_it_serves(service: LocalService, s3: LocalS3) -> None:
+    name = f"yolov7-local-service-{service.url.rpartition(':')[2]}"
+    engine("exec", name, "python3", "-c", f"import urllib.request as r; r.urlopen('{service.url}/readyz')")
+    assert engine("exec", name, "id", "-u").strip() == "1000"
+    assert engine("exec", name, "touch", "/opt/x", check=False) == ""
+    assert predict(service, {"filename": upload(s3, "container.jpg", PICTURE)}).status == 200
