@@ -8,8 +8,8 @@ variable "deployment_name" {
   }
 
   validation {
-    condition     = !can(regex("^(aws|ecs|fargate|internal-)", var.deployment_name))
-    error_message = "deployment_name must not begin with aws, ecs, fargate or internal-: AWS keeps these for itself in the names of capacity providers and load balancers."
+    condition     = !can(regex("^(aws|ecs|fargate|internal-|sg-)", var.deployment_name))
+    error_message = "deployment_name must not begin with aws, ecs, fargate, internal- or sg-: AWS keeps these names for itself."
   }
 }
 
@@ -331,7 +331,7 @@ variable "internet_facing" {
 }
 
 variable "allowed_cidrs" {
-  description = "IPv4 ranges that may call the load balancer; the service itself asks nobody who he is."
+  description = "IPv4 ranges that may call the load balancer; the service itself authenticates nobody."
   type        = list(string)
   default     = ["0.0.0.0/0"]
 
