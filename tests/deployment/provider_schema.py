@@ -12,7 +12,7 @@ import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -54,7 +54,7 @@ def package_folder() -> Path | None:
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
-@lru_cache(maxsize=None)
+@cache
 def block_schema(kind: Kind, name: str) -> Block | None:
     """The schema of a resource, a data source or the provider; None if there is none of that name."""
     place = _index().get((kind, name))
@@ -64,7 +64,7 @@ def block_schema(kind: Kind, name: str) -> Block | None:
     source = _source(file)
     own = _class_text(source, class_name)
     config = _class_text(source, f"{class_name}Config")
-    return Block(_arguments(config, own), frozenset(_ATTRIBUTE.findall(own)))
+    return Block(_arguments(config, own), frozenset(name.removesuffix("_input") for name in _ATTRIBUTE.findall(own)))
 
 
 @lru_cache(maxsize=1)
@@ -123,7 +123,9 @@ def _arguments(text: str, owner: str) -> dict[str, Argument]:
         found[name] = Argument(
             required=default is None,
             shape=_shape(hint),
-            block=Block(_arguments(_nested_text(owner, nested[1]), owner), frozenset()) if nested and is_block else None,
+            block=Block(_arguments(_nested_text(owner, nested[1]), owner), frozenset())
+            if nested and is_block
+            else None,
             many="typing.Sequence" in hint,
         )
     return found

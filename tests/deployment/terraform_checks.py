@@ -150,9 +150,7 @@ def reference_faults(blocks: list[Block]) -> list[str]:
     return faults
 
 
-def _reference_fault(
-    reference: Reference, block: Block, declared: set[str], counted: Mapping[str, bool]
-) -> str | None:
+def _reference_fault(reference: Reference, block: Block, declared: set[str], counted: Mapping[str, bool]) -> str | None:
     head, path = reference.head, reference.path
     if reference.bound:
         return None
@@ -168,7 +166,7 @@ def _reference_fault(
     if not is_data and not head.startswith("aws_"):
         return "is not known here"
     parts = (head, *path) if is_data else ("resource", head, *path)
-    kind, name, rest = parts[0], ".".join(parts[: 3] if is_data else parts[1:3]), parts[3:]
+    kind, name, rest = parts[0], ".".join(parts[:3] if is_data else parts[1:3]), parts[3:]
     if len(parts) < 3 or name not in declared:
         return "is not declared"
     attribute = rest[0] if rest else reference.after
@@ -234,8 +232,8 @@ def _statement_faults(statement: Body) -> Iterator[str]:
         yield "actions and resources must be lists, so that they can be checked"
         return
     names = [literal(action) for action in actions]
-    for action, name in zip(actions, names, strict=True):
-        if name is None or "*" in name or "?" in name:
+    for action, plain in zip(actions, names, strict=True):
+        if plain is None or "*" in plain or "?" in plain:
             yield f"action {action} is not one action"
     for resource in resources:
         text = literal(resource)

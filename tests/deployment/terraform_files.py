@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,9 @@ def read_folder(folder: Path) -> list[Block]:
     return [block for file in sorted(folder.glob("*.tf")) for block in read_text(file.read_text())]
 
 
-def read_text(text: str) -> list[Block]:
-    """The blocks of one template."""
+@cache
+def read_text(text: str) -> tuple[Block, ...]:
+    """The blocks of one template; they are not to be changed."""
     options = hcl2.SerializationOptions(with_comments=False)
     found = []
     for kind, bodies in hcl2.loads(text, serialization_options=options).items():
@@ -67,7 +69,7 @@ def read_text(text: str) -> list[Block]:
                 ((label, body),) = body.items()
                 labels.append(unquote(label))
             found.append(Block(kind, tuple(labels), body))
-    return found
+    return tuple(found)
 
 
 def arguments(body: Body) -> Iterator[tuple[str, Any]]:
@@ -77,7 +79,9 @@ def arguments(body: Body) -> Iterator[tuple[str, Any]]:
 
 def nested_blocks(value: Any) -> list[Body] | None:
     """The blocks of one name, or None where the value is an argument's."""
-    is_blocks = isinstance(value, list) and bool(value) and all(isinstance(v, dict) and "__is_block__" in v for v in value)
+    is_blocks = (
+        isinstance(value, list) and bool(value) and all(isinstance(v, dict) and "__is_block__" in v for v in value)
+    )
     return value if is_blocks else None
 
 

@@ -24,13 +24,6 @@ resource "aws_apigatewayv2_authorizer" "jwt" {
     issuer   = var.jwt_issuer
     audience = var.jwt_audience
   }
-
-  lifecycle {
-    precondition {
-      condition     = var.jwt_issuer != "" && length(var.jwt_audience) > 0
-      error_message = "authorizer JWT needs jwt_issuer and at least one jwt_audience."
-    }
-  }
 }
 
 resource "aws_apigatewayv2_route" "predict" {
@@ -39,6 +32,13 @@ resource "aws_apigatewayv2_route" "predict" {
   target             = "integrations/${aws_apigatewayv2_integration.live.id}"
   authorization_type = var.authorizer
   authorizer_id      = one(aws_apigatewayv2_authorizer.jwt[*].id)
+
+  lifecycle {
+    precondition {
+      condition     = var.authorizer != "JWT" || (var.jwt_issuer != "" && length(var.jwt_audience) > 0)
+      error_message = "authorizer JWT needs jwt_issuer and at least one jwt_audience."
+    }
+  }
 }
 
 # Under /aws/vendedlogs/ many APIs share one resource policy, whose length CloudWatch Logs limits.
