@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from tests.deployment import provider_schema
 from tests.deployment.provider_schema import Argument, block_schema
@@ -51,9 +51,7 @@ def _schema_faults(block: Block) -> Iterator[str]:
     elif block.kind == "output":
         yield from _fixed(where, block.body, OUTPUT, {"description", "value"})
     elif block.kind in ("resource", "data", "provider"):
-        kind: provider_schema.Kind = (
-            "resource" if block.kind == "resource" else "data" if block.kind == "data" else "provider"
-        )
+        kind = cast(provider_schema.Kind, block.kind)
         schema = block_schema(kind, block.labels[0])
         if schema is None:
             yield f"{where}: the provider has no {kind} {block.labels[0]}"

@@ -140,14 +140,13 @@ def _codes(value: Any, bound: frozenset[str]) -> Iterator[tuple[str, frozenset[s
                     yield from _codes(for_each, bound)
                     yield from _codes(content, bound | {label})
             # These are words, not expressions.
-            elif name not in ("ignore_changes", "type") or not nested_or_bare(inner):
+            elif name not in ("ignore_changes", "type") or not _are_bare_words(inner):
                 if is_expression(name):
                     yield from _codes(name, bound)
                 yield from _codes(inner, bound)
 
 
-def nested_or_bare(value: Any) -> bool:
-    """Whether a value holds bare words, as a variable's type and ignore_changes do."""
+def _are_bare_words(value: Any) -> bool:
     words = value if isinstance(value, list) else [value]
     return all(isinstance(w, str) and not w.startswith('"') and "." not in w for w in words)
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.deployment import provider_schema, terraform_program
 from tests.deployment.terraform_checks import policy_faults, reference_faults, schema_faults, statements, unused_faults
-from tests.deployment.terraform_files import Block, calls, literal, read_folder, read_text
+from tests.deployment.terraform_files import Block, calls, literal, read_folder, read_text, references
 from tests.deployment.terraform_program import Evaluation, evaluate, terraform
 
 FOLDER = Path(__file__).parents[2] / "deployment" / "terraform"
@@ -35,7 +35,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "lambda": VALUES,
     "ecs": VALUES | {"repository_arn": "arn:aws:ecr:eu-central-1:123456789012:repository/yolov7"},
 }
-# What the service's role may do with S3, and why there is no more: tests/test_doors.py needs no more either.
+# What the service may do with S3, wherever it runs.
 PICTURES = {
     "ReadPictures": (["s3:GetObject"], ["${local.input_bucket_arn}/*"]),
     "TellMissingPictures": (["s3:ListBucket"], ["${local.input_bucket_arn}"]),
@@ -364,6 +364,15 @@ def test_a_wrong_value_is_refused_by_name(
     for value in values:
         complaints = evaluated(module, **{name: value}).complaints
         assert any(complaint.startswith(f"{name} must ") for complaint in complaints), (value, complaints)
+
+
+@each_module
+def test_a_rule_asks_its_own_variable_alone(module: str) -> None:
+    # Terraform before 1.9 allows nothing else.
+    for block in blocks_of(module):
+        if block.kind == "variable":
+            names = {str(r) for r in references(block.body.get("validation", [])) if not r.bound}
+            assert names <= {f"var.{block.labels[0]}"}, block.address
 
 
 def test_every_rule_has_a_value_that_it_refuses() -> None:

@@ -319,7 +319,7 @@ variable "assign_public_ip" {
 
 # On EC2 a task's own interface cannot have a public address, so in the default VPC it has no way to S3 but this.
 variable "s3_endpoint" {
-  description = "Whether the VPC gets a gateway endpoint for S3; when null, only for EC2 in the default VPC. Set false where it has one."
+  description = "Whether the VPC gets a gateway endpoint for S3; when null, only for EC2 in the default VPC. Set false where it has one; it reaches buckets of the region alone."
   type        = bool
   default     = null
 }
