@@ -163,6 +163,54 @@ def policies_of_roles(module: str) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("module", "address", "path", "value"),
+    [
+        ("lambda", "aws_lambda_permission.api", "qualifier", "${aws_lambda_alias.live.name}"),
+        (
+            "lambda",
+            "aws_lambda_permission.api",
+            "source_arn",
+            '"${aws_apigatewayv2_api.this.execution_arn}/*/POST/predict"',
+        ),
+        ("lambda", "aws_lambda_permission.s3", "source_arn", "${local.input_bucket_arn}"),
+        (
+            "lambda",
+            "aws_lambda_permission.s3",
+            "source_account",
+            "${data.aws_caller_identity.current.account_id}",
+        ),
+        ("lambda", "aws_sqs_queue.failed", "sqs_managed_sse_enabled", True),
+        ("lambda", "aws_lambda_function_event_invoke_config.live", "maximum_retry_attempts", 2),
+        ("lambda", "aws_apigatewayv2_route.predict", "authorization_type", "${var.authorizer}"),
+        ("ecs", "aws_launch_template.ec2", "metadata_options.http_tokens", '"required"'),
+        ("ecs", "aws_launch_template.ec2", "metadata_options.http_put_response_hop_limit", 1),
+        ("ecs", "aws_launch_template.ec2", "block_device_mappings.ebs.encrypted", True),
+        ("ecs", "aws_lb.this", "drop_invalid_header_fields", True),
+        ("ecs", "aws_lb_listener.https", "ssl_policy", '"ELBSecurityPolicy-TLS13-1-2-2021-06"'),
+        (
+            "ecs",
+            "aws_vpc_security_group_ingress_rule.task",
+            "referenced_security_group_id",
+            "${aws_security_group.alb.id}",
+        ),
+        ("ecs", "aws_ecs_service.this", "deployment_circuit_breaker.rollback", True),
+        ("ecs", "aws_autoscaling_group.ec2", "protect_from_scale_in", True),
+    ],
+)
+def test_what_keeps_it_safe_stays(module: str, address: str, path: str, value: Any) -> None:
+    (found,) = [block.body for block in blocks_of(module) if block.address == address]
+    *outer, name = path.split(".")
+    for step in outer:
+        (found,) = found[step]
+    assert found[name] == value
+
+
+def test_nothing_but_the_load_balancer_reaches_a_task_and_nobody_an_instance() -> None:
+    rules = [b.labels[1] for b in blocks_of("ecs") if b.labels and b.labels[0] == "aws_vpc_security_group_ingress_rule"]
+    assert rules == ["alb", "task"]
+
+
 # The checks find what they are for
 
 
