@@ -1,0 +1,55 @@
+locals {
+  target_dimensions = {
+    LoadBalancer = aws_lb.this.arn_suffix
+    TargetGroup  = aws_lb_target_group.this.arn_suffix
+  }
+
+  alarms = {
+    unhealthy = {
+      metric      = "UnHealthyHostCount"
+      description = "A task of ${var.deployment_name} does not answer /readyz"
+      dimensions  = local.target_dimensions
+      statistic   = "Maximum"
+      period      = 60
+      periods     = 3
+      threshold   = 0
+    }
+    service-5xx = {
+      metric      = "HTTPCode_Target_5XX_Count"
+      description = "The service answered more than ${var.alarm_5xx_count} times with 5xx"
+      dimensions  = local.target_dimensions
+      statistic   = "Sum"
+      period      = 300
+      periods     = 1
+      threshold   = var.alarm_5xx_count
+    }
+    # A load balancer that finds no task answers by itself, and that is not in the metric above.
+    balancer-5xx = {
+      metric      = "HTTPCode_ELB_5XX_Count"
+      description = "The load balancer answered more than ${var.alarm_5xx_count} times with 5xx by itself"
+      dimensions  = { LoadBalancer = aws_lb.this.arn_suffix }
+      statistic   = "Sum"
+      period      = 300
+      periods     = 1
+      threshold   = var.alarm_5xx_count
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = { for name, alarm in local.alarms : name => alarm if var.alarms }
+
+  alarm_name          = "${var.deployment_name}-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = "AWS/ApplicationELB"
+  metric_name         = each.value.metric
+  dimensions          = each.value.dimensions
+  statistic           = each.value.statistic
+  period              = each.value.period
+  evaluation_periods  = each.value.periods
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = each.value.threshold
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+}

@@ -1,0 +1,51 @@
+data "aws_iam_policy_document" "assume" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "function" {
+  source_policy_documents = [data.aws_iam_policy_document.pictures.json]
+
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.function.arn}:*"]
+  }
+
+  dynamic "statement" {
+    for_each = local.tracing ? [1] : []
+    content {
+      sid     = "WriteTraces"
+      actions = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+      # X-Ray knows no ARNs that these could be narrowed to.
+      resources = ["*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = aws_sqs_queue.failed
+    content {
+      sid       = "KeepFailedEvents"
+      actions   = ["sqs:SendMessage"]
+      resources = [statement.value.arn]
+    }
+  }
+}
+
+resource "aws_iam_role" "function" {
+  name               = "${local.function_name}-${var.region}"
+  description        = "What the function ${local.function_name} may do"
+  assume_role_policy = data.aws_iam_policy_document.assume.json
+}
+
+resource "aws_iam_role_policy" "function" {
+  name   = "function"
+  role   = aws_iam_role.function.id
+  policy = data.aws_iam_policy_document.function.json
+}

@@ -1,0 +1,83 @@
+data "aws_caller_identity" "current" {}
+
+locals {
+  function_name = "${var.deployment_name}-function"
+  tags          = merge({ Deployment = var.deployment_name }, var.tags)
+  tracing       = var.tracing_mode == "Active"
+
+  environment = merge(
+    var.env,
+    {
+      INPUT_BUCKET  = var.input_bucket
+      OUTPUT_BUCKET = var.output_bucket
+      RESULT_PREFIX = var.result_prefix
+    },
+    local.tracing ? { TRACING = "xray" } : {},
+  )
+}
+
+# Function
+
+resource "aws_cloudwatch_log_group" "function" {
+  name              = "/aws/lambda/${local.function_name}"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_lambda_function" "this" {
+  function_name                  = local.function_name
+  description                    = "YOLOv7: a picture from S3 in, the annotated picture to S3 out"
+  role                           = aws_iam_role.function.arn
+  package_type                   = "Image"
+  image_uri                      = var.image_uri
+  architectures                  = [var.architecture]
+  memory_size                    = var.memory_size
+  timeout                        = var.timeout
+  reserved_concurrent_executions = var.reserved_concurrency
+  publish                        = true
+
+  environment {
+    variables = local.environment
+  }
+
+  # The function writes JSON and embedded metrics itself.
+  logging_config {
+    log_format = "Text"
+    log_group  = aws_cloudwatch_log_group.function.name
+  }
+
+  tracing_config {
+    mode = var.tracing_mode
+  }
+
+  dynamic "snap_start" {
+    for_each = var.snap_start ? [1] : []
+    content {
+      apply_on = "PublishedVersions"
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = !(var.snap_start && var.provisioned_concurrency > 0)
+      error_message = "Set snap_start or provisioned_concurrency, not both: AWS allows one of them per function."
+    }
+  }
+
+  # AWS refuses tracing that the role does not allow yet, and publishing for SnapStart already runs the code.
+  depends_on = [aws_iam_role_policy.function]
+}
+
+resource "aws_lambda_alias" "live" {
+  name             = "live"
+  description      = "The version that is served"
+  function_name    = aws_lambda_function.this.function_name
+  function_version = aws_lambda_function.this.version
+}
+
+resource "aws_lambda_provisioned_concurrency_config" "live" {
+  count = var.provisioned_concurrency > 0 ? 1 : 0
+
+  function_name                     = aws_lambda_alias.live.function_name
+  qualifier                         = aws_lambda_alias.live.name
+  provisioned_concurrent_executions = var.provisioned_concurrency
+}
