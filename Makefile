@@ -50,6 +50,7 @@ $(VENV)/.local: requirements/local.txt requirements/service.txt requirements/emu
 	@echo "Setting up $(VENV), once; about a minute"
 	@python3 -m venv $(VENV) && $(PYTHON) -m pip install --quiet -r $< && $(PYTHON) -m pip install --quiet --no-deps --target $(VENV)/emulator -r requirements/emulator.txt && touch $@
 
-$(VENV)/.dev: $(VENV)/.local requirements/dev.txt requirements/convert.txt requirements/torch.txt
+$(VENV)/.dev: $(VENV)/.local requirements/dev.txt requirements/convert.txt requirements/torch.txt requirements/provider.txt
 	@echo "Adding what tests and converting need, once; some minutes"
-	@$(PYTHON) -m pip install --quiet -r requirements/dev.txt && $(PYTHON) -m pip install --quiet -r requirements/torch.txt && touch $@
+	@$(PYTHON) -m pip install --quiet -r requirements/dev.txt && $(PYTHON) -m pip install --quiet -r requirements/torch.txt
+	@$(PYTHON) -m pip install --quiet --no-deps --no-compile --target $(VENV)/provider -r requirements/provider.txt && touch $@

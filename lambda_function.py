@@ -99,8 +99,12 @@ def after_restore() -> None:
     predictor.storage.reconnect()
 
 
+def _traced(function: Callable[..., Any]) -> Callable[..., Any]:
+    return tracer.capture_lambda_handler(function, capture_response=False) if tracer else function
+
+
 @logger.inject_lambda_context
-@(tracer.capture_lambda_handler(capture_response=False) if tracer else lambda function: function)
+@_traced
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: Any, context: LambdaContext) -> Any:
     """Answer one event in the form that its sender expects; raises EventFailed where a sender expects nothing."""

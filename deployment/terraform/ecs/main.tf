@@ -101,7 +101,7 @@ resource "aws_ecs_task_definition" "this" {
 
     healthCheck = {
       command = [
-        "CMD", "python", "-c",
+        "CMD", "python3", "-c",
         "import urllib.request; urllib.request.urlopen('http://localhost:${local.container_port}/readyz', timeout=4)",
       ]
       interval    = 15
