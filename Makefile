@@ -4,7 +4,7 @@ PYTHON := $(VENV)/bin/python
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve lambda image test test-image check format lock bench train convert-tools clean
+.PHONY: help serve lambda image bentoctl test test-image check format lock bench train convert-tools clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,9 +30,20 @@ check: $(VENV)/.dev ## Lint, types and format; reads only
 format: $(VENV)/.dev ## Write the format that check wants
 	@$(VENV)/bin/ruff check --fix-only . && $(VENV)/bin/ruff format .
 
+bentoctl: .bentoctl/.done ## bentoctl in an environment of its own, with our two operators installed
+	@for name in aws_lambda aws_ecs; do .bentoctl/bin/bentoctl operator remove -y yolov7-$$(echo $$name | tr _ -) >/dev/null 2>&1; \
+	    .bentoctl/bin/bentoctl operator install deployment/operators/$$name || exit 1; done
+	@echo "now: export PATH=$(CURDIR)/.bentoctl/bin:\$$PATH"
+
+.bentoctl/.done: requirements/bentoctl.lock
+	@echo "Setting up .bentoctl, once; half a minute"
+	@python3 -m venv .bentoctl && .bentoctl/bin/python -m pip install --quiet --require-hashes --no-deps -r $< && touch $@
+
 lock: requirements/service.txt ## Lock what is in the image, with hashes; needs uv
 	@uv pip compile --quiet --generate-hashes --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-annotate --no-header \
 	    --custom-compile-command "make lock" --output-file requirements/image.lock $<
+	@uv pip compile --quiet --generate-hashes --python-version 3.11 --no-annotate --no-header \
+	    --custom-compile-command "make lock" --output-file requirements/bentoctl.lock requirements/bentoctl.in
 
 bench: $(VENV)/.dev ## Measure engines and whole requests side by side; writes loadtest/bench/*.json and *.md
 	@$(PYTHON) -m loadtest.bench $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.cold $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.precision $(ARGS)

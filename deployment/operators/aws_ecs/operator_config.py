@@ -1,0 +1,44 @@
+"""bentoctl operator: Amazon ECS on EC2 or Fargate, behind a load balancer."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from yolov7_operators import COMMON_SCHEMA, mend_bentoctl  # noqa: E402
+
+mend_bentoctl()
+
+OPERATOR_NAME = "yolov7-aws-ecs"
+OPERATOR_MODULE = "aws_ecs_operator"
+OPERATOR_DEFAULT_TEMPLATE = "terraform"
+OPERATOR_AVAILABLE_TEMPLATES = ["terraform"]
+OPERATOR_SCHEMA = {
+    **COMMON_SCHEMA,
+    "launch_type": {"type": "string", "allowed": ["EC2", "FARGATE"]},
+    "container_insights": {"type": "string", "allowed": ["enabled", "enhanced", "disabled"]},
+    "cpu": {"type": "integer", "min": 256, "help_message": "of a task; 1024 is one CPU"},
+    "memory": {"type": "integer", "min": 1024, "help_message": "of a task, MiB"},
+    "tmp_size": {"type": "integer", "min": 1},
+    "min_tasks": {"type": "integer", "min": 1},
+    "max_tasks": {"type": "integer", "min": 1},
+    "target_cpu_percent": {"type": "integer", "min": 1, "max": 100},
+    "target_requests_per_task": {"type": "integer", "min": 0},
+    "health_check_grace_period": {"type": "integer", "min": 0},
+    "instance_type": {"type": "string"},
+    "min_instances": {"type": "integer", "min": 0},
+    "max_instances": {"type": "integer", "min": 1},
+    "root_volume_size": {"type": "integer", "min": 30},
+    "vpc_id": {"type": "string", "regex": "vpc-[0-9a-f]+"},
+    "subnet_ids": {"type": "list", "schema": {"type": "string", "regex": "subnet-[0-9a-f]+"}},
+    "alb_subnet_ids": {"type": "list", "schema": {"type": "string", "regex": "subnet-[0-9a-f]+"}},
+    "assign_public_ip": {"type": "boolean"},
+    "s3_endpoint": {"type": "boolean"},
+    "internet_facing": {"type": "boolean"},
+    "allowed_cidrs": {"type": "list", "schema": {"type": "string"}},
+    "certificate_arn": {"type": "string", "regex": "arn:aws[a-z-]*:acm:.+"},
+    "idle_timeout": {"type": "integer", "min": 1, "max": 4000},
+    "deregistration_delay": {"type": "integer", "min": 0, "max": 3600},
+    "alarms": {"type": "boolean"},
+    "alarm_5xx_count": {"type": "integer", "min": 1},
+}

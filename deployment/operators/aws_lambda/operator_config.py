@@ -1,0 +1,33 @@
+"""bentoctl operator: AWS Lambda behind an HTTP API."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from yolov7_operators import COMMON_SCHEMA, mend_bentoctl  # noqa: E402
+
+mend_bentoctl()
+
+OPERATOR_NAME = "yolov7-aws-lambda"
+OPERATOR_MODULE = "aws_lambda_operator"
+OPERATOR_DEFAULT_TEMPLATE = "terraform"
+OPERATOR_AVAILABLE_TEMPLATES = ["terraform"]
+OPERATOR_SCHEMA = {
+    **COMMON_SCHEMA,
+    "memory_size": {"type": "integer", "min": 512, "max": 10240, "help_message": "MB; AWS gives a CPU per 1769"},
+    "timeout": {"type": "integer", "min": 1, "max": 900, "help_message": "seconds; API Gateway waits 30"},
+    "reserved_concurrency": {"type": "integer", "min": -1},
+    "provisioned_concurrency": {"type": "integer", "min": 0},
+    "snap_start": {"type": "boolean"},
+    "tracing_mode": {"type": "string", "allowed": ["PassThrough", "Active"]},
+    "throttling_rate_limit": {"type": "number", "min": 0},
+    "throttling_burst_limit": {"type": "integer", "min": 0},
+    "authorizer": {"type": "string", "allowed": ["NONE", "AWS_IAM", "JWT"]},
+    "jwt_issuer": {"type": "string"},
+    "jwt_audience": {"type": "list", "schema": {"type": "string"}},
+    "s3_trigger": {"type": "boolean"},
+    "trigger_prefix": {"type": "string"},
+    "trigger_suffix": {"type": "string"},
+    "alarm_duration_ms": {"type": "integer", "min": 1},
+}

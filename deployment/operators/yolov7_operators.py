@@ -1,0 +1,321 @@
+"""What both bentoctl operators share: Bento to build context, ECR, values for Terraform, and bentoctl's gaps.
+
+It runs in bentoctl's own environment, beside boto3 and an old BentoML, and reads this checkout's templates.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import bentoctl.cli
+import bentoctl.deployment_config
+import boto3
+import docker
+from bentoctl.exceptions import BentoctlException, InvalidDeploymentConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from deployment.image.context import ImageError, make_context  # noqa: E402
+
+Spec = dict[str, Any]
+
+VALUES = "bentoctl.tfvars"
+TAG = "deployment/"  # Before the name of every deployment that uses the repository.
+BUCKET = "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+
+# What a deployment_config.yaml may say of either platform; names are the Terraform modules' variables.
+COMMON_SCHEMA: dict[str, Any] = {
+    "region": {"type": "string", "required": True, "minlength": 1, "help_message": "AWS region, e.g. eu-central-1"},
+    "repository": {
+        "type": "string",
+        "default": "yolov7",
+        "regex": "[a-z0-9]+([._-][a-z0-9]+)*",
+        "help_message": "ECR repository; the same one for every platform, so that all run one image",
+    },
+    "architecture": {"type": "string", "default": "x86_64", "allowed": ["x86_64", "arm64"]},
+    "input_bucket": {"type": "string", "required": True, "regex": BUCKET},
+    "output_bucket": {"type": "string", "required": True, "regex": BUCKET},
+    "result_prefix": {"type": "string"},
+    "tags": {"type": "dict", "keysrules": {"type": "string"}, "valuesrules": {"type": "string"}},
+    "log_retention_days": {"type": "integer", "min": 1},
+    "alarm_actions": {"type": "list", "schema": {"type": "string"}},
+}
+
+
+class OperatorError(BentoctlException):
+    """Something that the user must mend; the message is one line that says what and how."""
+
+
+def create_deployable(
+    bento_path: str, destination_dir: str, bento_metadata: Mapping[str, Any], overwrite_deployable: bool = True
+) -> str:
+    """Write the image's build context into `destination_dir`, which outlives bentoctl's copy of the Bento; returns it."""
+    _require_docker()
+    bento = Path(bento_path)
+    models = sorted(bento.glob("models/*/*/model.xml"))
+    if len(models) != 1:
+        raise OperatorError(f"the Bento has {len(models)} models, the image takes one: build the Bento with make image")
+    model = models[0].parent
+    labels = {
+        "version": str(bento_metadata["tag"].version),
+        "source": "",
+        "revision": "",
+        "model": f"{model.parent.name}:{model.name}",
+    }
+    context = Path(destination_dir) / "context"
+    if overwrite_deployable:
+        shutil.rmtree(context, ignore_errors=True)
+    try:
+        make_context(bento, model, context, labels)
+    except ImageError as exc:
+        raise OperatorError(str(exc)) from None
+    return str(context)
+
+
+def _require_docker() -> None:
+    if not shutil.which("docker"):
+        raise OperatorError("docker is not installed: bentoctl builds with docker and its buildx plugin")
+    if subprocess.run(["docker", "info"], capture_output=True).returncode:
+        raise OperatorError("docker does not answer: start it, then run bentoctl build again")
+
+
+@contextmanager
+def _aws(what: str) -> Iterator[None]:
+    """Turn AWS's errors into one line, without credentials."""
+    try:
+        yield
+    except ClientError as exc:
+        code = exc.response.get("Error", {}).get("Code", "unknown")
+        raise OperatorError(f"ECR refused to {what} ({code}): check the credentials and what they may do") from None
+    except BotoCoreError as exc:
+        name = type(exc).__name__
+        raise OperatorError(f"AWS could not be asked to {what} ({name}): set credentials, a profile or a role") from None
+
+
+def _ecr(spec: Spec) -> Any:
+    return boto3.Session().client("ecr", region_name=spec["region"])
+
+
+def create_repository(repository_name: str, operator_spec: Spec) -> tuple[str, str, str]:
+    """Make the one ECR repository, unless it is there, and note that this deployment uses it; URL, user, password.
+
+    bentoctl calls it by the deployment's name, which becomes a tag; the repository's name is the spec's.
+    """
+    spec, name = operator_spec, operator_spec["repository"]
+    with _aws(f"create repository {name}"):
+        ecr = _ecr(spec)
+        try:
+            found = ecr.create_repository(
+                repositoryName=name,
+                imageTagMutability="IMMUTABLE",
+                imageScanningConfiguration={"scanOnPush": True},
+                encryptionConfiguration={"encryptionType": "AES256"},
+            )["repository"]
+        except ecr.exceptions.RepositoryAlreadyExistsException:
+            found = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
+        ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps(LIFECYCLE))
+        used = [{"Key": f"{TAG}{repository_name}", "Value": "in use"}]
+        ecr.tag_resource(resourceArn=found["repositoryArn"], tags=used)
+        token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    user, _, password = base64.b64decode(token).decode().partition(":")
+    spec["repository_arn"] = found["repositoryArn"]
+    return found["repositoryUri"], user, password
+
+
+LIFECYCLE = {
+    "rules": [
+        {
+            "rulePriority": 1,
+            "description": "What no tag names any more",
+            "selection": {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7},
+            "action": {"type": "expire"},
+        },
+        {
+            "rulePriority": 2,
+            "description": "Enough versions to roll back to",
+            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 20},
+            "action": {"type": "expire"},
+        },
+    ]
+}
+
+
+def delete_repository(repository_name: str, operator_spec: Spec) -> None:
+    """Delete the ECR repository with its images, unless another deployment uses it."""
+    spec, name = operator_spec, operator_spec["repository"]
+    with _aws(f"delete repository {name}"):
+        ecr = _ecr(spec)
+        try:
+            arn = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]["repositoryArn"]
+        except ecr.exceptions.RepositoryNotFoundException:
+            return
+        ecr.untag_resource(resourceArn=arn, tagKeys=[f"{TAG}{repository_name}"])
+        tags = [tag["Key"] for tag in ecr.list_tags_for_resource(resourceArn=arn)["tags"]]
+        others = sorted(tag.removeprefix(TAG) for tag in tags if tag.startswith(TAG))
+        if others:
+            print(f"ECR repository {name} stays: {', '.join(others)} uses it")
+            return
+        ecr.delete_repository(repositoryName=name, force=True)
+
+
+def generator(module: str, check: Callable[[Spec], str | None]) -> Callable[..., list[str]]:
+    """The operator's `generate` for a Terraform module; `check` says what is wrong with a spec, in one line."""
+
+    def generate(
+        name: str, spec: Spec, template_type: str, destination_dir: str, values_only: bool = True
+    ) -> list[str]:
+        """Write the module's files that are missing, and the values; returns what was written."""
+        wrong = check(spec)
+        if wrong:
+            raise OperatorError(wrong)
+        target = Path(destination_dir)
+        values = {"deployment_name": name, **spec}
+        if "image_tag" in spec:
+            values["image_uri"] = image_uri(spec)
+        else:  # bentoctl generate after bentoctl build: what was built stays.
+            values |= {k: v for k, v in _kept(target).items() if k not in values}
+        written = []
+        folder = ROOT / "deployment" / "terraform" / module
+        known = re.findall(r'^variable "(\w+)"', (folder / "variables.tf").read_text(), re.M)
+        values = {key: value for key, value in values.items() if key in known}
+        for file in sorted(folder.glob("*.tf")):
+            copy = target / file.name
+            if copy.is_file() and copy.read_bytes() != file.read_bytes() and not values_only:
+                raise OperatorError(f"{copy} has been changed: move it away, or use --values-only")
+            if not copy.is_file():
+                _write(copy, file.read_text())
+                written.append(str(copy))
+        _write(target / VALUES, HEAD + to_tfvars(values))
+        return [*written, str(target / VALUES)]
+
+    return generate
+
+
+HEAD = "# Written by bentoctl generate and bentoctl build; the next of them overwrites it.\n"
+
+
+def to_tfvars(values: Mapping[str, Any]) -> str:
+    """Values in Terraform's language: JSON, but for its templates, which no value of ours is."""
+    lines = (f"{k} = {json.dumps(v).replace('${', '$${').replace('%{', '%%{')}" for k, v in values.items())
+    return "\n".join(lines) + "\n"
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    """What only bentoctl build knows, from the values of before."""
+    file = folder / VALUES
+    text = file.read_text() if file.is_file() else ""
+    return {k: json.loads(v) for k, v in re.findall(r'^(image_uri|repository_arn) = (".*")$', text, re.M)}
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a whole file or none."""
+    part = file.with_name(f".{file.name}.part")
+    part.write_text(text)
+    os.replace(part, file)
+
+
+def image_uri(spec: Spec) -> str:
+    """Repository and digest of the image that was pushed; raises OperatorError when its architecture is another."""
+    tag = spec["image_tag"]
+    repository, _, version = tag.rpartition(":")
+    try:
+        image = docker.from_env().images.get(tag)
+    except docker.errors.DockerException:
+        raise OperatorError(f"docker has no image {tag}: run bentoctl build again") from None
+    architecture = {"amd64": "x86_64"}.get(image.attrs["Architecture"], image.attrs["Architecture"])
+    if architecture != spec["architecture"]:
+        wanted = "linux/amd64" if spec["architecture"] == "x86_64" else "linux/arm64"
+        raise OperatorError(f"the image is for {architecture}, the spec says {spec['architecture']}: build for {wanted}")
+    digest = _digest_in_ecr(spec, version)
+    pushed = [d for d in image.attrs.get("RepoDigests", []) if d.startswith(f"{repository}@")]
+    if digest:
+        return f"{repository}@{digest}"
+    if pushed:
+        return str(pushed[-1])
+    raise OperatorError(f"{tag} has no digest: was it pushed?")
+
+
+def _digest_in_ecr(spec: Spec, version: str) -> str | None:
+    """The digest of a version that is in the repository."""
+    with _aws(f"describe {spec['repository']}:{version}"):
+        ecr = _ecr(spec)
+        try:
+            found = ecr.describe_images(repositoryName=spec["repository"], imageIds=[{"imageTag": version}])
+        except (ecr.exceptions.ImageNotFoundException, ecr.exceptions.RepositoryNotFoundException):
+            return None
+    return str(found["imageDetails"][0]["imageDigest"])
+
+
+# bentoctl 0.4.0 and a Bento of BentoML 1.4: what does not fit, in this one place.
+
+
+def mend_bentoctl() -> None:
+    """Make bentoctl 0.4.0 take Bentos of BentoML 1.4, tell errors in one line, and push an image once."""
+
+    def bento_metadata(bento_path: str) -> dict[str, Any]:
+        # The original reads env/python/version.txt, which BentoML no longer writes.
+        bento = bentoctl.deployment_config.Bento.from_fs(bentoctl.deployment_config.fs.open_fs(bento_path))
+        return {"tag": bento.tag, "bentoml_version": bento.info.bentoml_version, "python_version": "3.11"}
+
+    push = bentoctl.cli.push_docker_image_to_repository
+
+    def push_once(repository: str, image_tag: str | None = None, username: str | None = None,
+                  password: str | None = None) -> None:  # fmt: skip
+        # A second platform pushes the same version, which a repository with immutable tags refuses.
+        name, _, version = repository.partition("/")[2].rpartition(":")
+        region = re.search(r"\.ecr\.([a-z0-9-]+)\.", repository)
+        if region and _digest_in_ecr({"region": region[1], "repository": name}, version):
+            print(f"{repository} is in ECR already: not pushed again")
+            return
+        try:
+            push(repository=repository, image_tag=image_tag, username=username, password=password)
+        except docker.errors.DockerException as exc:
+            raise OperatorError(f"pushing {repository} failed ({str(exc)[:200]})") from None
+        except KeyError:  # bentoctl looks for the reason where docker does not always put it.
+            raise OperatorError(f"pushing {repository} failed: check the credentials and the network") from None
+
+    def tag(image_name: str, image_tag: str) -> None:
+        # The original hands name and version over as one name, which docker takes and podman does not.
+        repository, _, version = image_tag.rpartition(":")
+        try:
+            docker.from_env().images.get(image_name).tag(repository, version)
+        except docker.errors.DockerException as exc:
+            raise OperatorError(f"{image_name} cannot be tagged {image_tag} ({str(exc)[:200]})") from None
+
+    def one_line(self: InvalidDeploymentConfig, msg: str | None = None, exc: object = None,
+                 config_errors: object = None) -> None:  # fmt: skip
+        if config_errors:
+            msg = f"deployment_config.yaml: {'; '.join(_faults(config_errors))}"
+        elif exc is not None:
+            msg = f"deployment_config.yaml is no YAML: {' '.join(str(exc).split())[:200]}"
+        BentoctlException.__init__(self, msg)
+
+    bentoctl.deployment_config.get_bento_metadata = bento_metadata
+    bentoctl.cli.tag_docker_image = tag
+    if push.__name__ != "push_once":
+        bentoctl.cli.push_docker_image_to_repository = push_once
+    InvalidDeploymentConfig.__init__ = one_line  # type: ignore[method-assign]
+
+
+def _faults(errors: object, path: str = "") -> Iterator[str]:
+    """cerberus's nested errors as `field: what is wrong`."""
+    if isinstance(errors, Mapping):
+        for name, inner in errors.items():
+            yield from _faults(inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(errors, list):
+        for inner in errors:
+            yield from _faults(inner, path)
+    else:
+        yield f"{path}: {errors}"
