@@ -1,0 +1,348 @@
+"""The Kubernetes manifests: Kubernetes' own schemas, names that must agree, what keeps a pod confined."""
+
+from __future__ import annotations
+
+import copy
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]
+import pytest
+import yaml
+
+from detection.errors import SetupError
+from detection.settings import Settings, load_settings
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "deployment" / "kubernetes"
+# The oldest that the README promises, and the newest that the validator knows.
+VERSIONS = ["1.30", "1.37"]
+PLAIN_MAPS = {"labels", "annotations", "matchLabels", "nodeSelector", "limits", "requests", "selector", "data"}
+
+Document = dict[str, Any]
+Place = tuple[str | int, ...]
+
+each_version = pytest.mark.parametrize("version", VERSIONS)
+
+
+@cache
+def read(name: str) -> Any:
+    """One document of the folder."""
+    return yaml.safe_load((FOLDER / name).read_text())
+
+
+def manifests() -> list[str]:
+    """The files that hold Kubernetes objects."""
+    return sorted(file.name for file in FOLDER.glob("*.yaml") if file.name != "kustomization.yaml")
+
+
+each_manifest = pytest.mark.parametrize("name", manifests())
+
+
+def fault(document: Document, version: str) -> str | None:
+    """What Kubernetes' schema says against a document, unknown fields included."""
+    try:
+        kubernetes_validate.validate(document, version, strict=True)
+    except kubernetes_validate.ValidationError as exc:
+        return f"{'.'.join(map(str, exc.absolute_path))}: {exc.message}"
+    except kubernetes_validate.SchemaNotFoundError as exc:
+        return str(exc.message)
+    return None
+
+
+def at(document: Any, place: Place) -> Any:
+    """What stands at a place of a document."""
+    for key in place:
+        document = document[key]
+    return document
+
+
+def maps(value: Any, place: Place = ()) -> Iterator[Place]:
+    """The places of all maps whose keys are Kubernetes' and not ours."""
+    if isinstance(value, dict):
+        yield place
+        for key, inner in value.items():
+            ours = key in PLAIN_MAPS and not (isinstance(inner, dict) and "matchLabels" in inner)
+            yield from () if ours else maps(inner, (*place, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from maps(inner, (*place, index))
+
+
+def pod() -> Document:
+    """The specification of the Deployment's pods."""
+    spec: Document = read("deployment.yaml")["spec"]["template"]["spec"]
+    return spec
+
+
+def container() -> Document:
+    """The one container of a pod."""
+    [only] = pod()["containers"]
+    assert isinstance(only, dict)
+    return only
+
+
+def literals() -> dict[str, str]:
+    """What becomes the ConfigMap."""
+    [generator] = read("kustomization.yaml")["configMapGenerator"]
+    return dict(line.split("=", 1) for line in generator["literals"])
+
+
+# Schemas
+
+
+def test_the_validator_knows_the_versions() -> None:
+    assert kubernetes_validate.latest_version().startswith(VERSIONS[-1])
+    assert f"Kubernetes {VERSIONS[0]} or later" in (FOLDER / "README.md").read_text()
+
+
+@each_version
+@each_manifest
+def test_kubernetes_accepts_every_document(name: str, version: str) -> None:
+    assert fault(read(name), version) is None
+
+
+@each_manifest
+def test_an_unknown_field_is_found_wherever_it_is(name: str) -> None:
+    for place in maps(read(name)):
+        document = copy.deepcopy(read(name))
+        at(document, place)["unknownField"] = 1
+        assert "unknownField" in (fault(document, VERSIONS[-1]) or ""), place
+
+
+def _misspell(document: Document) -> None:
+    strategy = document["spec"]["strategy"]["rollingUpdate"]
+    strategy["maxUnavailabe"] = strategy.pop("maxUnavailable")
+
+
+def _forget_selector(document: Document) -> None:
+    del document["spec"]["selector"]
+
+
+def _port_as_text(document: Document) -> None:
+    document["spec"]["template"]["spec"]["containers"][0]["ports"][0]["containerPort"] = "3000"
+
+
+def _flag_as_text(document: Document) -> None:
+    document["spec"]["template"]["spec"]["securityContext"]["runAsNonRoot"] = "true"
+
+
+def _flag_as_environment(document: Document) -> None:
+    document["spec"]["template"]["spec"]["containers"][0]["env"][-1]["value"] = True
+
+
+def _old_version(document: Document) -> None:
+    document["apiVersion"] = "extensions/v1beta1"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (_misspell, "maxUnavailabe"),
+        (_forget_selector, "'selector' is a required property"),
+        (_port_as_text, "containerPort: '3000' is not of type"),
+        (_flag_as_text, "runAsNonRoot: 'true' is not of type"),
+        (_flag_as_environment, "value: True is not of type"),
+        (_old_version, "Couldn't find schema"),
+    ],
+)
+def test_a_mistake_in_the_deployment_is_found(change: Callable[[Document], None], expected: str) -> None:
+    document = copy.deepcopy(read("deployment.yaml"))
+    change(document)
+    assert expected in (fault(document, VERSIONS[-1]) or "")
+
+
+# Kustomize
+
+
+def test_the_kustomization_names_exactly_the_files_that_are_there() -> None:
+    resources = read("kustomization.yaml")["resources"]
+    assert sorted(resources) == manifests()
+    assert {file.name for file in FOLDER.iterdir()} == {*resources, "kustomization.yaml", "README.md"}
+
+
+def test_the_namespace_of_all_is_the_one_that_is_made() -> None:
+    assert read("kustomization.yaml")["namespace"] == read("namespace.yaml")["metadata"]["name"] == "yolov7"
+    assert not any("namespace" in read(name)["metadata"] for name in manifests())
+
+
+def test_what_kustomize_replaces_is_what_the_deployment_names() -> None:
+    kustomization = read("kustomization.yaml")
+    [image], [generator] = kustomization["images"], kustomization["configMapGenerator"]
+    assert image["name"] == container()["image"]
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", image["digest"])
+    assert generator["name"] == container()["envFrom"][0]["configMapRef"]["name"]
+
+
+def test_labels_are_not_put_into_selectors() -> None:
+    assert [entry["includeSelectors"] for entry in read("kustomization.yaml")["labels"]] == [False]
+
+
+@pytest.fixture(scope="module")
+def built() -> dict[str, Document]:
+    """What kustomize makes of the folder, by kind."""
+    for program in (["kustomize", "build"], ["kubectl", "kustomize"]):
+        if shutil.which(program[0]):
+            done = subprocess.run([*program, str(FOLDER)], capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done.stderr
+            return {document["kind"]: document for document in yaml.safe_load_all(done.stdout)}
+    pytest.skip("neither kustomize nor kubectl is installed")
+
+
+@each_version
+def test_kubernetes_accepts_what_kustomize_builds(built: dict[str, Document], version: str) -> None:
+    assert len(built) == len(manifests()) + 1
+    assert {kind: fault(document, version) for kind, document in built.items()} == dict.fromkeys(built)
+
+
+def test_kustomize_joins_the_parts(built: dict[str, Document]) -> None:
+    [image] = read("kustomization.yaml")["images"]
+    config, pods = built["ConfigMap"], built["Deployment"]["spec"]["template"]["spec"]
+    assert config["data"] == literals()
+    assert pods["containers"][0]["image"] == f"{image['newName']}@{image['digest']}"
+    # The hash is what makes a changed setting start new pods.
+    assert re.fullmatch(r"yolov7-[a-z0-9]{10}", config["metadata"]["name"])
+    references = [pods["containers"][0]["envFrom"][0]["configMapRef"]["name"]] + [
+        entry["valueFrom"]["configMapKeyRef"]["name"] for entry in pods["containers"][0]["env"] if "valueFrom" in entry
+    ]
+    assert set(references) == {config["metadata"]["name"]}
+    assert {d["metadata"].get("namespace", "yolov7") for d in built.values()} == {"yolov7"}
+    assert built["Deployment"]["spec"]["selector"] == read("deployment.yaml")["spec"]["selector"]
+
+
+# Names that must agree
+
+
+def test_every_selector_matches_the_pods() -> None:
+    deployment = read("deployment.yaml")["spec"]
+    labels = deployment["template"]["metadata"]["labels"].items()
+    selectors = [
+        deployment["selector"]["matchLabels"],
+        read("service.yaml")["spec"]["selector"],
+        read("pdb.yaml")["spec"]["selector"]["matchLabels"],
+        *(spread["labelSelector"]["matchLabels"] for spread in pod()["topologySpreadConstraints"]),
+    ]
+    assert all(selector and selector.items() <= labels for selector in selectors)
+
+
+def test_the_autoscaler_scales_the_deployment() -> None:
+    spec, deployment = read("hpa.yaml")["spec"], read("deployment.yaml")
+    assert spec["scaleTargetRef"] == {
+        "apiVersion": deployment["apiVersion"],
+        "kind": deployment["kind"],
+        "name": deployment["metadata"]["name"],
+    }
+    # An apply would set the number back otherwise.
+    assert "replicas" not in deployment["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (1, 5)
+    [metric] = spec["metrics"]
+    assert metric["resource"] == {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}
+    # Utilisation is a share of the request: without one the autoscaler does nothing.
+    assert container()["resources"]["requests"]["cpu"] == "2"
+    assert spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 60
+
+
+def test_one_port_all_the_way() -> None:
+    [port], [exposed] = container()["ports"], read("service.yaml")["spec"]["ports"]
+    assert f"EXPOSE {port['containerPort']}\n" in (ROOT / "deployment/image/Dockerfile").read_text()
+    assert (exposed["port"], exposed["targetPort"]) == (80, port["name"])
+    annotations = read("deployment.yaml")["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/port"] == str(port["containerPort"])
+
+
+def test_the_pods_have_the_service_account() -> None:
+    account = read("serviceaccount.yaml")["metadata"]
+    assert pod()["serviceAccountName"] == account["name"]
+    assert set(account["annotations"]) == {"eks.amazonaws.com/role-arn"}
+    assert pod()["automountServiceAccountToken"] is False
+
+
+# Settings
+
+
+def test_every_variable_is_a_setting_or_of_aws() -> None:
+    names = {*literals(), *(entry["name"] for entry in container()["env"])}
+    known = {name.upper() for name in Settings.model_fields}
+    assert {name for name in names if not name.startswith("AWS_")} <= known
+    keys = {e["valueFrom"]["configMapKeyRef"]["key"] for e in container()["env"] if "valueFrom" in e}
+    assert keys <= set(literals())
+    # A Service's name in the namespace becomes a variable otherwise.
+    assert pod()["enableServiceLinks"] is False
+
+
+def test_a_bucket_that_was_forgotten_stops_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in literals().items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SetupError, match=r"INPUT_BUCKET.*OUTPUT_BUCKET"):
+        load_settings(None)
+    monkeypatch.setenv("INPUT_BUCKET", "my-pictures")
+    monkeypatch.setenv("OUTPUT_BUCKET", "my-results")
+    assert load_settings(None).output_bucket == "my-results"
+
+
+# Confinement and life
+
+
+def test_the_process_is_nobody_and_can_change_nothing_but_tmp() -> None:
+    user = 1000
+    assert f"USER {user}:{user}\n" in (ROOT / "deployment/image/Dockerfile").read_text()
+    assert pod()["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": user,
+        "runAsGroup": user,
+        "fsGroup": user,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert container()["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod())
+    assert container()["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
+    [volume] = pod()["volumes"]
+    assert volume["name"] == "tmp"
+    assert volume["emptyDir"]["sizeLimit"]
+    labels = read("namespace.yaml")["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@pytest.mark.parametrize(
+    ("probe", "path"), [("startupProbe", "/readyz"), ("readinessProbe", "/readyz"), ("livenessProbe", "/livez")]
+)
+def test_the_probes_ask_what_they_are_for(probe: str, path: str) -> None:
+    assert container()[probe]["httpGet"] == {"path": path, "port": "http"}
+
+
+def test_an_update_or_a_drain_leaves_time_to_answer() -> None:
+    strategy = read("deployment.yaml")["spec"]["strategy"]
+    assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    wait = container()["lifecycle"]["preStop"]["sleep"]["seconds"]
+    # As much after the wait as ECS gives.
+    assert pod()["terminationGracePeriodSeconds"] - wait == 60
+    budget = read("pdb.yaml")["spec"]
+    assert budget["maxUnavailable"] == 1
+    assert "minAvailable" not in budget
+
+
+def test_memory_is_bounded_and_cpu_is_not() -> None:
+    resources = container()["resources"]
+    assert resources["limits"] == {"memory": resources["requests"]["memory"]}
+
+
+# README
+
+
+def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
+    text = (FOLDER / "README.md").read_text()
+    assert len(text.splitlines()) <= 50
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("https:")]
+    assert links
+    assert all((FOLDER / link).exists() for link in links)
