@@ -20,6 +20,7 @@ from typing import Any
 import bentoctl.cli
 import bentoctl.deployment_config
 import boto3
+import click
 import docker
 from bentoctl.exceptions import BentoctlException, InvalidDeploymentConfig
 from botocore.exceptions import BotoCoreError, ClientError
@@ -54,14 +55,14 @@ COMMON_SCHEMA: dict[str, Any] = {
 }
 
 
-class OperatorError(BentoctlException):
+class OperatorError(BentoctlException):  # type: ignore[misc]
     """Something that the user must mend; the message is one line that says what and how."""
 
 
 def create_deployable(
     bento_path: str, destination_dir: str, bento_metadata: Mapping[str, Any], overwrite_deployable: bool = True
 ) -> str:
-    """Write the image's build context into `destination_dir`, which outlives bentoctl's copy of the Bento; returns it."""
+    """Write the image's build context into `destination_dir`, as bentoctl deletes its copy of the Bento; returns it."""
     _require_docker()
     bento = Path(bento_path)
     models = sorted(bento.glob("models/*/*/model.xml"))
@@ -99,9 +100,11 @@ def _aws(what: str) -> Iterator[None]:
     except ClientError as exc:
         code = exc.response.get("Error", {}).get("Code", "unknown")
         raise OperatorError(f"ECR refused to {what} ({code}): check the credentials and what they may do") from None
+    except (NoCredentialsError, PartialCredentialsError):
+        raise OperatorError(f"no AWS credentials to {what}: set a profile, a role or keys") from None
     except BotoCoreError as exc:
-        name = type(exc).__name__
-        raise OperatorError(f"AWS could not be asked to {what} ({name}): set credentials, a profile or a role") from None
+        reason = " ".join(str(exc).split())[:200]
+        raise OperatorError(f"AWS could not be asked to {what}: {reason}") from None
 
 
 def _ecr(spec: Spec) -> Any:
@@ -139,7 +142,12 @@ LIFECYCLE = {
         {
             "rulePriority": 1,
             "description": "What no tag names any more",
-            "selection": {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7},
+            "selection": {
+                "tagStatus": "untagged",
+                "countType": "sinceImagePushed",
+                "countUnit": "days",
+                "countNumber": 7,
+            },
             "action": {"type": "expire"},
         },
         {
@@ -165,7 +173,7 @@ def delete_repository(repository_name: str, operator_spec: Spec) -> None:
         tags = [tag["Key"] for tag in ecr.list_tags_for_resource(resourceArn=arn)["tags"]]
         others = sorted(tag.removeprefix(TAG) for tag in tags if tag.startswith(TAG))
         if others:
-            print(f"ECR repository {name} stays: {', '.join(others)} uses it")
+            click.echo(f"ECR repository {name} stays: {', '.join(others)} uses it")
             return
         ecr.delete_repository(repositoryName=name, force=True)
 
@@ -237,7 +245,9 @@ def image_uri(spec: Spec) -> str:
     architecture = {"amd64": "x86_64"}.get(image.attrs["Architecture"], image.attrs["Architecture"])
     if architecture != spec["architecture"]:
         wanted = "linux/amd64" if spec["architecture"] == "x86_64" else "linux/arm64"
-        raise OperatorError(f"the image is for {architecture}, the spec says {spec['architecture']}: build for {wanted}")
+        raise OperatorError(
+            f"the image is for {architecture}, the spec says {spec['architecture']}: build for {wanted}"
+        )
     digest = _digest_in_ecr(spec, version)
     pushed = [d for d in image.attrs.get("RepoDigests", []) if d.startswith(f"{repository}@")]
     if digest:
@@ -277,7 +287,7 @@ def mend_bentoctl() -> None:
         name, _, version = repository.partition("/")[2].rpartition(":")
         region = re.search(r"\.ecr\.([a-z0-9-]+)\.", repository)
         if region and _digest_in_ecr({"region": region[1], "repository": name}, version):
-            print(f"{repository} is in ECR already: not pushed again")
+            click.echo(f"{repository} is in ECR already: not pushed again")
             return
         try:
             push(repository=repository, image_tag=image_tag, username=username, password=password)
@@ -306,7 +316,7 @@ def mend_bentoctl() -> None:
     bentoctl.cli.tag_docker_image = tag
     if push.__name__ != "push_once":
         bentoctl.cli.push_docker_image_to_repository = push_once
-    InvalidDeploymentConfig.__init__ = one_line  # type: ignore[method-assign]
+    InvalidDeploymentConfig.__init__ = one_line
 
 
 def _faults(errors: object, path: str = "") -> Iterator[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from yolov7_operators import COMMON_SCHEMA, mend_bentoctl  # noqa: E402
+from yolov7_operators import COMMON_SCHEMA, mend_bentoctl
 
 mend_bentoctl()
 

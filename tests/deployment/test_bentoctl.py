@@ -1,0 +1,258 @@
+"""bentoctl with our two operators, run for real in its own environment; ECR is a moto server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+
+from loadtest.local.processes import free_port, running, wait_until_ready
+
+ROOT = Path(__file__).parents[2]
+DEPLOYMENT = ROOT / "deployment"
+BIN = ROOT / ".bentoctl" / "bin"
+CONFIGS = ("aws-lambda", "aws-ecs", "aws-fargate")
+OPERATORS = {"aws_lambda": "lambda", "aws_ecs": "ecs"}
+REGION = "eu-central-1"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _installed() -> None:
+    assert (BIN / "bentoctl").is_file(), "bentoctl is not installed: make bentoctl"
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which both operators are installed, and no credentials are."""
+    env = {
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "BENTOCTL_HOME": str(tmp_path_factory.mktemp("bentoctl")),
+        "BENTOML_HOME": os.environ["BENTOML_HOME"],
+        "BENTOML_DO_NOT_TRACK": "True",
+        "PYTHONWARNINGS": "ignore",
+        "HOME": str(tmp_path_factory.mktemp("home")),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "COLUMNS": "500",
+    }
+    for name in OPERATORS:
+        done = subprocess.run(
+            ["bentoctl", "operator", "install", str(DEPLOYMENT / "operators" / name)],
+            env=env, capture_output=True, text=True,
+        )  # fmt: skip
+        assert f"Installed yolov7-{name.replace('_', '-')}" in done.stdout, done.stdout + done.stderr
+    return env
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of one platform's folder, with nothing but its config."""
+    name = getattr(request, "param", "aws-lambda")
+    (tmp_path / name).mkdir()
+    shutil.copyfile(DEPLOYMENT / name / "deployment_config.yaml", tmp_path / name / "deployment_config.yaml")
+    return tmp_path / name
+
+
+def bentoctl(env: dict[str, str], folder: Path, *arguments: str) -> str:
+    """What a bentoctl command prints."""
+    done = subprocess.run(["bentoctl", *arguments], env=env, cwd=folder, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout
+
+
+def change(folder: Path, **spec: Any) -> None:
+    """Set fields of a config's spec; None deletes."""
+    file = folder / "deployment_config.yaml"
+    config = yaml.safe_load(file.read_text())
+    config["spec"] = {k: v for k, v in (config["spec"] | spec).items() if v is not None}
+    file.write_text(yaml.safe_dump(config))
+
+
+def values(folder: Path) -> dict[str, Any]:
+    """The values that were written for Terraform."""
+    lines = (folder / "bentoctl.tfvars").read_text().splitlines()
+    return {k: json.loads(v) for k, _, v in (line.partition(" = ") for line in lines if not line.startswith("#"))}
+
+
+@pytest.mark.parametrize("folder", CONFIGS, indirect=True)
+def test_generate_writes_the_module_and_the_values(folder: Path, environment: dict[str, str]) -> None:
+    module = "lambda" if folder.name == "aws-lambda" else "ecs"
+    bentoctl(environment, folder, "generate")
+    written = {file.name: file.read_bytes() for file in folder.glob("*.tf")}
+    assert written == {file.name: file.read_bytes() for file in (DEPLOYMENT / "terraform" / module).glob("*.tf")}
+    config = yaml.safe_load((folder / "deployment_config.yaml").read_text())
+    found = values(folder)
+    assert found.pop("deployment_name") == config["name"]
+    assert found.pop("env") == config["env"]
+    assert found.pop("architecture") == "x86_64"
+    assert found == config["spec"]
+    assert not list(folder.glob(".*.part"))
+
+
+def test_generate_again_keeps_what_build_found_and_refuses_to_overwrite_edits(
+    folder: Path, environment: dict[str, str]
+) -> None:
+    bentoctl(environment, folder, "generate")
+    with (folder / "bentoctl.tfvars").open("a") as file:
+        file.write('image_uri = "123.dkr.ecr.eu-central-1.amazonaws.com/yolov7@sha256:0"\n')
+    bentoctl(environment, folder, "generate")
+    assert values(folder)["image_uri"].endswith("@sha256:0")
+    (folder / "main.tf").write_text("# mine\n")
+    shown = bentoctl(environment, folder, "generate")
+    assert "main.tf has been changed: move it away, or use --values-only" in shown
+    assert (folder / "main.tf").read_text() == "# mine\n"
+    bentoctl(environment, folder, "generate", "--values-only")
+    assert (folder / "main.tf").read_text() == "# mine\n"
+
+
+BAD: dict[str, tuple[str, dict[str, Any], str]] = {
+    "an unknown field": ("aws-lambda", {"colour": "blue"}, "colour: unknown field"),
+    "memory 100": ("aws-lambda", {"memory_size": 100}, "memory_size: min value is 512"),
+    "an empty bucket name": ("aws-lambda", {"input_bucket": ""}, "input_bucket: value does not match regex"),
+    "a missing region": ("aws-lambda", {"region": None}, "region: required field"),
+    "a missing region, ECS": ("aws-ecs", {"region": None}, "region: required field"),
+    "min above max": ("aws-ecs", {"min_tasks": 9}, "min_tasks 9 is above max_tasks 5: correct one of them"),
+    "instances as well": ("aws-ecs", {"max_instances": 1, "min_instances": 2}, "min_instances 2 is above"),
+    "a launch type there is not": ("aws-ecs", {"launch_type": "MOON"}, "launch_type: unallowed value MOON"),
+    "JWT without an issuer": ("aws-lambda", {"authorizer": "JWT"}, "authorizer JWT needs jwt_issuer and jwt_audience"),
+    "two ways to be warm": (
+        "aws-lambda", {"snap_start": True, "provisioned_concurrency": 1}, "snap_start and provisioned_concurrency",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_config_is_one_clear_line_and_nothing_is_written(
+    case: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    name, spec, said = BAD[case]
+    shutil.copyfile(DEPLOYMENT / name / "deployment_config.yaml", tmp_path / "deployment_config.yaml")
+    change(tmp_path, **spec)
+    shown = bentoctl(environment, tmp_path, "generate")
+    assert said in shown
+    assert shown.strip().count("\n") == 0, shown
+    assert [file.name for file in tmp_path.iterdir()] == ["deployment_config.yaml"]
+
+
+def test_a_bento_that_does_not_exist_is_one_clear_line(folder: Path, environment: dict[str, str]) -> None:
+    shown = bentoctl(environment, folder, "build", "-b", "yolov7:none")
+    assert "Bento with tag <yolov7:none> not found in Bento Store." in shown
+    assert [file.name for file in folder.iterdir()] == ["deployment_config.yaml"]
+
+
+def test_no_terraform_is_one_clear_line(folder: Path, environment: dict[str, str]) -> None:
+    bentoctl(environment, folder, "generate")
+    shown = bentoctl(environment | {"PATH": str(BIN)}, folder, "apply")
+    assert "terraform not available" in shown
+    assert shown.strip().count("\n") == 0
+
+
+@pytest.mark.skipif(not shutil.which("terraform"), reason="terraform is not installed")
+def test_apply_hands_the_files_to_terraform(folder: Path, environment: dict[str, str]) -> None:
+    bentoctl(environment, folder, "generate")
+    done = subprocess.run(
+        ["bentoctl", "apply", "--auto-approve"], env=environment, cwd=folder, capture_output=True, text=True
+    )
+    assert "Initializing provider plugins" in done.stdout
+    assert "hashicorp/aws" in done.stdout + done.stderr
+
+
+def operator(env: dict[str, str], name: str, code: str) -> Any:
+    """What Python code prints as JSON in bentoctl's environment, with an operator's module as `op`."""
+    lines = f"import sys, json; sys.path.insert(0, {str(DEPLOYMENT / 'operators' / name)!r})\n"
+    lines += f"import operator_config as config; import {name}_operator as op\n{code}"
+    done = subprocess.run([str(BIN / "python"), "-c", lines], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_the_schema_is_the_modules_variables(name: str, environment: dict[str, str]) -> None:
+    fields = set(operator(environment, name, "print(json.dumps(list(config.OPERATOR_SCHEMA)))"))
+    text = (DEPLOYMENT / "terraform" / OPERATORS[name] / "variables.tf").read_text()
+    variables = set(re.findall(r'^variable "(\w+)"', text, re.M))
+    # From the config's name and env, and from the build.
+    assert fields - {"repository"} == variables - {"deployment_name", "env", "image_uri", "repository_arn"}
+
+
+@pytest.fixture(scope="module")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A moto server, and the environment in which boto3 finds it."""
+    port, log = free_port(), tmp_path_factory.mktemp("moto") / "log"
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with running(command, env=os.environ, log=log) as process:
+        url = f"http://127.0.0.1:{port}"
+        wait_until_ready(process, f"{url}/moto-api/", name="moto", log=log, timeout_s=60)
+        yield {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+
+
+def test_both_platforms_share_one_repository_until_the_last_is_destroyed(
+    environment: dict[str, str], moto: dict[str, str]
+) -> None:
+    env = environment | moto
+    ecr = boto3.client(
+        "ecr", region_name=REGION, endpoint_url=moto["AWS_ENDPOINT_URL"],
+        aws_access_key_id="a", aws_secret_access_key="b",
+    )  # fmt: skip
+    spec = f"spec = {{'region': '{REGION}', 'repository': 'shared'}}\n"
+    made = [
+        operator(env, name, f"{spec}print(json.dumps([*op.create_repository('{name}', spec), spec]))")
+        for name in OPERATORS
+    ]
+    assert made[0][:2] == made[1][:2]
+    assert made[0][1] == "AWS"
+    assert made[0][3]["repository_arn"].endswith(":repository/shared")
+    [repository] = ecr.describe_repositories(repositoryNames=["shared"])["repositories"]
+    assert repository["imageTagMutability"] == "IMMUTABLE"
+    assert repository["imageScanningConfiguration"]["scanOnPush"]
+    policy = json.loads(ecr.get_lifecycle_policy(repositoryName="shared")["lifecyclePolicyText"])
+    assert [rule["action"]["type"] for rule in policy["rules"]] == ["expire", "expire"]
+    delete = spec + "op.delete_repository('{}', spec); print(json.dumps(0))"
+    operator(env, "aws_lambda", delete.replace("{}", "aws_lambda"))
+    assert ecr.describe_repositories(repositoryNames=["shared"])["repositories"]
+    operator(env, "aws_ecs", delete.replace("{}", "aws_ecs"))
+    assert "shared" not in [r["repositoryName"] for r in ecr.describe_repositories()["repositories"]]
+    operator(env, "aws_ecs", delete.replace("{}", "aws_ecs"))  # Twice does no harm.
+
+
+def test_no_credentials_is_one_clear_line(folder: Path, environment: dict[str, str]) -> None:
+    (folder / ".terraform").mkdir()
+    code = (
+        f"spec = {{'region': '{REGION}', 'repository': 'xyz'}}\n"
+        "try: op.create_repository('x', spec)\n"
+        "except Exception as exc: print(json.dumps([type(exc).__name__, str(exc)]))"
+    )
+    kind, said = operator(environment, "aws_lambda", code)
+    assert kind == "OperatorError"
+    assert said == "no AWS credentials to create repository xyz: set a profile, a role or keys"
+
+
+def test_values_are_written_in_terraforms_language(environment: dict[str, str]) -> None:
+    code = (
+        "import yolov7_operators as y\n"
+        "print(json.dumps(y.to_tfvars({'a': 'x\"${y}%{z}', 'b': [1, 'é'], 'c': {'k': True}, 'd': 1.5})))"
+    )
+    assert operator(environment, "aws_lambda", code) == (
+        'a = "x\\"$${y}%%{z}"\nb = [1, "\\u00e9"]\nc = {"k": true}\nd = 1.5\n'
+    )
+
+
+def test_without_docker_a_build_stops_before_it_begins(folder: Path, environment: dict[str, str]) -> None:
+    code = (
+        "try: op.create_deployable('nowhere', 'nowhere', {})\n"
+        "except Exception as exc: print(json.dumps([type(exc).__name__, str(exc)]))"
+    )
+    kind, said = operator(environment | {"PATH": str(BIN)}, "aws_lambda", code)
+    assert (kind, said) == (
+        "OperatorError",
+        "docker is not installed: bentoctl builds with docker and its buildx plugin",
+    )
