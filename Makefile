@@ -15,14 +15,14 @@ serve: $(VENV)/.local ## Serve on port 3000 with a local S3, and show one reques
 lambda: $(VENV)/.local ## The same by a local AWS Lambda behind a local API Gateway, on port 3001; ARGS=--memory=1769 and others
 	@$(PYTHON) -m loadtest.local.serve $(if $(ONCE),--once) lambda $(if $(PORT),--port $(PORT)) $(ARGS)
 
-test: $(VENV)/.dev ## Run all tests
+test: $(VENV)/.dev .bentoctl/.done ## Run all tests
 	@$(PYTHON) -m pytest $(ARGS)
 
 image: $(VENV)/.local ## Build the image yolov7:latest by docker or podman; MODEL= chooses the model, ARGS=--base=... the base
 	@$(PYTHON) -m deployment.image $(ARGS)
 
-test-image: $(VENV)/.dev image ## Run the contract suite and more against containers of the image, as service and as Lambda
-	@YOLOV7_IMAGE=yolov7:latest $(PYTHON) -m pytest tests/test_doors.py tests/deployment/test_image.py $(TEST_ARGS)
+test-image: $(VENV)/.dev .bentoctl/.done image ## Run the contract suite and more against containers of the image, as service and as Lambda
+	@YOLOV7_IMAGE=yolov7:latest $(PYTHON) -m pytest tests/test_doors.py tests/deployment/test_image.py tests/deployment/test_rollout.py $(TEST_ARGS)
 
 check: $(VENV)/.dev ## Lint, types and format; reads only
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy

@@ -23,7 +23,7 @@ import boto3
 import click
 import docker
 from bentoctl.exceptions import BentoctlException, InvalidDeploymentConfig
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
