@@ -16,7 +16,6 @@ import yaml
 
 from deployment.image.context import DOCKERFILE, ImageError, make_context
 from detection.errors import SetupError
-from detection.model import read_card
 from detection.settings import Settings
 from loadtest.local.containers import container_engine
 from loadtest.local.processes import StartError
@@ -62,6 +61,8 @@ def build_bento(model: str) -> bentoml.Bento:
     store.find(model)
     config = yaml.safe_load((ROOT / "bentofile.yaml").read_text())
     config["models"] = [model]
+    # In the Bento, so that whatever builds the image from it can say them.
+    config["labels"] |= {"revision": git("rev-parse", "HEAD"), "source": git("remote", "get-url", "origin")}
     with tempfile.TemporaryDirectory() as name:
         file = Path(name) / "bentofile.yaml"
         file.write_text(yaml.safe_dump(config))
@@ -78,16 +79,8 @@ def write_context(bento: bentoml.Bento, model: str, folder: Path) -> None:
     """Write the build context of a Bento; raises ImageError, and then leaves nothing behind."""
     if folder.exists() and any(folder.iterdir()):
         raise ImageError(f"{folder} is not empty: name another folder")
-    found = store.find(model)
-    card = read_card(found)
-    labels = {
-        "version": str(bento.tag.version),
-        "source": git("remote", "get-url", "origin"),
-        "revision": git("rev-parse", "HEAD"),
-        "model": f"{card.name}:{card.version}",
-    }
     try:
-        make_context(Path(bento.path), found, folder, labels)
+        make_context(Path(bento.path), store.find(model), folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

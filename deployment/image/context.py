@@ -5,6 +5,7 @@ It needs no bentoml, so that bentoctl's own environment can use it as well.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -12,6 +13,8 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+
+import yaml
 
 DOCKERFILE = Path("env") / "docker" / "Dockerfile"  # Where bentoctl looks for it.
 LOCK = Path("requirements") / "image.lock"
@@ -46,12 +49,16 @@ class ImageError(Exception):
     """The image cannot be made; the message is one line that says why and what to do."""
 
 
-def make_context(bento: Path, model: Path, target: Path, labels: dict[str, str], machine: str | None = None) -> None:
+def make_context(bento: Path, model: Path, target: Path, machine: str | None = None) -> None:
     """Write the build context of a Bento (its folder) and a model (its folder) into an empty folder.
 
-    `labels` has version, source, revision and model. All files get fixed modes and times, so that equal input gives
-    equal layers. Raises ImageError.
+    `machine` is the image's architecture, this machine's when it is not named. All files get fixed modes and times, so
+    that equal input gives equal layers. Raises ImageError.
     """
+    architecture = MACHINES.get((machine or platform.machine()).lower())
+    if architecture is None:
+        known = ", ".join(sorted(set(MACHINES.values())))
+        raise ImageError(f"there are no packages for {machine or platform.machine()}: build for {known}")
     source = bento / "src"
     for needed in (source / LOCK, source / "deployment" / "image" / "Dockerfile", model / "model.xml"):
         if not needed.is_file():
@@ -61,22 +68,31 @@ def make_context(bento: Path, model: Path, target: Path, labels: dict[str, str],
     (target / "model").mkdir()
     for name in ("model.xml", "model.bin", "model.json"):
         shutil.copyfile(model / name, target / "model" / name)
-    install(source / LOCK, target / "site-packages", machine or platform.machine())
+    install(source / LOCK, target / "site-packages", architecture)
     trim(target / "site-packages")
     text = (source / "deployment" / "image" / "Dockerfile").read_text()
-    for name, value in labels.items():
+    for name, value in {**labels(bento, model), "architecture": architecture}.items():
         text = text.replace(f'"${name}"', f'"{value}"')
     (target / DOCKERFILE).parent.mkdir(parents=True)
     (target / DOCKERFILE).write_text(text)
     normalise(target)
 
 
-def install(lock: Path, folder: Path, machine: str) -> None:
+def labels(bento: Path, model: Path) -> dict[str, str]:
+    """What the image says of itself, by the Bento's and the model's own files."""
+    facts = yaml.safe_load((bento / "bento.yaml").read_text())
+    card = json.loads((model / "model.json").read_text())
+    said = facts.get("labels") or {}
+    return {
+        "version": str(facts["version"]),
+        "source": said.get("source") or "",
+        "revision": said.get("revision") or "",
+        "model": f"{card['name']}:{card['version']}",
+    }
+
+
+def install(lock: Path, folder: Path, architecture: str) -> None:
     """Install the locked packages for the image's Python, whatever Python runs this; raises ImageError."""
-    architecture = MACHINES.get(machine.lower())
-    if architecture is None:
-        known = ", ".join(sorted(set(MACHINES.values())))
-        raise ImageError(f"there are no packages for {machine}: build for {known}")
     command = [
         sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
         "--target", str(folder), "--python-version", PYTHON, "--implementation", "cp",

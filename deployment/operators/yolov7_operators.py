@@ -69,17 +69,11 @@ def create_deployable(
     if len(models) != 1:
         raise OperatorError(f"the Bento has {len(models)} models, the image takes one: build the Bento with make image")
     model = models[0].parent
-    labels = {
-        "version": str(bento_metadata["tag"].version),
-        "source": "",
-        "revision": "",
-        "model": f"{model.parent.name}:{model.name}",
-    }
     context = Path(destination_dir) / "context"
     if overwrite_deployable:
         shutil.rmtree(context, ignore_errors=True)
     try:
-        make_context(bento, model, context, labels)
+        make_context(bento, model, context)
     except ImageError as exc:
         raise OperatorError(str(exc)) from None
     return str(context)
@@ -129,6 +123,7 @@ def create_repository(repository_name: str, operator_spec: Spec) -> tuple[str, s
         except ecr.exceptions.RepositoryAlreadyExistsException:
             found = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
         ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps(LIFECYCLE))
+        ecr.set_repository_policy(repositoryName=name, policyText=json.dumps(PULL_BY_LAMBDA))
         used = [{"Key": f"{TAG}{repository_name}", "Value": "in use"}]
         ecr.tag_resource(resourceArn=found["repositoryArn"], tags=used)
         token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
@@ -137,6 +132,18 @@ def create_repository(repository_name: str, operator_spec: Spec) -> tuple[str, s
     return found["repositoryUri"], user, password
 
 
+# Lambda reads images as itself, not by the function's role.
+PULL_BY_LAMBDA = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "PullByLambda",
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+        }
+    ],
+}
 LIFECYCLE = {
     "rules": [
         {

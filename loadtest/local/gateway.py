@@ -270,7 +270,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What can be said of the function."""
-    parser.add_argument("--memory", type=int, default=3008, help="of a sandbox, MB; AWS gives a CPU per 1769")
+    parser.add_argument("--memory", type=int, default=3000, help="of a sandbox, MB; AWS gives a CPU per 1769")
     parser.add_argument("--timeout", type=int, default=30, help="of a request, seconds")
     parser.add_argument("--concurrency", type=int, default=10, help="most sandboxes at once; beyond it 429 is answered")
     parser.add_argument("--image", help="run the function from this image, not from this folder")

@@ -49,7 +49,7 @@ class Function:
     handler: str
     folder: Path
     env: Mapping[str, str] = field(default_factory=dict)
-    memory_mb: int = 3008
+    memory_mb: int = 3000
     timeout_s: int = 30
     name: str = "yolov7"
     image: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 from pathlib import Path
@@ -11,10 +12,10 @@ import pytest
 from deployment.image import context
 from deployment.image.__main__ import main
 from deployment.image.context import DOCKERFILE, LOCK, ImageError, install, make_context, normalise, trim
+from detection.model import read_card
 from tests.conftest import BUNDLED
 
 ROOT = Path(__file__).parents[2]
-LABELS = {"version": "v1", "source": "https://example.org", "revision": "abc", "model": "m:1"}
 
 
 def locked() -> dict[str, str]:
@@ -41,6 +42,8 @@ def bento(tmp_path: Path) -> Path:
     for name in (str(LOCK), "deployment/image/Dockerfile", "deployment/image/entrypoint.sh", "service.py"):
         (tmp_path / "bento" / "src" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "bento" / "src" / name).write_bytes((ROOT / name).read_bytes())
+    labels = {"source": "https://example.org", "revision": "abc"}
+    (tmp_path / "bento" / "bento.yaml").write_text(json.dumps({"version": "v1", "labels": labels}))
     return tmp_path / "bento"
 
 
@@ -57,7 +60,7 @@ def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_packages")
 def test_two_contexts_of_one_bento_are_equal_to_the_byte_and_the_second(bento: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        make_context(bento, BUNDLED, tmp_path / name, LABELS)
+        make_context(bento, BUNDLED, tmp_path / name)
     found = [
         {str(p.relative_to(folder)): (p.stat().st_mode, p.stat().st_mtime, p.is_file() and p.read_bytes())
          for p in folder.rglob("*")}
@@ -68,11 +71,15 @@ def test_two_contexts_of_one_bento_are_equal_to_the_byte_and_the_second(bento: P
 
 
 @pytest.mark.usefixtures("no_packages")
-def test_the_dockerfile_gets_its_labels(bento: Path, tmp_path: Path) -> None:
-    make_context(bento, BUNDLED, tmp_path / "context", LABELS)
+def test_the_dockerfile_says_what_is_in_the_image(bento: Path, tmp_path: Path) -> None:
+    make_context(bento, BUNDLED, tmp_path / "context", "arm64")
     text = (tmp_path / "context" / DOCKERFILE).read_text()
+    card = read_card(BUNDLED)
     assert 'org.opencontainers.image.version="v1"' in text
-    assert 'yolov7.model="m:1"' in text
+    assert 'org.opencontainers.image.source="https://example.org"' in text
+    assert 'org.opencontainers.image.revision="abc"' in text
+    assert f'yolov7.model="{card.name}:{card.version}"' in text
+    assert 'p.machine() != "aarch64"' in text
     assert '"$' not in text
 
 
@@ -80,13 +87,14 @@ def test_the_dockerfile_gets_its_labels(bento: Path, tmp_path: Path) -> None:
 def test_a_bento_without_what_the_image_needs_is_one_clear_line(missing: str, bento: Path, tmp_path: Path) -> None:
     (bento / "src" / missing).unlink()
     with pytest.raises(ImageError, match=f"{missing} is missing: build the Bento again with make image"):
-        make_context(bento, BUNDLED, tmp_path / "context", LABELS)
+        make_context(bento, BUNDLED, tmp_path / "context")
     assert not (tmp_path / "context").exists()
 
 
-def test_an_architecture_without_packages_is_one_clear_line(tmp_path: Path) -> None:
+def test_an_architecture_without_packages_is_one_clear_line(bento: Path, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="there are no packages for riscv64: build for aarch64, x86_64"):
-        install(ROOT / LOCK, tmp_path / "packages", "riscv64")
+        make_context(bento, BUNDLED, tmp_path / "context", "riscv64")
+    assert not (tmp_path / "context").exists()
 
 
 def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:

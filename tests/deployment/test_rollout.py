@@ -162,3 +162,14 @@ def test_a_refused_push_is_one_clear_line(bento: bentoml.Bento, environment: dic
     assert "Error" in last
     assert "push" in last
     assert [file.name for file in tmp_path.iterdir()] == ["deployment_config.yaml"]
+
+
+def test_an_image_of_another_architecture_is_one_clear_line(
+    bento: bentoml.Bento, environment: dict[str, str], tmp_path: Path
+) -> None:
+    config = (DEPLOYMENT / "aws-lambda" / "deployment_config.yaml").read_text()
+    config = config.replace("spec:", "spec:\n  architecture: arm64").replace("name: yolov7-lambda", "name: other")
+    (tmp_path / "deployment_config.yaml").write_text(config)
+    last = roll_out(environment, tmp_path, "build", "-b", str(bento.tag)).strip().splitlines()[-1]
+    assert "the image is for x86_64, the spec says arm64: build " in last
+    assert [file.name for file in tmp_path.iterdir()] == ["deployment_config.yaml"]
