@@ -54,7 +54,7 @@ train: $(VENV)/.dev ## Train the bundled model from scratch (about an hour on tw
 convert-tools: $(VENV)/.dev ## Install what converting and training models needs, torch above all
 
 clean: ## Remove the virtual environment and local data; models in BentoML's store stay
-	rm -rf $(VENV) .local .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .bentoctl .local .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/.local: requirements/local.txt requirements/service.txt requirements/emulator.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 10) and "error: Python 3.10 or later is needed, this is " + sys.version.split()[0])'

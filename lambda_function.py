@@ -108,6 +108,7 @@ def _traced(function: Callable[..., Any]) -> Callable[..., Any]:
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: Any, context: LambdaContext) -> Any:
     """Answer one event in the form that its sender expects; raises EventFailed where a sender expects nothing."""
+    metrics.add_metric("events", MetricUnit.Count, 1)
     context_of = event.get("requestContext") if isinstance(event, Mapping) else None
     if isinstance(context_of, Mapping):
         return _http_resolver(event, context_of)(event, context)

@@ -100,7 +100,6 @@ def build(engine: str, context: Path, base: str, tag: str) -> None:
         # HEALTHCHECK exists in docker's format only; a fixed time gives equal layers.
         command += ["--format", "docker", "--timestamp", "0", *os.environ.get("CONTAINER_BUILD_FLAGS", "").split()]
     else:
-        command += ["--output", "type=docker,rewrite-timestamp=true"]
         env |= {"DOCKER_BUILDKIT": "1", "SOURCE_DATE_EPOCH": "0"}
     done = subprocess.run([*command, str(context)], capture_output=True, text=True, env=env)
     if done.returncode:
