@@ -10,13 +10,8 @@ EventBridge, SQS messages that carry one of these or a request, and direct invoc
 from __future__ import annotations
 
 import os
-import sys
 from concurrent.futures import Future
 from pathlib import Path
-
-# OpenVINO imports its model converter where it can, half of its import time, and with it what reports each import to
-# its makers: serving has no use for either.
-sys.modules["openvino.tools.ovc"] = None  # type: ignore[assignment]
 
 from detection.engine import OpenVINOEngine, compile_in_background
 
@@ -27,6 +22,7 @@ if os.environ.get("MODEL_FOLDER"):
 import base64
 import json
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
@@ -114,7 +110,7 @@ def handler(event: Any, context: LambdaContext) -> Any:
         return _http_resolver(event, context_of)(event, context)
     if isinstance(event, Mapping) and _sources(event) == {"aws:sqs"}:
         return _answer_batch(event, context)
-    if isinstance(event, Mapping) and ("Records" in event or "detail-type" in event or "Event" in event):
+    if isinstance(event, Mapping) and _tells_of_objects(event):
         return _answer_event(event, context.aws_request_id)
     answer = _respond(lambda: request_from(event), context.aws_request_id)
     return json.loads(answer.body)
@@ -196,6 +192,11 @@ def _body(event: Event) -> bytes:
 # S3, EventBridge, SQS
 
 
+def _tells_of_objects(event: Event) -> bool:
+    """Whether it is an event and no request; of which service is seen later."""
+    return not {"Records", "detail-type", "Event"}.isdisjoint(event)
+
+
 def _sources(event: Event) -> set[object]:
     records = event.get("Records")
     if not isinstance(records, list):
@@ -272,7 +273,7 @@ def _answer_batch(event: Event, context: LambdaContext) -> dict[str, Any]:
             message = json.loads(record.body)
         except (ValueError, RecursionError):
             message = None
-        if isinstance(message, dict) and not {"Records", "source", "Event"} & set(message):
+        if isinstance(message, dict) and not _tells_of_objects(message):
             answer = _respond(lambda: request_from(message), record.message_id)
             if answer.status != 200:
                 raise EventFailed(json.loads(answer.body)["error"]["message"])

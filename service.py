@@ -1,6 +1,5 @@
 """The HTTP door: a BentoML service around `detection`."""
 
-# ruff: noqa: E402
 from __future__ import annotations
 
 import contextvars
@@ -8,10 +7,6 @@ import functools
 import logging
 import sys
 from typing import Any, cast
-
-# OpenVINO imports its model converter where it can, and with it what reports each import to its makers: serving has
-# no use for either.
-sys.modules["openvino.tools.ovc"] = None  # type: ignore[assignment]
 
 import bentoml
 from pydantic import BaseModel

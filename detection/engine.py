@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import openvino as ov
 
-from detection.errors import SetupError
-from detection.types import Floats, Picture
+# OpenVINO imports its model converter where it can, half of its import time, and with it what reports each import to
+# its makers. Serving has no use for either; who converts imports it by its own name.
+_BLOCKED = sys.modules.setdefault("openvino.tools.ovc", None) is None  # type: ignore[arg-type]
+import openvino as ov  # noqa: E402
+
+if _BLOCKED:
+    del sys.modules["openvino.tools.ovc"]
+
+from detection.errors import SetupError  # noqa: E402
+from detection.types import Floats, Picture  # noqa: E402
 
 NETWORK = "model.xml"
 WEIGHTS = "model.bin"

@@ -7,6 +7,7 @@ from pathlib import Path
 import openvino as ov
 import torch
 from openvino.preprocess import ColorFormat, PrePostProcessor
+from openvino.tools.ovc import convert_model
 
 from detection.engine import NETWORK
 from model_store.network import Network
@@ -28,7 +29,7 @@ def to_openvino(network: Network, *, picture_input: bool = True) -> ov.Model:
         (torch.zeros(1, 3, 2 * stride, 3 * stride),),
         dynamic_shapes={"images": {2: stride * height, 3: stride * width}},
     )
-    model = ov.convert_model(program)
+    model = convert_model(program)
     model.reshape([1, 3, -1, -1])
     if picture_input:
         steps = PrePostProcessor(model)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,11 @@ def find(name: str) -> Path:
     if own_name != model.tag.name:
         raise SetupError(f"MODEL {name} is really {own_name}: ask for it by that name")
     return folder
+
+
+def wanted(environment: Mapping[str, str]) -> str:
+    """The tag that an environment asks for, or the default: for what starts a service and is none itself."""
+    return environment.get("MODEL") or str(Settings.model_fields["model"].default)
 
 
 def served(settings: Settings) -> Path:

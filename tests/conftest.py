@@ -73,7 +73,7 @@ def door_of(name: str, s3: LocalS3, log: Path, env: dict[str, str]) -> contextli
     """A door of its own for a test: of this checkout, or of the image, when one is named."""
     if name == "service":
         return local_service(s3, port=free_port(), log=log, env=env, image=IMAGE)
-    return local_lambda(s3, port=free_port(), log=log, env=env, options=[f"--image={IMAGE}"] if IMAGE else [])
+    return local_lambda(s3, port=free_port(), log=log, env=env, image=IMAGE)
 
 
 @pytest.fixture(scope="session")

@@ -21,10 +21,10 @@ def imported(statement: str) -> set[str]:
 @pytest.mark.parametrize(
     ("statement", "forbidden"),
     [
-        ("import service", {"torch", "onnx", "onnxruntime", "pycocotools", "moto"}),
+        ("import service", {"torch", "onnx", "onnxruntime", "pycocotools", "moto", "openvino_telemetry"}),
         ("import service; from detection.engine import OpenVINOEngine as E; E(__import__('pathlib').Path("
          "'model_store/bundled'))", {"torch", "onnx", "onnxruntime"}),
-        ("import detection.predictor, detection.engine", {"torch", "bentoml", "starlette"}),
+        ("import detection.predictor, detection.engine", {"torch", "bentoml", "starlette", "openvino_telemetry"}),
         ("import loadtest.local.serve", {"torch", "onnxruntime"}),
         ("import model_store.__main__", {"torch", "onnxruntime"}),
     ],

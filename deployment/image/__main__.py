@@ -16,23 +16,22 @@ import yaml
 
 from deployment.image.context import DOCKERFILE, ImageError, make_context
 from detection.errors import SetupError
-from detection.settings import Settings
 from loadtest.local.containers import container_engine
 from loadtest.local.processes import StartError
 from model_store import store
 from model_store.__main__ import BUNDLED
 
 ROOT = Path(__file__).parents[2]
-DEFAULT_BASE = "python:3.11-slim-bookworm"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Build; prints the image's name, digest and size. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="make image", description=__doc__)
-    model = os.environ.get("MODEL") or str(Settings.model_fields["model"].default)
-    parser.add_argument("--model", default=model, help="tag of the model inside (MODEL=)")
-    base = os.environ.get("YOLOV7_BASE") or DEFAULT_BASE
-    parser.add_argument("--base", default=base, help="image with Python 3.11 (YOLOV7_BASE=)")
+    parser.add_argument("--model", default=store.wanted(os.environ), help="tag of the model inside (MODEL=)")
+    base = os.environ.get("YOLOV7_BASE")
+    parser.add_argument(
+        "--base", default=base, help="image with Python 3.11, instead of the Dockerfile's (YOLOV7_BASE=)"
+    )
     parser.add_argument("--tag", default="yolov7:latest", help="name of the image")
     parser.add_argument("--context", type=Path, help="write the build context into this folder and build nothing")
     options = parser.parse_args(arguments)
@@ -92,9 +91,10 @@ def git(*arguments: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def build(engine: str, context: Path, base: str, tag: str) -> None:
+def build(engine: str, context: Path, base: str | None, tag: str) -> None:
     """Build the image; raises ImageError with the engine's last line."""
-    command = [engine, "build", "--file", str(context / DOCKERFILE), "--build-arg", f"BASE={base}", "--tag", tag]
+    command = [engine, "build", "--file", str(context / DOCKERFILE), "--tag", tag]
+    command += ["--build-arg", f"BASE={base}"] if base else []
     env = dict(os.environ)
     if engine == "podman":
         # HEALTHCHECK exists in docker's format only; a fixed time gives equal layers.

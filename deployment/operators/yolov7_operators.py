@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -29,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from deployment.image.context import ImageError, make_context  # noqa: E402
+from model_store.files import write_atomically  # noqa: E402
 
 Spec = dict[str, Any]
 
@@ -210,9 +210,9 @@ def generator(module: str, check: Callable[[Spec], str | None]) -> Callable[...,
             if copy.is_file() and copy.read_bytes() != file.read_bytes() and not values_only:
                 raise OperatorError(f"{copy} has been changed: move it away, or use --values-only")
             if not copy.is_file():
-                _write(copy, file.read_text())
+                write_atomically(copy, file.read_bytes())
                 written.append(str(copy))
-        _write(target / VALUES, HEAD + to_tfvars(values))
+        write_atomically(target / VALUES, (HEAD + to_tfvars(values)).encode())
         return [*written, str(target / VALUES)]
 
     return generate
@@ -232,13 +232,6 @@ def _kept(folder: Path) -> dict[str, Any]:
     file = folder / VALUES
     text = file.read_text() if file.is_file() else ""
     return {k: json.loads(v) for k, v in re.findall(r'^(image_uri|repository_arn) = (".*")$', text, re.M)}
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a whole file or none."""
-    part = file.with_name(f".{file.name}.part")
-    part.write_text(text)
-    os.replace(part, file)
 
 
 def image_uri(spec: Spec) -> str:

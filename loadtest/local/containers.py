@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -10,10 +11,16 @@ from pathlib import Path
 
 from loadtest.local.processes import StartError
 
+CPUS = os.cpu_count() or 1
+
 
 def container_engine() -> str:
     """docker or podman, whichever works, CONTAINER_ENGINE before both; raises StartError."""
-    wanted = os.environ.get("CONTAINER_ENGINE")
+    return _first_that_works(os.environ.get("CONTAINER_ENGINE"))
+
+
+@functools.cache  # Asking an engine takes a tenth of a second, which would be part of every sandbox's start.
+def _first_that_works(wanted: str | None) -> str:
     for name in [wanted] if wanted else ["docker", "podman"]:
         if shutil.which(name) and subprocess.run([name, "info"], capture_output=True).returncode == 0:
             return name
@@ -26,20 +33,20 @@ def run_command(
     name: str,
     env: Sequence[str],
     memory_mb: int,
-    cpus: float | None,
+    cpus: float,
     mount: tuple[Path, str] | None = None,
     entrypoint: str | None = None,
 ) -> list[str]:
     """The command that runs an image in the foreground on the host's network, until it is told to stop.
 
     `env` names what is passed on of the environment in which the command is started; `mount` is a file of this machine
-    and its place in the container.
+    and its place in the container. A limit of more `cpus` than this machine has is none.
     """
     engine = container_engine()
     command = [engine, "run", *os.environ.get("CONTAINER_RUN_FLAGS", "").split(), "--rm", "--name", name]
     command += ["--network", "host", "--read-only", "--tmpfs", "/tmp", "--user", "1000:1000"]
     command += ["--ulimit", "nofile=1024:1024", "--cap-drop", "all", "--memory", f"{memory_mb}m"]
-    command += ["--cpus", f"{cpus:.3f}"] if cpus else []
+    command += ["--cpus", f"{cpus:.3f}"] if cpus < CPUS else []
     command += ["--volume", f"{mount[0]}:{mount[1]}:ro"] if mount else []
     command += ["--entrypoint", entrypoint] if entrypoint else []
     return [*command, *(f"--env={variable}" for variable in env), image]

@@ -19,15 +19,13 @@ class Throttled(Exception):
 class Pool:
     """Starts sandboxes on demand up to `limit`, gives each one event at a time, and ends those idle for `idle_s`."""
 
-    def __init__(
-        self, function: Function, folder: Path, *, limit: int, idle_s: float, prefix: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, function: Function, folder: Path, *, limit: int, idle_s: float) -> None:
         self.function, self.limit = function, limit
         self.invocations: Counter[str] = Counter()
         self.cold_starts = 0
         self.peak_memory = 0
         self.last_init_ms = 0.0
-        self._folder, self._idle_s, self._prefix = folder, idle_s, prefix
+        self._folder, self._idle_s = folder, idle_s
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._busy = 0
@@ -71,7 +69,7 @@ class Pool:
         return done
 
     def _start(self) -> Sandbox:
-        return Sandbox(self.function, self._folder / f"sandbox-{next(self._numbers)}", self._prefix)
+        return Sandbox(self.function, self._folder / f"sandbox-{next(self._numbers)}")
 
     def _reap(self) -> None:
         while not self._closed.wait(min(1.0, self._idle_s / 4)):

@@ -21,7 +21,7 @@ import psutil
 
 from detection.settings import Settings
 from loadtest.local.cgroups import Cgroup
-from loadtest.local.containers import remove, run_command
+from loadtest.local.containers import CPUS, remove, run_command
 from loadtest.local.processes import StartError, free_port, last_line, running
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
@@ -30,7 +30,6 @@ MB_PER_CPU = 1769
 INIT_LIMIT_S = 10.0
 INVOKE_PATH = "/2015-03-31/functions/function/invocations"
 
-CPUS = os.cpu_count() or 1
 IMAGE_COMMAND = ("sh", "/opt/app/deployment/image/entrypoint.sh")
 
 # See requirements/emulator.txt.
@@ -74,17 +73,14 @@ class Invocation:
 
 def cpu_scaling(function: Function) -> tuple[bool, str]:
     """Whether a function's requests get the CPUs that they would get on AWS, and why, in words."""
+    if function.cpus >= CPUS:
+        return False, f"CPU not scaled: AWS gives {function.cpus:.2f} CPUs, this machine has {CPUS}"
     if function.image:
-        return (
-            function.cpus < CPUS,
-            f"CPU limited to {min(function.cpus, CPUS):.2f} by the container engine, init included",
-        )
+        return True, f"CPU limited to {function.cpus:.2f} by the container engine, init included"
     probe = Cgroup.create(f"yolov7-local-probe-{os.getpid()}", function.memory_mb * 2**20)
     if probe is None:
         return False, "CPU not scaled and memory only watched: no control groups can be used here"
     probe.remove()
-    if function.cpus >= CPUS:
-        return False, f"CPU not scaled: AWS gives {function.cpus:.2f} CPUs, this machine has {CPUS}"
     return True, f"CPU scaled to {function.cpus:.2f} after the init, as AWS does for {function.memory_mb} MB"
 
 
@@ -228,9 +224,8 @@ def function_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def _in_container(function: Function, name: str, env: list[str]) -> list[str]:
     """The emulator inside the function's image."""
     assert function.image
-    cpus = function.cpus if function.cpus < CPUS else None
     return run_command(
-        function.image, name=name, env=env, memory_mb=function.memory_mb, cpus=cpus,
+        function.image, name=name, env=env, memory_mb=function.memory_mb, cpus=function.cpus,
         mount=(emulator(), "/emulator"), entrypoint="/emulator",
     )  # fmt: skip
 

@@ -20,7 +20,6 @@ from types import FrameType
 import cv2
 
 from detection.errors import SetupError
-from detection.settings import Settings
 from loadtest.local import gateway
 from loadtest.local.containers import remove, run_command
 from loadtest.local.processes import StartError, check_port, running, wait_until_ready
@@ -33,7 +32,7 @@ from model_store.training.scenes import HELD_OUT_SEEDS, render_scene
 ROOT = Path(__file__).parents[2]
 INPUT_BUCKET = "yolov7-pictures"
 OUTPUT_BUCKET = "yolov7-results"
-TASK_MEMORY_MB = 14_336  # Of deployment/aws-ecs.
+TASK_MEMORY_MB, TASK_CPUS = 14_336, 3.5  # What deployment/terraform/ecs gives a task on EC2.
 BUCKETS = {"INPUT_BUCKET": INPUT_BUCKET, "OUTPUT_BUCKET": OUTPUT_BUCKET}
 SAMPLES = {f"scene-{number}.jpg": HELD_OUT_SEEDS[seed] for number, seed in enumerate((42, 69, 53, 62), start=1)}
 
@@ -63,7 +62,7 @@ def local_service(
     if image:
         environment["PORT"] = str(port)
         passed = [*function_environment(own), "PORT"]
-        command = run_command(image, name=container, env=passed, memory_mb=TASK_MEMORY_MB, cpus=None)
+        command = run_command(image, name=container, env=passed, memory_mb=TASK_MEMORY_MB, cpus=TASK_CPUS)
     url = f"http://127.0.0.1:{port}"
     with running(command, env=environment, log=log, cwd=ROOT) as process:
         try:
@@ -76,17 +75,25 @@ def local_service(
 
 @contextlib.contextmanager
 def local_lambda(
-    s3: LocalS3, *, port: int, log: Path, env: dict[str, str] | None = None, options: Sequence[str] = ()
+    s3: LocalS3,
+    *,
+    port: int,
+    log: Path,
+    env: dict[str, str] | None = None,
+    image: str | None = None,
+    options: Sequence[str] = (),
 ) -> Iterator[LocalService]:
     """Run the local Lambda behind its gateway until the block is left; sandboxes log beside `log`.
 
-    `options` are the gateway's. Raises SetupError when the model is missing, as the store is asked here.
+    With an image, the sandboxes are containers of it. `options` are the gateway's. Raises SetupError when the model is
+    missing, as the store is asked here.
     """
     environment = os.environ | s3.env | BUCKETS | (env or {})
-    if "--image" in " ".join(options):
+    if image:
         environment.pop("MODEL_FOLDER", None)  # It is in the image.
+        options = [*options, f"--image={image}"]
     elif not environment.get("MODEL_FOLDER"):
-        environment["MODEL_FOLDER"] = str(store.find(environment.get("MODEL") or _model()))
+        environment["MODEL_FOLDER"] = str(store.find(store.wanted(environment)))
     folder = log.parent / f"{log.stem}-sandboxes"
     shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-m", "loadtest.local.gateway", "--port", str(port), "--folder", str(folder), *options]
@@ -167,25 +174,22 @@ def _serve(options: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _serve_http(s3: LocalS3, data: Path, options: argparse.Namespace) -> Iterator[LocalService]:
     with local_service(s3, port=options.port, log=data / "service.log") as service:
-        print(f"service: {service.url} with model {_model()}, log in {service.log}\n")
+        print(f"service: {service.url} with model {store.wanted(os.environ)}, log in {service.log}\n")
         yield service
 
 
 @contextlib.contextmanager
 def _serve_lambda(s3: LocalS3, data: Path, options: argparse.Namespace) -> Iterator[LocalService]:
     passed = [f"--{name}={getattr(options, name)}" for name in ("memory", "timeout", "concurrency", "idle")]
-    passed += [f"--image={options.image}"] if options.image else []
-    with local_lambda(s3, port=options.port, log=data / "lambda.log", options=passed) as door:
+    log = data / "lambda.log"
+    with local_lambda(s3, port=options.port, log=log, image=options.image, options=passed) as door:
         _, scaling = cpu_scaling(Function("", ROOT, memory_mb=options.memory, image=options.image))
-        print(f"local Lambda: {door.url} with model {_model()}, logs in {data / 'lambda-sandboxes'}")
+        what = f"image {options.image}" if options.image else f"model {store.wanted(os.environ)}"
+        print(f"local Lambda: {door.url} with {what}, logs in {data / 'lambda-sandboxes'}")
         print(f"  {options.memory} MB, timeout {options.timeout} s, at most {options.concurrency} sandboxes")
         print(f"  a stand-in on this machine, not AWS: {scaling}")
         print(f"  figures: {door.url}/metrics; any event: POST {door.url}/2015-03-31/functions/yolov7/invocations\n")
         yield door
-
-
-def _model() -> str:
-    return os.environ.get("MODEL") or str(Settings.model_fields["model"].default)
 
 
 def _show_one_request(service: LocalService) -> int:

@@ -95,7 +95,7 @@ def test_generate_writes_the_module_and_the_values(folder: Path, environment: di
     assert found.pop("env") == config["env"]
     assert found.pop("architecture") == "x86_64"
     assert found == config["spec"]
-    assert not list(folder.glob(".*.part"))
+    assert not list(folder.glob("*.part"))
 
 
 def test_generate_again_keeps_what_build_found_and_refuses_to_overwrite_edits(

@@ -33,7 +33,7 @@ class FakeStorage:
         return f"https://results/{key}"
 
     def reconnect(self) -> None:
-        raise NotImplementedError
+        """A dictionary has no connections."""
 
 
 def predictor(**pictures: bytes) -> Predictor:

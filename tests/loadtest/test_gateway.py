@@ -230,7 +230,7 @@ def test_cpu_is_scaled_as_on_aws_or_it_is_said_that_it_is_not(tmp_path: Path) ->
     assert "yolov7-local-" in groups
 
 
-def test_more_memory_than_the_machine_has_cpus_for_is_said(tmp_path: Path) -> None:
+def test_more_memory_than_the_machine_has_cpus_for_is_said() -> None:
     scaled, words = cpu_scaling(Function("misbehaving.handler", HERE, memory_mb=1769 * 1000))
     assert (scaled, "not scaled" in words) == (False, True)
 
