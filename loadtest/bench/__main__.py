@@ -24,10 +24,9 @@ from loadtest.bench.report import to_markdown
 from loadtest.bench.requests import half_megabyte_picture, served, upload
 from loadtest.bench.sampling import Samples, interleaved
 from loadtest.local.s3 import LocalS3, local_s3
-from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET
+from loadtest.local.serve import BUCKETS, INPUT_BUCKET, OUTPUT_BUCKET
 
 HERE = Path(__file__).parent
-BUCKETS = (INPUT_BUCKET, OUTPUT_BUCKET)
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 
 

@@ -25,6 +25,7 @@ from detection.contract import STEPS
 from detection.model import read_card
 from loadtest.bench.__main__ import HERE, about
 from loadtest.bench.old_design import KEY
+from loadtest.bench.report import heading, spread
 from loadtest.bench.requests import half_megabyte_picture, upload
 from loadtest.bench.sampling import Samples
 from loadtest.local.s3 import local_s3
@@ -166,12 +167,10 @@ def imports(handler: str, env: Mapping[str, str], rounds: int) -> dict[str, floa
 
 def to_markdown(result: dict[str, Any]) -> str:
     """The figures as tables."""
-    facts = result["about"]
     lines = [
         "# Cold starts of the Lambda door",
         "",
-        f"{facts['machine']} ({', '.join(facts['matrix_instructions']) or 'no matrix instructions'}), {facts['date']}, "
-        f"commit {facts['commit']}, `{facts['command']}`. Medians of {facts['rounds']} rounds, quartiles in brackets; "
+        f"{heading(result['about'])}; "
         "the functions take turns within each round, each start is a new process under AWS's runtime interface "
         "emulator, on this machine and not on AWS. CPU not scaled, files in the page cache, S3 on the same machine, "
         f"a picture of 0.5 MB and 4:3. `{BEFORE}` is [plain_handler.py](plain_handler.py), `{OLD}` "
@@ -190,8 +189,8 @@ def _cold(cold: dict[str, Any]) -> list[str]:
         "| process started to first answer | ms | times this door | init, ms |",
         "|---|---|---|---|",
         *(
-            f"| {name} | {_spread(parts['total'])} | {parts['total']['median_ms'] / ours:.1f} "
-            f"| {_spread(parts['init'])} |"
+            f"| {name} | {spread(parts['total'], 0)} | {parts['total']['median_ms'] / ours:.1f} "
+            f"| {spread(parts['init'], 0)} |"
             for name, parts in cold.items()
         ),
     ]
@@ -229,7 +228,7 @@ def _parts(cold: dict[str, Any]) -> list[str]:
 def _warm(warm: dict[str, Any]) -> str:
     steps = ", ".join(f"{step} {warm[step]['median_ms']:.1f}" for step in STEPS)
     return (
-        f"Warm: {_spread(warm['whole'])} ms, of which {steps}. Beside detecting and S3: {_spread(warm['own'])} ms "
+        f"Warm: {spread(warm['whole'], 0)} ms, of which {steps}. Beside detecting and S3: {spread(warm['own'], 0)} ms "
         "(decode, annotate, the runtime, the emulator)."
     )
 
@@ -242,11 +241,6 @@ def _imports(found: dict[str, dict[str, float]]) -> list[str]:
         *(f"| {group} | {found[BEFORE][group]:.0f} | {found[OURS][group]:.0f} |" for group in found[OURS]),
         f"| all | {total[BEFORE]:.0f} | {total[OURS]:.0f} |",
     ]
-
-
-def _spread(samples: dict[str, Any]) -> str:
-    low, high = samples["quartiles_ms"]
-    return f"{samples['median_ms']:.0f} [{low:.0f}, {high:.0f}]"
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,11 +37,11 @@ def to_tensor(picture: Picture) -> torch.Tensor:
 
 
 def old_request(
-    card: ModelCard, client: S3Client, buckets: tuple[str, str], load: Callable[[], Network]
+    card: ModelCard, client: S3Client, environment: Mapping[str, str], load: Callable[[], Network]
 ) -> Callable[[], None]:
     """A whole request, without HTTP around it, which is in its favour: S3, OpenCV, torch, S3."""
     anchors = np.array(card.anchors, np.float32)
-    source, target = buckets
+    source, target = environment["INPUT_BUCKET"], environment["OUTPUT_BUCKET"]
 
     def request() -> None:
         data = client.get_object(Bucket=source, Key=KEY)["Body"].read()

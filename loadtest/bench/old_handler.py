@@ -11,7 +11,7 @@ from loadtest.bench.old_design import load_checkpoint, old_request
 answer = old_request(
     read_card(Path(os.environ["MODEL_FOLDER"])),
     boto3.client("s3", region_name=os.environ["AWS_REGION"]),
-    (os.environ["INPUT_BUCKET"], os.environ["OUTPUT_BUCKET"]),
+    os.environ,
     lambda: load_checkpoint(Path(os.environ["CHECKPOINT"])),
 )
 

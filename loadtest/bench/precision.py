@@ -17,6 +17,7 @@ import cv2
 from detection.letterbox import fit
 from detection.model import read_card
 from loadtest.bench.__main__ import HERE, about
+from loadtest.bench.report import heading
 from loadtest.bench.sampling import Samples, interleaved
 from model_store.convert import from_random
 from model_store.quantise import FEWEST, quantise
@@ -136,9 +137,7 @@ def to_markdown(result: dict[str, Any]) -> str:
     lines = [
         "# Precision and shapes",
         "",
-        f"{about['machine']} ({', '.join(about['matrix_instructions']) or 'no matrix instructions'}), {about['date']}, "
-        f"commit {about['commit']}, `{about['command']}`. Medians of {about['rounds']} rounds, quartiles in brackets. "
-        "Random weights.",
+        f"{heading(about)}. Random weights.",
     ]
     for variant, figures in result["variants"].items():
         fp32 = figures["precisions"]["fp32, no AMX, no bfloat16"]["median_ms"]

@@ -14,9 +14,7 @@ def to_markdown(result: dict[str, Any]) -> str:
     lines = [
         "# Benchmark",
         "",
-        f"{about['machine']} ({', '.join(about['matrix_instructions']) or 'no matrix instructions'}), {about['date']}, "
-        f"commit {about['commit']}, `{about['command']}`. Medians of {about['rounds']} rounds, quartiles in brackets; "
-        "the candidates take turns within each round. Batch 1, random weights.",
+        f"{heading(about)}; the candidates take turns within each round. Batch 1, random weights.",
     ]
     for variant, figures in result["variants"].items():
         lines += ["", *_engines(variant, figures), "", *_requests(figures), "", *_start(figures)]
@@ -34,7 +32,7 @@ def _engines(variant: str, figures: dict[str, Any]) -> list[str]:
         "| network alone | ms | times (e) | largest difference of a logit from (b) |",
         "|---|---|---|---|",
         *(
-            f"| {name} | {_spread(samples)} | {samples['median_ms'] / served:.2f} | {figures['difference'][name]:.2g} |"
+            f"| {name} | {spread(samples)} | {samples['median_ms'] / served:.2f} | {figures['difference'][name]:.2g} |"
             for name, samples in figures["engines"].items()
         ),
         f"| limit: {figures['operations'] / 1e9:.0f} GFLOP at the machine's {figures['precision']} GEMM peak "
@@ -53,7 +51,7 @@ def _requests(figures: dict[str, Any]) -> list[str]:
         f"| whole request, {figures['picture_bytes'] / 1e6:.2f} MB JPEG, S3 on the same machine | ms | times (e) |",
         "|---|---|---|",
         *(
-            f"| {name}{'' if name == SERVED else ', without HTTP'} | {_spread(requests[name])} "
+            f"| {name}{'' if name == SERVED else ', without HTTP'} | {spread(requests[name])} "
             f"| {requests[name]['median_ms'] / served:.2f} |"
             for name in (OLD, TORCH, SERVED)
         ),
@@ -73,6 +71,16 @@ def _start(figures: dict[str, Any]) -> list[str]:
     ]
 
 
-def _spread(samples: dict[str, Any]) -> str:
+def heading(about: dict[str, Any]) -> str:
+    """Where, when and how something was measured; a sentence without its full stop."""
+    instructions = ", ".join(about["matrix_instructions"]) or "no matrix instructions"
+    return (
+        f"{about['machine']} ({instructions}), {about['date']}, commit {about['commit']}, `{about['command']}`. "
+        f"Medians of {about['rounds']} rounds, quartiles in brackets"
+    )
+
+
+def spread(samples: dict[str, Any], digits: int = 1) -> str:
+    """Median and quartiles, milliseconds."""
     low, high = samples["quartiles_ms"]
-    return f"{samples['median_ms']:.1f} [{low:.1f}, {high:.1f}]"
+    return f"{samples['median_ms']:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -44,13 +45,15 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "COLUMNS": "500",
     }
-    for name in OPERATORS:
-        done = subprocess.run(
-            ["bentoctl", "operator", "install", str(DEPLOYMENT / "operators" / name)],
-            env=env, capture_output=True, text=True,
-        )  # fmt: skip
-        assert f"Installed yolov7-{name.replace('_', '-')}" in done.stdout, done.stdout + done.stderr
+    install_operators(env)
     return env
+
+
+def install_operators(env: dict[str, str]) -> None:
+    """Install both operators in an environment's BENTOCTL_HOME."""
+    for name in OPERATORS:
+        shown = bentoctl(env, ROOT, "operator", "install", str(DEPLOYMENT / "operators" / name))
+        assert f"Installed yolov7-{name.replace('_', '-')}" in shown, shown
 
 
 @pytest.fixture
@@ -187,7 +190,14 @@ def test_the_schema_is_the_modules_variables(name: str, environment: dict[str, s
 @pytest.fixture(scope="module")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A moto server, and the environment in which boto3 finds it."""
-    port, log = free_port(), tmp_path_factory.mktemp("moto") / "log"
+    with moto_server(tmp_path_factory.mktemp("moto") / "log") as env:
+        yield env
+
+
+@contextlib.contextmanager
+def moto_server(log: Path) -> Iterator[dict[str, str]]:
+    """Run a moto server; gives the environment in which boto3 finds it."""
+    port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with running(command, env=os.environ, log=log) as process:
         url = f"http://127.0.0.1:{port}"
@@ -195,14 +205,19 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         yield {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
 
 
+def ecr_of(env: dict[str, str]) -> Any:
+    """A client of an environment's ECR."""
+    return boto3.client(
+        "ecr", region_name=REGION, endpoint_url=env["AWS_ENDPOINT_URL"],
+        aws_access_key_id=env["AWS_ACCESS_KEY_ID"], aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+    )  # fmt: skip
+
+
 def test_both_platforms_share_one_repository_until_the_last_is_destroyed(
     environment: dict[str, str], moto: dict[str, str]
 ) -> None:
     env = environment | moto
-    ecr = boto3.client(
-        "ecr", region_name=REGION, endpoint_url=moto["AWS_ENDPOINT_URL"],
-        aws_access_key_id="a", aws_secret_access_key="b",
-    )  # fmt: skip
+    ecr = ecr_of(moto)
     spec = f"spec = {{'region': '{REGION}', 'repository': 'shared'}}\n"
     made = [
         operator(env, name, f"{spec}print(json.dumps([*op.create_repository('{name}', spec), spec]))")
@@ -224,8 +239,7 @@ def test_both_platforms_share_one_repository_until_the_last_is_destroyed(
     operator(env, "aws_ecs", delete.replace("{}", "aws_ecs"))  # Twice does no harm.
 
 
-def test_no_credentials_is_one_clear_line(folder: Path, environment: dict[str, str]) -> None:
-    (folder / ".terraform").mkdir()
+def test_no_credentials_is_one_clear_line(environment: dict[str, str]) -> None:
     code = (
         f"spec = {{'region': '{REGION}', 'repository': 'xyz'}}\n"
         "try: op.create_repository('x', spec)\n"
@@ -246,7 +260,7 @@ def test_values_are_written_in_terraforms_language(environment: dict[str, str]) 
     )
 
 
-def test_without_docker_a_build_stops_before_it_begins(folder: Path, environment: dict[str, str]) -> None:
+def test_without_docker_a_build_stops_before_it_begins(environment: dict[str, str]) -> None:
     code = (
         "try: op.create_deployable('nowhere', 'nowhere', {})\n"
         "except Exception as exc: print(json.dumps([type(exc).__name__, str(exc)]))"

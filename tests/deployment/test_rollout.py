@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import bentoml
-import boto3
 import pytest
 
 from deployment.image.__main__ import build_bento
-from loadtest.local.processes import free_port, running, wait_until_ready
-from tests.conftest import IMAGE
-from tests.deployment.test_bentoctl import BIN, DEPLOYMENT, OPERATORS, REGION, values
+from loadtest.local.processes import running, wait_until_ready
+from tests.conftest import IMAGE, wait_for
+from tests.deployment.test_bentoctl import (
+    BIN,
+    DEPLOYMENT,
+    REGION,
+    bentoctl,
+    ecr_of,
+    install_operators,
+    moto_server,
+    values,
+)
 
 HOST = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
 NEEDED = ("podman", "docker-registry", "unshare")
@@ -72,43 +77,31 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     (folder / "registry.yml").write_text(REGISTRY.format(folder=folder))
     (folder / "registries.conf").write_text(f'[[registry]]\nlocation = "{HOST}"\ninsecure = true\n')
     (folder / "hosts").write_text(Path("/etc/hosts").read_text() + f"\n127.0.0.1 {HOST}\n")
-    socket, port = folder / "podman.sock", free_port()
+    socket = folder / "podman.sock"
     script = f"mount --bind {folder}/hosts /etc/hosts && exec podman system service --time=0 unix://{socket}"
     service = ["unshare", "--mount", "sh", "-c", script]
     service_env = os.environ | {"CONTAINERS_REGISTRIES_CONF": str(folder / "registries.conf")}
-    moto = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     registry = ["docker-registry", "serve", str(folder / "registry.yml")]
     with (
         running(registry, env=os.environ, log=folder / "registry.log") as process,
-        running(moto, env=os.environ, log=folder / "moto.log") as moto_process,
+        moto_server(folder / "moto.log") as moto,
         running(service, env=service_env, log=folder / "podman.log"),
     ):
         wait_until_ready(process, "http://127.0.0.1/v2/", name="registry", log=folder / "registry.log", timeout_s=30)
-        url = f"http://127.0.0.1:{port}"
-        wait_until_ready(moto_process, f"{url}/moto-api/", name="moto", log=folder / "moto.log", timeout_s=60)
-        deadline = time.monotonic() + 20
-        while not socket.exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        env = os.environ | {
-            "PATH": f"{folder / 'bin'}:{BIN}:{os.environ['PATH']}",
-            "BENTOCTL_HOME": str(folder),
-            "PYTHONWARNINGS": "ignore",
-            "COLUMNS": "500",
-            "DOCKER_HOST": f"unix://{socket}",
-            "AWS_ENDPOINT_URL": url,
-            "AWS_ACCESS_KEY_ID": "a",
-            "AWS_SECRET_ACCESS_KEY": "b",
-        }
-        for name in OPERATORS:
-            install = ["bentoctl", "operator", "install", str(DEPLOYMENT / "operators" / name)]
-            subprocess.run(install, env=env, check=True, capture_output=True)
+        assert wait_for(socket.exists, 20)
+        env = (
+            dict(os.environ)
+            | moto
+            | {
+                "PATH": f"{folder / 'bin'}:{BIN}:{os.environ['PATH']}",
+                "BENTOCTL_HOME": str(folder),
+                "PYTHONWARNINGS": "ignore",
+                "COLUMNS": "500",
+                "DOCKER_HOST": f"unix://{socket}",
+            }
+        )
+        install_operators(env)
         yield env
-
-
-def roll_out(env: dict[str, str], folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["bentoctl", *arguments], env=env, cwd=folder, capture_output=True, text=True)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.stdout
 
 
 def test_both_platforms_get_the_same_digest(bento: bentoml.Bento, environment: dict[str, str], tmp_path: Path) -> None:
@@ -116,7 +109,7 @@ def test_both_platforms_get_the_same_digest(bento: bentoml.Bento, environment: d
     for name in ("aws-lambda", "aws-ecs"):
         (tmp_path / name).mkdir()
         shutil.copyfile(DEPLOYMENT / name / "deployment_config.yaml", tmp_path / name / "deployment_config.yaml")
-        shown = roll_out(environment, tmp_path / name, "build", "-b", str(bento.tag))
+        shown = bentoctl(environment, tmp_path / name, "build", "-b", str(bento.tag))
         assert "Error" not in shown, shown
         found[name] = values(tmp_path / name)["image_uri"]
         assert (tmp_path / name / "main.tf").is_file()
@@ -127,15 +120,11 @@ def test_both_platforms_get_the_same_digest(bento: bentoml.Bento, environment: d
     with urllib.request.urlopen(request) as answer:
         digest, manifest = answer.headers["Docker-Content-Digest"], answer.read().decode()
     # On AWS the registry is ECR, which knows the digest of what was pushed; podman knows its own alone.
-    ecr = boto3.client(
-        "ecr", region_name=REGION, endpoint_url=environment["AWS_ENDPOINT_URL"],
-        aws_access_key_id="a", aws_secret_access_key="b",
-    )  # fmt: skip
-    ecr.put_image(
+    ecr_of(environment).put_image(
         repositoryName="yolov7", imageManifest=manifest, imageTag=bento.tag.version, imageDigest=digest,
         imageManifestMediaType=accept["Accept"],
     )  # fmt: skip
-    shown = roll_out(environment, tmp_path / "aws-ecs", "build", "-b", str(bento.tag))
+    shown = bentoctl(environment, tmp_path / "aws-ecs", "build", "-b", str(bento.tag))
     assert "is in ECR already: not pushed again" in shown
     assert values(tmp_path / "aws-ecs")["image_uri"] == f"{HOST}/yolov7@{digest}"
 
@@ -147,7 +136,7 @@ def test_destroy_deletes_the_repository_when_nobody_uses_it(environment: dict[st
     for name in ("aws-lambda", "aws-ecs"):
         (tmp_path / name).mkdir()
         shutil.copyfile(DEPLOYMENT / name / "deployment_config.yaml", tmp_path / name / "deployment_config.yaml")
-        shown.append(roll_out(environment, tmp_path / name, "destroy", "--auto-approve"))
+        shown.append(bentoctl(environment, tmp_path / name, "destroy", "--auto-approve"))
     assert "ECR repository yolov7 stays: yolov7-ecs uses it" in shown[0]
     assert "stays" not in shown[1]
 
@@ -158,7 +147,7 @@ def test_a_refused_push_is_one_clear_line(bento: bentoml.Bento, environment: dic
         (tmp_path / "deployment_config.yaml").read_text().replace(REGION, "eu-north-1")
     )  # No registry has its name.
     (tmp_path / "deployment_config.yaml").write_text(config)
-    last = roll_out(environment, tmp_path, "build", "-b", str(bento.tag)).strip().splitlines()[-1]
+    last = bentoctl(environment, tmp_path, "build", "-b", str(bento.tag)).strip().splitlines()[-1]
     assert "Error" in last
     assert "push" in last
     assert [file.name for file in tmp_path.iterdir()] == ["deployment_config.yaml"]
@@ -170,6 +159,6 @@ def test_an_image_of_another_architecture_is_one_clear_line(
     config = (DEPLOYMENT / "aws-lambda" / "deployment_config.yaml").read_text()
     config = config.replace("spec:", "spec:\n  architecture: arm64").replace("name: yolov7-lambda", "name: other")
     (tmp_path / "deployment_config.yaml").write_text(config)
-    last = roll_out(environment, tmp_path, "build", "-b", str(bento.tag)).strip().splitlines()[-1]
+    last = bentoctl(environment, tmp_path, "build", "-b", str(bento.tag)).strip().splitlines()[-1]
     assert "the image is for x86_64, the spec says arm64: build " in last
     assert [file.name for file in tmp_path.iterdir()] == ["deployment_config.yaml"]
