@@ -108,8 +108,6 @@ class Sandbox:
         (folder / "tmp").mkdir(parents=True)
         name = f"yolov7-local-{os.getpid()}-{self._port}"
         env = self._environment()
-        # The engine limits memory and CPU by itself; it and what it starts are no children of ours.
-        self._cgroup = None if function.image else Cgroup.create(name, function.memory_mb * 2**20)
         self._stack = contextlib.ExitStack()
         command: list[str | Path] = [
             *(_in_container(function, name, list(env)) if function.image else [*prefix, emulator()]),
@@ -117,6 +115,8 @@ class Sandbox:
             "--runtime-api-address", f"127.0.0.1:{free_port()}",
             *(IMAGE_COMMAND if function.image else [sys.executable, "-m", "awslambdaric", function.handler]),
         ]  # fmt: skip
+        # The engine limits memory and CPU by itself; it and what it starts are no children of ours.
+        self._cgroup = None if function.image else Cgroup.create(name, function.memory_mb * 2**20)
         if function.image:
             env = {**os.environ, **env}  # For the engine, which passes on what is named.
             self._stack.callback(remove, name)

@@ -7,7 +7,7 @@ import pytest
 
 from detection.contract import MAX_KEY_BYTES, PredictRequest
 from detection.detector import Detector
-from detection.errors import NotAnImage, RequestError
+from detection.errors import NotAnImage, OwnResult, RequestError
 from detection.images import decode
 from detection.predictor import Predictor, result_key
 from detection.settings import Settings
@@ -67,6 +67,17 @@ def test_warm_up_infers_once_and_writes_nothing() -> None:
     Predictor(SETTINGS, Detector(CARD, engine), storage).warm_up()
     assert engine.seen == [(64, 64, 3)]
     assert storage.stored == {}
+
+
+def test_an_annotated_picture_is_refused_to_events_alone() -> None:
+    house = predictor(bus=to_jpeg(np.zeros((8, 8, 3), np.uint8)))
+    assert isinstance(house.storage, FakeStorage)
+    made = house.predict(PredictRequest(filename="bus")).filename
+    house.storage.pictures[made] = house.storage.stored[made]
+    with pytest.raises(OwnResult, match="is an annotated picture"):
+        house.predict(PredictRequest(filename=made), refuse_results=True)
+    assert set(house.storage.stored) == {made}
+    assert house.predict(PredictRequest(filename=made)).filename != made
 
 
 @pytest.mark.parametrize("body", [{"filename": "text"}, {"filename": "bus", "classes": ["cat"]}])

@@ -11,9 +11,9 @@ __all__ = ["create_deployable", "create_repository", "delete_repository", "gener
 
 def _check(spec: dict[str, Any]) -> str | None:
     for few, many in (("min_tasks", "max_tasks"), ("min_instances", "max_instances")):
-        low, high = spec.get(few, 1), spec.get(many, 5)
-        if low > high:
-            return f"{few} {low} is above {many} {high}: correct one of them in the spec"
+        # Where one of them is the module's default, Terraform compares.
+        if few in spec and many in spec and spec[few] > spec[many]:
+            return f"{few} {spec[few]} is above {many} {spec[many]}: correct one of them in the spec"
     return None
 
 
