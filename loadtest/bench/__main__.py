@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import subprocess
 import sys
 import tempfile
 from datetime import datetime, timezone
@@ -25,6 +23,7 @@ from loadtest.bench.requests import half_megabyte_picture, served, upload
 from loadtest.bench.sampling import Samples, interleaved
 from loadtest.local.s3 import LocalS3, local_s3
 from loadtest.local.serve import BUCKETS, INPUT_BUCKET, OUTPUT_BUCKET
+from loadtest.machine import commit, machine
 
 HERE = Path(__file__).parent
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
@@ -53,16 +52,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def about(rounds: int) -> dict[str, Any]:
     """The machine, the day and the commit."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE)
-    cpu = [
-        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
     flags = Path("/proc/cpuinfo").read_text()
     return {
-        "machine": f"{os.cpu_count()} cores, {cpu[0] if cpu else platform.processor()}",
+        "machine": machine(),
         "matrix_instructions": [name for name in ("avx512_vnni", "avx512_bf16", "amx_bf16") if name in flags],
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
-        "commit": commit.stdout.strip() or "unknown",
+        "commit": commit(),
         "rounds": rounds,
         "command": "make bench",
     }

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from detection.types import Picture
@@ -19,6 +18,7 @@ from loadtest.bench.old_design import KEY
 from loadtest.local.processes import free_port
 from loadtest.local.s3 import LocalS3
 from loadtest.local.serve import INPUT_BUCKET, local_service, post
+from loadtest.pictures import jpeg_near, soft_noise
 from model_store import store
 
 PICTURE_BYTES = 500_000
@@ -27,11 +27,8 @@ WIDTH, HEIGHT = 1600, 1200
 
 def half_megabyte_picture() -> tuple[Picture, bytes]:
     """A 4:3 picture, (1200, 1600, 3) BGR, and its JPEG file of about half a megabyte."""
-    noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.float32)
-    soft = cv2.GaussianBlur(noise, (0, 0), 1.2)
-    picture = np.asarray(cv2.normalize(soft, np.zeros_like(soft), 0, 255, cv2.NORM_MINMAX), np.uint8)
-    files = (cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, q])[1].tobytes() for q in range(30, 100))
-    return picture, min(files, key=lambda data: abs(len(data) - PICTURE_BYTES))
+    picture = soft_noise(np.random.default_rng(0), WIDTH, HEIGHT)
+    return picture, jpeg_near(picture, PICTURE_BYTES)
 
 
 @dataclass

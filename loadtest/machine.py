@@ -1,0 +1,29 @@
+"""Which machine and which commit figures come from."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def machine() -> str:
+    """Cores and processor, in words."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return f"{os.cpu_count()} cores, {names[0] if names else platform.processor() or platform.machine()}"
+
+
+def commit() -> str:
+    """The short hash of the checkout's commit, with a + when files have changed since."""
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE)
+    if done.returncode:
+        return "unknown"
+    changed = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, cwd=HERE).stdout
+    return done.stdout.strip() + ("+" if changed.strip() else "")

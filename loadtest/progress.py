@@ -1,0 +1,119 @@
+"""What a run has seen so far, read from the samples while JMeter writes them."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from loadtest.errors import TargetError
+from loadtest.profiles import Profile
+
+EVERY_S = 10.0  # A line, where there is no terminal.
+
+
+@dataclass
+class Progress:
+    """Counts of the samples so far."""
+
+    file: Path
+    requests: int = 0
+    errors: int = 0
+    cold_starts: int = 0
+    users: int = 0
+    fatal: str | None = None
+    _offset: int = 0
+    _rest: str = ""
+    _columns: list[str] = field(default_factory=list)
+
+    def read(self) -> None:
+        """Count what has been written since the last time; a line that is still being written waits."""
+        try:
+            with self.file.open(encoding="utf-8", errors="replace", newline="") as file:
+                file.seek(self._offset)
+                text = file.read()
+                self._offset = file.tell()
+        except OSError:
+            return
+        lines = (self._rest + text).split("\n")
+        self._rest = lines.pop()
+        for row in csv.reader(lines):
+            if not self._columns:
+                self._columns = row
+            elif len(row) == len(self._columns):
+                self._count(dict(zip(self._columns, row, strict=True)))
+
+    def _count(self, sample: dict[str, str]) -> None:
+        failed = sample["success"] != "true"
+        problem = hopeless(sample) if failed else None
+        if self.requests == self.errors:  # Until one is answered.
+            self.fatal = problem
+        self.requests += 1
+        self.errors += failed
+        self.cold_starts += sample["cold"] == "true"
+        self.users = int(sample["allThreads"])
+        if not failed:
+            self.fatal = None
+
+
+def hopeless(sample: dict[str, str]) -> str | None:
+    """Why a failed sample says that the rest will fail as well, in words; None when it does not."""
+    status, content, code = sample["responseCode"], sample["content"], sample["code"]
+    if status.startswith("Non HTTP"):
+        return f"does not answer: {sample['responseMessage'].removeprefix('Non HTTP response message: ')}"
+    if status in ("401", "403") and not code:
+        return f"answers {status}: give the key by API_KEY, and by API_KEY_HEADER the header that it wants (x-api-key)"
+    if code == "image_not_found":
+        return "does not have the pictures in its input bucket: python -m loadtest pictures BUCKET puts them there"
+    if code == "storage_refused":
+        return "cannot use its buckets (storage_refused): see the service's log"
+    if content == "text/html":
+        return f"answers {status} with HTML: is it the URL of the API or of the load balancer, with its stage if it has one?"
+    if status in ("200", "404", "405") and not code:
+        return f"answers {status}, but not as /predict does: is it the right URL?"
+    return None
+
+
+class Display:
+    """One line that tells how far a run is: rewritten on a terminal, repeated now and then elsewhere."""
+
+    def __init__(self, profile: Profile, what: str, out: TextIO = sys.stderr) -> None:
+        self._profile, self._what, self._out = profile, what, out
+        self._start = time.monotonic()
+        self._last = -EVERY_S
+        self._seen: tuple[float, int] = (self._start, 0)
+
+    def show(self, progress: Progress, *, last: bool = False) -> None:
+        """Show it, if it is time."""
+        now = time.monotonic()
+        terminal = self._out.isatty()
+        if not terminal and not last and now - self._last < EVERY_S:
+            return
+        self._last = now
+        line = f"{self._what}: {self.line(progress, now)}"
+        self._out.write(f"\r\x1b[K{line[:200]}" + ("\n" if last else "") if terminal else f"{line}\n")
+        self._out.flush()
+
+    def line(self, progress: Progress, now: float) -> str:
+        """The line: how far, and what has been seen."""
+        passed = now - self._start
+        before, counted = self._seen
+        rate = (progress.requests - counted) / (now - before) if now > before else 0.0
+        if now - before >= 5:
+            self._seen = (now, progress.requests)
+        total, length = self._profile.total, self._profile.length_s
+        requests = f"{progress.requests} of {total} requests" if total else f"{progress.requests} requests"
+        long = f"{passed:.0f} of {length:.0f} s" if length else f"{passed:.0f} s"
+        return (
+            f"{requests}, {long}, {progress.users} users, {rate:.1f}/s, "
+            f"{progress.errors} errors, {progress.cold_starts} cold starts"
+        )
+
+
+def check_first(progress: Progress, url: str) -> None:
+    """Raise TargetError when nothing but hopeless answers has come so far."""
+    if progress.fatal and progress.requests == progress.errors:
+        raise TargetError(f"{url} {progress.fatal}")

@@ -1,0 +1,170 @@
+"""Run one profile against one target by JMeter, into a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loadtest import pictures
+from loadtest.errors import JMeterError, LoadTestError, TargetError
+from loadtest.jmeter import PLAN, PROPERTIES, JMeter, find_jmeter
+from loadtest.local.processes import free_port, last_line, running
+from loadtest.machine import commit, machine
+from loadtest.profiles import Profile
+from loadtest.progress import Display, Progress, check_first
+from loadtest.runs import DASHBOARD, REQUESTS, SAMPLES, Record, Target, new_folder
+from loadtest.summary import Platform
+
+STOP_TIMEOUT_S = 20.0
+# Before the first arrival of an open profile all threads must have started.
+LEAD_MS, LEAD_MS_PER_THREAD = 1000, 3
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to do: what, of whom, and what is known of the platform. `key` is sent and never written down."""
+
+    profile: Profile
+    target: Target
+    platform: Platform
+    settings: Mapping[str, str | int | float] = field(default_factory=dict)
+    image: str = ""
+    command: str = ""
+    key: str = ""
+    key_header: str = "x-api-key"
+    prefix: tuple[str, ...] = ()
+
+
+def run(job: Job, results: Path) -> Path:
+    """Do a run; returns its folder. Ctrl-C stops it with its samples kept.
+
+    Raises JMeterError where JMeter cannot be run, TargetError when the target does not answer as /predict does, and
+    KeyboardInterrupt, once all is written, when it was interrupted.
+    """
+    jmeter = find_jmeter()
+    check_answers(job.target)
+    folder = new_folder(results, job.platform, job.profile.name)
+    record = Record(
+        profile=job.profile, target=job.target, platform=job.platform, where=job.target.where,
+        settings=dict(job.settings), image=job.image, commit=commit(), machine=machine(), jmeter=str(jmeter.home),
+        java=str(jmeter.java), command=job.command, started=_now(),
+    )  # fmt: skip
+    record.write(folder)
+    write_requests(job.profile, folder / REQUESTS)
+    try:
+        _run_jmeter(jmeter, job, folder)
+        record.status = "finished"
+    except KeyboardInterrupt:
+        record.status, record.stopped = "interrupted", _now()
+        raise
+    except LoadTestError as exc:
+        record.status, record.problem = "failed", str(exc)
+        raise
+    finally:
+        record.ended = _now()
+        record.write(folder)
+    return folder
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def check_answers(target: Target) -> None:
+    """Raise TargetError when nothing listens; asks nothing, so that nothing is warmed."""
+    try:
+        socket.create_connection((target.host, target.port), timeout=10).close()
+    except OSError as exc:
+        reason = exc.strerror or str(exc) or "no answer within 10 s"
+        raise TargetError(f"{target.url} does not answer: {reason} ({target.host}, port {target.port})") from None
+
+
+def write_requests(profile: Profile, file: Path) -> None:
+    """Write what is sent, in its order: key of the picture, label of the sample, and when, for an open profile."""
+    kinds = [pictures.keys(kind) for kind in profile.pictures]
+    names = [(keys[turn % len(keys)], label) for turn in range(max(map(len, kinds)))
+             for keys, label in zip(kinds, profile.pictures, strict=True)]  # fmt: skip
+    arrivals = profile.arrivals_ms()
+    rows = [(*names[number % len(names)], at) for number, at in enumerate(arrivals)] or [(*name, "") for name in names]
+    with file.open("w", newline="") as output:
+        csv.writer(output).writerows([("filename", "label", "at_ms"), *rows])
+
+
+def _run_jmeter(jmeter: JMeter, job: Job, folder: Path) -> None:
+    port = free_port()  # JMeter listens there for the word to stop.
+    console = folder / "console.log"
+    progress = Progress(folder / SAMPLES)
+    display = Display(job.profile, f"{job.profile.name} at {job.target.url}")
+    with _properties(job, folder, port) as properties:
+        command = jmeter.command(
+            "-t", PLAN, "-q", PROPERTIES, "-q", properties, "-l", folder / SAMPLES, "-j", folder / "jmeter.log",
+            "-e", "-o", folder / DASHBOARD,
+        )  # fmt: skip
+        with running([*job.prefix, *command], env=os.environ, log=console, cwd=folder) as process:
+            try:
+                while process.poll() is None:
+                    time.sleep(0.2)
+                    progress.read()
+                    check_first(progress, job.target.url)
+                    display.show(progress)
+            except (KeyboardInterrupt, LoadTestError) as exc:
+                sys.stderr.write("\nstopping, the samples are kept\n" if isinstance(exc, KeyboardInterrupt) else "\n")
+                _stop(process, port)
+                raise
+    progress.read()
+    display.show(progress, last=True)
+    check_first(progress, job.target.url)
+    if not progress.requests:
+        raise JMeterError(f"JMeter sent no request: {_reason(folder, console)}")
+    if process.returncode:
+        shutil.rmtree(folder / DASHBOARD, ignore_errors=True)
+        sys.stderr.write(f"warning: JMeter made no dashboard: {last_line(console)}\n")
+
+
+def _reason(folder: Path, console: Path) -> str:
+    log = folder / "jmeter.log"
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    errors = [line for line in lines if " ERROR " in line]
+    return (errors or [last_line(console)])[-1][:300] + f" (log: {log})"
+
+
+@contextlib.contextmanager
+def _properties(job: Job, folder: Path, stop_port: int) -> Iterator[Path]:
+    """The file of what the plan is told. Not in the run's folder, nor on the command line: it has the key."""
+    given: dict[str, str | int] = {
+        **job.profile.properties(), **job.target.model_dump(), "pictures": str(folder / REQUESTS), 
+        "lead": LEAD_MS + job.profile.threads * LEAD_MS_PER_THREAD,
+        "jmeterengine.nongui.port": stop_port, "jmeterengine.nongui.maxport": stop_port,
+    }  # fmt: skip
+    if job.key:
+        given |= {"api_key": job.key, "api_key_header": job.key_header}
+    descriptor, name = tempfile.mkstemp(suffix=".properties")  # Readable by its owner alone.
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.writelines(f"{key}={_escaped(str(value))}\n" for key, value in given.items())
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _escaped(value: str) -> str:
+    """A value as Java's properties files have it."""
+    return value.replace("\\", "\\\\").encode("ascii", "backslashreplace").decode().replace("\n", "\\n")
+
+
+def _stop(process: subprocess.Popen[bytes], port: int) -> None:
+    """Have JMeter end its test and write its dashboard; a second Ctrl-C, or STOP_TIMEOUT_S, ends it at once."""
+    with contextlib.suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"StopTestNow", ("127.0.0.1", port))
+        process.wait(STOP_TIMEOUT_S)

@@ -1,0 +1,144 @@
+"""A run is a folder: what was asked, of what, when, and every sample. Nothing in it is ever written over by another run.
+
+run.json            this record          samples.jtl    JMeter's samples, CSV
+requests.csv        what was sent        jmeter.log     JMeter's log
+dashboard/          JMeter's own report  console.log    what JMeter printed
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import shlex
+import urllib.parse
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from loadtest.errors import SamplesError, TargetError
+from loadtest.profiles import Profile, first_problem
+from loadtest.summary import Platform, Where
+from model_store.files import write_atomically
+
+RECORD, SAMPLES, REQUESTS, DASHBOARD = "run.json", "samples.jtl", "requests.csv", "dashboard"
+SCHEMA = 1
+PLATFORMS: dict[Platform, str] = {"lambda": "Lambda", "ecs": "ECS", "fargate": "Fargate", "kubernetes": "Kubernetes"}
+# The setting that tells one size of a platform from another, and its unit.
+SIZES = {"lambda": ("memory_mb", " MB"), "ecs": ("instance_type", ""), "fargate": ("cpus", " CPUs"), "kubernetes": ("", "")}
+
+
+class Target(BaseModel):
+    """Where requests go; `path` is the whole path of the door, a stage before it included."""
+
+    model_config = ConfigDict(frozen=True)
+
+    protocol: Literal["http", "https"]
+    host: str
+    port: int
+    path: str
+
+    @property
+    def url(self) -> str:
+        """As a person writes it."""
+        usual = {"http": 80, "https": 443}[self.protocol]
+        port = "" if self.port == usual else f":{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.protocol}://{host}{port}{self.path.removesuffix('/predict')}"
+
+    @property
+    def where(self) -> Where:
+        """Local on this machine and its private networks."""
+        if self.host == "localhost":
+            return "local"
+        try:
+            return "local" if ipaddress.ip_address(self.host).is_private else "aws"
+        except ValueError:
+            return "aws"
+
+
+def parse_target(url: str) -> Target:
+    """Read a URL such as https://abc.execute-api.us-east-1.amazonaws.com; raises TargetError."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = parts.port
+    except ValueError as exc:
+        raise TargetError(f"target {url[:200]!r} is no URL: {exc}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise TargetError(f"target {url[:200]!r} is no URL: write http://host[:port] or https://host, with a stage if there is one")
+    if parts.username or parts.password:
+        raise TargetError("the target's URL carries a password, which would stand in every report: use API_KEY instead")
+    path = parts.path.rstrip("/").removesuffix("/predict") + "/predict"
+    return Target(protocol=parts.scheme, host=parts.hostname, port=port or {"http": 80, "https": 443}[parts.scheme], path=path)
+
+
+class Record(BaseModel):
+    """What run.json holds. `started`, `ended` and `stopped` are of this machine's clock, in milliseconds since 1970 (UTC)."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    schema_version: int = SCHEMA
+    profile: Profile
+    target: Target
+    platform: Platform
+    where: Where
+    settings: dict[str, str | int | float]
+    image: str
+    commit: str
+    machine: str
+    jmeter: str
+    java: str
+    command: str
+    started: int
+    ended: int | None = None
+    stopped: int | None = None
+    status: Literal["running", "finished", "interrupted", "failed"] = "running"
+    problem: str = ""
+
+    @property
+    def label(self) -> str:
+        """The platform with its size, as it is named in every table and chart."""
+        name, unit = SIZES[self.platform]
+        size = f" {self.settings[name]}{unit}" if name in self.settings else ""
+        more = f", {self.settings['note']}" if "note" in self.settings else ""
+        return f"{'local ' if self.where == 'local' else ''}{PLATFORMS[self.platform]}{size}{more}"
+
+    def write(self, folder: Path) -> None:
+        """Put it into a run's folder, whole or not at all."""
+        write_atomically(folder / RECORD, (self.model_dump_json(indent=1) + "\n").encode())
+
+
+def new_folder(results: Path, platform: str, profile: str) -> Path:
+    """Make the folder of a new run, named by its moment."""
+    name = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{platform}-{profile}"
+    for suffix in ("", *(f"-{number}" for number in range(2, 1000))):
+        folder = results / (name + suffix)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as exc:
+            raise SamplesError(f"{folder} cannot be made: {exc.strerror}") from None
+        return folder
+    raise SamplesError(f"{results} has too many runs of this second")
+
+
+def read_record(folder: Path) -> Record:
+    """The record of a run's folder; raises SamplesError."""
+    try:
+        record = Record.model_validate_json((folder / RECORD).read_bytes())
+    except FileNotFoundError:
+        raise SamplesError(f"no {RECORD} in it: this is no folder of a run") from None
+    except OSError as exc:
+        raise SamplesError(f"{RECORD} cannot be read: {exc.strerror}") from None
+    except ValidationError as exc:
+        raise SamplesError(f"{RECORD} is broken: {first_problem(exc)}") from None
+    if record.schema_version > SCHEMA:
+        raise SamplesError(f"{RECORD} is of version {record.schema_version}, this program knows {SCHEMA}: use a newer one")
+    return record
+
+
+def command_line(profile: str, target: str, platform: str, more: list[str]) -> str:
+    """The command that repeats a run, without any key."""
+    arguments = f" ARGS={shlex.quote(' '.join(map(shlex.quote, more)))}" if more else ""
+    return f"make loadtest PROFILE={profile} TARGET={target} PLATFORM={platform}{arguments}"
