@@ -18,10 +18,11 @@ import botocore.exceptions
 from detection.errors import SetupError
 from loadtest import jmeter, pictures
 from loadtest.analysis import read_runs
-from loadtest.cost import PRICES, compare_costs, load_prices
+from loadtest.cost import compare_costs, load_prices
 from loadtest.errors import LoadTestError, ProfileError
 from loadtest.local.processes import StartError
 from loadtest.matrix import LOCAL, Matrix, Size, load_matrix, run_matrix
+from loadtest.prices import PRICES, PricesError
 from loadtest.profiles import NAMES, load_profile
 from loadtest.report.page import to_html
 from loadtest.report.tables import to_csv, to_json, to_markdown
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, _interrupt)
     try:
         return int(options.run(options))
-    except (LoadTestError, StartError, SetupError) as exc:
+    except (LoadTestError, PricesError, StartError, SetupError) as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -60,9 +61,16 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("profile", help=f"{', '.join(NAMES)}, or a .yaml file")
     one.add_argument("--target", required=True, help="URL of the API or the load balancer, or local for the stand-in")
     one.add_argument("--platform", required=True, choices=list(PLATFORMS))
-    one.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE",
-                     help="of the platform, for report and cost: memory_mb, architecture, instance_type, instances, cpus, region, ...")  # fmt: skip
-    one.add_argument("--image", default="", help="digest of the image that the target runs; of the stand-in, the image to run")
+    one.add_argument(
+        "--setting",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the platform, for report and cost: memory_mb, instance_type, instances, region",
+    )
+    one.add_argument(
+        "--image", default="", help="digest of the image that the target runs; of the stand-in, the image to run"
+    )
     one.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change the profile: users=20")
     one.add_argument("--model", default="yolov7-tiny-scenes", help="of the local stand-in")
     one.set_defaults(run=_run)
@@ -90,8 +98,13 @@ def parser() -> argparse.ArgumentParser:
 
     install = commands.add_parser("install-jmeter", help="unpack the JMeter that the Makefile has fetched")
     install.add_argument("archive", type=Path)
-    install.set_defaults(run=lambda options: jmeter.install(options.archive) or 0)
+    install.set_defaults(run=_install)
     return top
+
+
+def _install(options: argparse.Namespace) -> int:
+    jmeter.install(options.archive)
+    return 0
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""JMeter and Java: the user's own where they are good enough, else those that `make loadtest` puts into the environment."""
+"""JMeter and Java: the user's own where they are good enough, else those that `make loadtest` installs."""
 
 from __future__ import annotations
 
@@ -92,8 +92,12 @@ def find_java() -> Path:
     for java, version in versions.items():
         if OLDEST_JAVA <= version <= NEWEST_JAVA:
             return java
-    have = ", ".join(f"{java} is {version or 'none that runs'}" for java, version in versions.items()) or "there is none"
-    raise JMeterError(f"no Java from {OLDEST_JAVA} to {NEWEST_JAVA} here ({have}): make loadtest installs one, or set JAVA_HOME")
+    have = (
+        ", ".join(f"{java} is {version or 'none that runs'}" for java, version in versions.items()) or "there is none"
+    )
+    raise JMeterError(
+        f"no Java from {OLDEST_JAVA} to {NEWEST_JAVA} here ({have}): make loadtest installs one, or set JAVA_HOME"
+    )
 
 
 def _packaged_java() -> Path | None:

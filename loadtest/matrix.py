@@ -74,7 +74,7 @@ def load_matrix(name: str) -> Matrix:
 def run_matrix(
     matrix: Matrix, profiles: Sequence[Profile], results: Path, *, command: str, done: Callable[[Path], None]
 ) -> list[str]:
-    """Do every run of a matrix, with its profiles as they were read, telling `done` of each; returns what failed, a line each.
+    """Do every run of a matrix, telling `done` of each; returns what failed, a line each.
 
     The targets are read before the first run, so that a mistake costs nothing.
     """

@@ -95,7 +95,8 @@ def write_requests(profile: Profile, file: Path) -> None:
     names = [(keys[turn % len(keys)], label) for turn in range(max(map(len, kinds)))
              for keys, label in zip(kinds, profile.pictures, strict=True)]  # fmt: skip
     arrivals = profile.arrivals_ms()
-    rows = [(*names[number % len(names)], at) for number, at in enumerate(arrivals)] or [(*name, "") for name in names]
+    sent = [(*names[number % len(names)], str(at)) for number, at in enumerate(arrivals)]
+    rows = sent or [(*name, "") for name in names]
     with file.open("w", newline="") as output:
         csv.writer(output).writerows([("filename", "label", "at_ms"), *rows])
 
@@ -142,7 +143,7 @@ def _reason(folder: Path, console: Path) -> str:
 def _properties(job: Job, folder: Path, stop_port: int) -> Iterator[Path]:
     """The file of what the plan is told. Not in the run's folder, nor on the command line: it has the key."""
     given: dict[str, str | int] = {
-        **job.profile.properties(), **job.target.model_dump(), "pictures": str(folder / REQUESTS), 
+        **job.profile.properties(), **job.target.model_dump(), "pictures": str(folder / REQUESTS),
         "lead": LEAD_MS + job.profile.threads * LEAD_MS_PER_THREAD,
         "jmeterengine.nongui.port": stop_port, "jmeterengine.nongui.maxport": stop_port,
     }  # fmt: skip
