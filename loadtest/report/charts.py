@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from detection.contract import STEPS
 from loadtest.report import picks
+from loadtest.report.answer import listed
 from loadtest.report.contents import Section
 from loadtest.report.figures import ms, pictures, usd
 from loadtest.report.phase_charts import described, phase_charts, ring
@@ -13,8 +14,13 @@ from loadtest.report.vega import Chart, Key, Looks, Row, Spec, chart_spec, nomin
 from loadtest.summary import CostComparison, Latency, Summary
 
 ALL_STEPS = (*STEPS, "other")
-# A label of several words takes several lines, so that upright labels stay apart on a phone.
-WORDS: Spec = {"title": None, "labelAngle": 0, "labelExpr": "split(datum.label, ' ')", "labelOverlap": False}
+# The first word above the others, so that upright labels stay apart on a phone.
+WORDS: Spec = {
+    "title": None,
+    "labelAngle": 0,
+    "labelExpr": "[split(datum.label, ' ')[0], join(slice(split(datum.label, ' '), 1), ' ')]",
+    "labelOverlap": False,
+}
 
 
 def charts(section: Section, looks: Looks) -> list[Chart]:
@@ -48,7 +54,8 @@ def _over_time(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | N
     columns = [("label", "Platform"), ("run", "Run"), ("at_s", "At, s"), ("median_ms", "Median, ms")]
     columns += [("max_ms", "Max, ms"), ("requests", "Requests"), ("errors", "Errors"), ("cold_starts", "Cold starts")]
     times = [point.median_ms for run in runs for point in run.points] + [p.max_ms for run in runs for p in run.points]
-    x: Spec = {"field": "at_s", "type": "quantitative", "axis": {"title": "seconds since the run began"}}
+    x: Spec = {"field": "at_s", "type": "quantitative", "scale": {"nice": False, "padding": 10}}
+    x["axis"] = {"title": "seconds since the run began", "tickCount": 8}
     place: Spec = {"x": x, "y": quantity("median_ms", "response time, ms", times)}
     reach = place | {"y2": {"field": "max_ms"}} | looks.encode(rows)
     cross = {"type": "point", "shape": "cross", "angle": 45, "size": 90, "color": "var(--bad)"}
@@ -58,9 +65,10 @@ def _over_time(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | N
             "mark": {"type": "point", "size": 36, "opacity": 0.85},
             "encoding": place | {"tooltip": tooltip(columns, rows)} | looks.encode(rows, shape=True),
         },
-        ring("cold_starts", place),
-        {"transform": [{"filter": {"field": "errors", "gt": 0}}], "mark": cross, "encoding": place},
     ]
+    layers += [ring("cold_starts", place)] if any(row["cold_starts"] for row in rows) else []
+    if any(row["errors"] for row in rows):
+        layers.append({"transform": [{"filter": {"field": "errors", "gt": 0}}], "mark": cross, "encoding": place})
     title = f"Response time over time, profile {profile}"
     several = any(point.requests > 1 for run in runs for point in run.points)
     caption = "Each mark is the median of a slice of time, the line above it reaches to the longest." if several else ""
@@ -68,7 +76,7 @@ def _over_time(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | N
     keys += [Key("cold start", "ring")] if any(row["cold_starts"] for row in rows) else []
     keys += [Key("with errors", "cross", "var(--bad)")] if any(row["errors"] for row in rows) else []
     spec = chart_spec(described(title, rows, "median_ms"), rows, layers)
-    return Chart(title, caption or "Each mark is one request.", spec, columns, keys, wide=True)
+    return Chart(title, caption or "Each mark is one request.", spec, columns, keys)
 
 
 def _cold_and_warm(runs: Sequence[Summary], looks: Looks) -> Chart | None:
@@ -96,7 +104,7 @@ def _cold_and_warm(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     columns += [("low_ms", "p50 from, ms"), ("high_ms", "p50 to, ms"), ("p95_ms", "p95, ms")]
     x: Spec = {"field": "label", "type": "nominal", "sort": looks.of(rows), "axis": WORDS}
     place: Spec = {"x": x, "xOffset": {"field": "state", "type": "nominal", "sort": ["warm", "cold"]}}
-    fill = nominal("state", ["warm", "cold"], [1, 0.3])
+    fill = nominal("state", ["warm", "cold"], [1, 0.3]) | {"type": "ordinal"}
     bars = place | {"y": quantity("p50_ms", "p50, ms"), "tooltip": tooltip(columns, rows), "fillOpacity": fill}
     bars |= looks.encode(rows)
     bars["stroke"] = bars["color"]
@@ -108,7 +116,9 @@ def _cold_and_warm(runs: Sequence[Summary], looks: Looks) -> Chart | None:
         {"mark": {"type": "text", "dy": -9}, "encoding": texts},
     ]
     title = "Cold against warm"
-    caption = "Median answer of a running instance, and the first answer of a new one; lines are 95% confidence intervals."
+    none = [run for run in picks.like_for_like(runs) if picks.coldest(runs)[run.run.label] is None]
+    caption = "Half of the answers came within this time; lines are 95% confidence intervals."
+    caption += f" No cold start was seen on {listed(run.run.label for run in none)}." if none else ""
     keys = [*looks.keys(rows, "fill"), Key("warm", "fill"), Key("cold", "faint")]
     return Chart(title, caption, chart_spec(described(title, rows, "p50_ms"), rows, layers), columns, keys)
 
@@ -136,7 +146,7 @@ def _steps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     title = "Where the time goes"
     return Chart(
         title,
-        "Mean of each step, first step at the bottom; other is what lies between client and steps: network, gateway, waiting.",
+        "Mean of each step, the first at the bottom; other lies between client and steps: network, gateway, waiting.",
         chart_spec(described(title, rows, "mean_ms"), rows, [{"mark": bar, "encoding": encoding}]),
         columns,
         [Key(step, "fill", f"var(--step-{step})") for step in reversed(ALL_STEPS) if step in present],
@@ -175,7 +185,7 @@ def _monthly(cost: CostComparison, looks: Looks) -> Chart | None:
     )
     caption = f"Cheaper is: {said}." if said else "The lines do not cross: there is no break-even."
     keys = [*looks.keys(rows, "dash"), *([Key("break-even", "break-even")] if evens else [])]
-    return Chart(title, caption, chart_spec(f"{title}. {caption}", rows, layers), columns, keys, wide=True)
+    return Chart(title, caption, chart_spec(f"{title}. {caption}", rows, layers), columns, keys)
 
 
 def _crossings(cost: CostComparison, x: Spec, y: Spec) -> list[Spec]:

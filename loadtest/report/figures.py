@@ -94,4 +94,3 @@ def cell(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return significant(value, 4) if isinstance(value, float) else str(value)
-

@@ -79,7 +79,12 @@ def _bars(
         return None
     field = f"{figure}_ms"
     place: Spec = {
-        "x": {"field": "phase", "type": "ordinal", "sort": _phases(runs, kind), "axis": {"title": None, "labelAngle": 0}},
+        "x": {
+            "field": "phase",
+            "type": "ordinal",
+            "sort": _phases(runs, kind),
+            "axis": {"title": None, "labelAngle": 0},
+        },
         "xOffset": {"field": "run", "type": "nominal", "sort": [run.run.name for run in runs]},
     }
     unit = "mean, ms" if figure == "mean" else f"{figure}, ms"
@@ -89,7 +94,8 @@ def _bars(
     }
     whiskers: Spec = {
         "mark": {"type": "rule", "strokeWidth": 1.5, "color": "var(--whisker)"},
-        "encoding": place | {"y": {"field": f"{figure}_low_ms", "type": "quantitative"}, "y2": {"field": f"{figure}_high_ms"}},
+        "encoding": place
+        | {"y": {"field": f"{figure}_low_ms", "type": "quantitative"}, "y2": {"field": f"{figure}_high_ms"}},
     }
     title = f"{title}, profile {profile}"
     return Chart(
@@ -111,7 +117,7 @@ def _users(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
     x["axis"] = {"title": "users at work at the same time", "values": users}
     columns = [("users", "Users") if column[0] == "phase" else column for column in COLUMNS]
     layers: list[Spec] = []
-    for field, dashes, fill in (("mean_ms", [1, 0], 1), ("max_ms", DASHED, 0)):
+    for field, dashes, filled in (("mean_ms", [1, 0], True), ("max_ms", DASHED, False)):
         place = {"x": x, "y": quantity(field, "response time, ms"), "detail": {"field": "run"}}
         layers += [
             {
@@ -119,7 +125,7 @@ def _users(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
                 "encoding": place | looks.encode(rows),
             },
             {
-                "mark": {"type": "point", "size": 70, "fillOpacity": fill, "strokeWidth": 1.5},
+                "mark": {"type": "point", "size": 70, "filled": filled, "strokeWidth": 1.75},
                 "encoding": place | {"tooltip": tooltip(columns, rows)} | looks.encode(rows, shape=True),
             },
         ]
@@ -134,7 +140,12 @@ def _gaps(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
     if not rows:
         return None
     place: Spec = {
-        "x": {"field": "phase", "type": "ordinal", "sort": _phases(runs, "gap"), "axis": {"title": "gap", "labelAngle": 0}},
+        "x": {
+            "field": "phase",
+            "type": "ordinal",
+            "sort": _phases(runs, "gap"),
+            "axis": {"title": "gap", "labelAngle": 0},
+        },
         "xOffset": {"field": "label", "type": "nominal", "sort": looks.of(rows)},
         "y": quantity("mean_ms", "mean, ms"),
     }
@@ -143,8 +154,8 @@ def _gaps(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
             "mark": {"type": "point", "size": 90},
             "encoding": place | {"tooltip": tooltip(COLUMNS, rows)} | looks.encode(rows, shape=True),
         },
-        ring("cold_starts", place),
     ]
+    layers += [ring("cold_starts", place)] if any(row["cold_starts"] for row in rows) else []
     went = [f"{row['label']} after {row['phase']}" for row in rows if row["cold_starts"]]
     title = f"Response time after a gap, profile {profile}"
     caption = f"Cold: {', '.join(went)}." if went else "No gap led to a cold start."
@@ -159,12 +170,12 @@ def _rates(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
         return None
     columns = [("offered_per_s", "Offered per s") if column[0] == "phase" else column for column in COLUMNS]
     x: Spec = {"field": "offered_per_s", "type": "quantitative", "scale": {"zero": True}}
-    x["axis"] = {"title": "offered per second"}
+    x["axis"] = {"title": "offered per second", "tickCount": 5}
     place: Spec = {"x": x, "y": quantity("answered_per_s", "answered per second"), "detail": {"field": "run"}}
     diagonal = place | {"y": quantity("offered_per_s", "answered per second")}
     dash = nominal("label", looks.of(rows), [looks.dash(label) for label in looks.of(rows)])
     layers: list[Spec] = [
-        {"mark": {"type": "line", "strokeWidth": 1, "color": "var(--line-strong)"}, "encoding": diagonal},
+        {"mark": {"type": "line", "strokeWidth": 10, "color": "var(--line)"}, "encoding": diagonal},
         {"mark": {"type": "line", "strokeWidth": 2}, "encoding": place | {"strokeDash": dash} | looks.encode(rows)},
         {
             "mark": {"type": "point", "size": 70},
@@ -174,7 +185,7 @@ def _rates(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
     title = f"Answered against offered, profile {profile}"
     return Chart(
         title,
-        "On the thin line every request offered is answered in time.",
+        "On the broad pale line every request offered is answered at once.",
         chart_spec(described(title, rows, "p95_ms"), rows, layers),
         columns,
         looks.keys(rows),

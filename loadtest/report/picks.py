@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loadtest.report.contents import failed
+from loadtest.report.figures import rate
 from loadtest.summary import CostComparison, Phase, PhaseKind, Summary
 
 MOST_ERRORS = 0.01  # Share of requests; a rate with more is not counted as answered.
@@ -69,10 +71,10 @@ def highest_rate(runs: Sequence[Summary]) -> dict[str, Rate]:
     """Per platform the highest rate answered in any phase with hardly an error, or in a run without phases."""
     best: dict[str, Rate] = {}
     for run in usable(runs):
-        for rate, share in _rates(run):
+        for found, share in _rates(run):
             known = best.get(run.run.label)
-            if rate.per_s > 0 and share <= MOST_ERRORS and (known is None or rate.per_s > known.per_s):
-                best[run.run.label] = rate
+            if found.per_s > 0 and share <= MOST_ERRORS and (known is None or found.per_s > known.per_s):
+                best[run.run.label] = found
     return best
 
 
@@ -83,7 +85,7 @@ def cheapest(cost: CostComparison) -> list[tuple[str, int | None]]:
         return []
     winners = [min(labels, key=lambda label: cost.usd_per_month[label][i]) for i in range(len(cost.pictures_per_month))]
     steps: list[tuple[str, int | None]] = []
-    for i, (before, after) in enumerate(zip(winners, winners[1:], strict=False), 1):
+    for i, (before, after) in enumerate(itertools.pairwise(winners), 1):
         if before != after:
             steps.append((before, _crossing(cost, before, after) or cost.pictures_per_month[i]))
     return [*steps, (winners[-1], None)]
@@ -111,4 +113,6 @@ def _rates(run: Summary) -> list[tuple[Rate, float]]:
 def _load(phase: Phase) -> str:
     if phase.kind == "users":
         return f"{phase.users} user{'s' * (phase.users != 1)}"
+    if phase.offered_per_s is not None:
+        return f"{rate(phase.offered_per_s)} per second offered"
     return phase.name

@@ -39,21 +39,21 @@ def comparison(runs: Sequence[Summary]) -> tuple[list[str], list[list[Cell]]]:
 
 
 def _cells(run: Summary, opened: bool) -> list[Cell]:
-    every = run.all
+    every, warm, cold, corrected = run.all, run.warm, run.cold, run.corrected
     cells = [
         Cell(run.run.label, run.run.name),
         Cell(f"{run.requests:,}"),
         Cell(share(failed(run), run.requests)),
-        _estimated(every and every.p50),
-        _estimated(every and every.p95),
-        Cell(ms(every and every.p99.value)),
-        Cell(ms(every and every.max)),
-        Cell(ms(run.warm and run.warm.p50.value)),
-        Cell(ms(run.cold.p50.value), f"{run.cold.count} cold") if run.cold else Cell(NONE, "0 cold"),
+        _estimated(every.p50 if every else None),
+        _estimated(every.p95 if every else None),
+        Cell(ms(every.p99.value if every else None)),
+        Cell(ms(every.max if every else None)),
+        Cell(ms(warm.p50.value if warm else None)),
+        Cell(ms(cold.p50.value), f"{cold.count:,} cold") if cold else Cell(NONE, "0 cold"),
         Cell(rate(run.throughput_per_s)),
     ]
     if opened:
-        cells += [Cell(rate(run.offered_per_s)), _estimated(run.corrected and run.corrected.p95)]
+        cells += [Cell(rate(run.offered_per_s)), _estimated(corrected.p95 if corrected else None)]
     return [*cells, Cell(_notes(run))]
 
 
@@ -123,23 +123,22 @@ def to_csv(runs: Sequence[Summary]) -> str:
     return out.getvalue()
 
 
-def _latency_columns(kind: str) -> dict[str, Column]:
-    """The columns of one of a summary's latencies: `all` without a prefix, the others with theirs."""
-    prefix = "" if kind == "all" else f"{kind}_"
-    paths = {"count": "count", "max_ms": "max"}
+def _latency_columns(prefix: str, latency_of: Callable[[Summary], Latency | None]) -> dict[str, Column]:
+    """The columns of one of a summary's latencies."""
+    values: dict[str, Callable[[Latency], Field]] = {"count": attrgetter("count"), "max_ms": attrgetter("max")}
     for name in ("mean", "p50", "p90", "p95", "p99"):
-        paths[f"{name}_ms"] = f"{name}.value"
+        values[f"{name}_ms"] = attrgetter(f"{name}.value")
     for name in ("p50", "p95"):
-        paths |= {f"{name}_low_ms": f"{name}.low", f"{name}_high_ms": f"{name}.high"}
+        values |= {f"{name}_low_ms": attrgetter(f"{name}.low"), f"{name}_high_ms": attrgetter(f"{name}.high")}
 
-    def column(path: str) -> Column:
-        def value(run: Summary) -> Field:
-            latency: Latency | None = getattr(run, kind)
-            return attrgetter(path)(latency) if latency else None  # type: ignore[no-any-return]
+    def column(value: Callable[[Latency], Field]) -> Column:
+        return lambda run: value(latency) if (latency := latency_of(run)) else None
 
-        return value
+    return {f"{prefix}{name}": column(value) for name, value in values.items()}
 
-    return {f"{prefix}{name}": column(path) for name, path in paths.items()}
+
+def _step_column(step: str) -> Column:
+    return lambda run: run.steps_ms.get(step)
 
 
 COLUMNS: dict[str, Column] = {
@@ -160,11 +159,11 @@ COLUMNS: dict[str, Column] = {
     "error_percent": lambda run: 100 * failed(run) / run.requests if run.requests else None,
     "throughput_per_s": lambda run: run.throughput_per_s,
     "offered_per_s": lambda run: run.offered_per_s,
-    **_latency_columns("all"),
-    **_latency_columns("warm"),
-    **_latency_columns("cold"),
-    **_latency_columns("corrected"),
-    **{f"{step}_mean_ms": lambda run, step=step: run.steps_ms.get(step) for step in ALL_STEPS},
+    **_latency_columns("", lambda run: run.all),
+    **_latency_columns("warm_", lambda run: run.warm),
+    **_latency_columns("cold_", lambda run: run.cold),
+    **_latency_columns("corrected_", lambda run: run.corrected),
+    **{f"{step}_mean_ms": _step_column(step) for step in ALL_STEPS},
     "billed_ms": lambda run: run.billed_ms,
     "lag_p95_ms": lambda run: run.lag_ms,
     "instances": lambda run: run.instances,

@@ -6,6 +6,7 @@ dark page, and on paper.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,7 +42,6 @@ class Chart:
     spec: Spec
     columns: list[tuple[str, str]]
     legend: list[Key] = field(default_factory=list)
-    wide: bool = False
 
     @property
     def rows(self) -> list[Row]:
@@ -116,14 +116,22 @@ def tooltip(columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> list[Spe
 
 def quantity(name: str, title: str, values: Sequence[float] = (), **more: Any) -> Spec:
     """A vertical axis with its title above it: from zero, or logarithmic where the values given are far apart."""
-    log = bool(values) and 0 < LOG_FROM * min(values) < max(values)
-    return {
-        "field": name,
-        "type": "quantitative",
-        "scale": {"type": "log"} if log else {"zero": True, "nice": True},
-        "axis": {"title": f"{title}, logarithmic" if log else title, **ABOVE},
-        **more,
-    }
+    scale: Spec = {"zero": True, "nice": True}
+    axis: Spec = {"title": title, **ABOVE}
+    if values and 0 < LOG_FROM * min(values) < max(values):
+        marks = _one_two_five(min(values), max(values))
+        scale = {"type": "log", "domain": [marks[0], marks[-1]], "nice": False}
+        axis |= {"title": f"{title}, logarithmic", "values": marks}
+    return {"field": name, "type": "quantitative", "scale": scale, "axis": axis, **more}
+
+
+def _one_two_five(low: float, high: float) -> list[float]:
+    """1, 2, 5, 10 and so on, from at most the lowest value to at least the highest."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    marks = [digit * 10.0**power for power in range(first, last + 1) for digit in (1, 2, 5)]
+    below = max(mark for mark in marks if mark <= low)
+    above = min(mark for mark in marks if mark >= high)
+    return [mark for mark in marks if below <= mark <= above]
 
 
 ABOVE: Spec = {

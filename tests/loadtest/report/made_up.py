@@ -7,9 +7,22 @@ from dataclasses import replace
 
 from loadtest.report.contents import Report
 from loadtest.summary import (
-    BreakEven, CostComparison, CostOption, Estimate, Latency, Mode, Phase, PhaseKind, Platform, Point, RunInfo, Skipped,
-    Summary, Where,
-)  # fmt: skip
+    BreakEven,
+    CostComparison,
+    CostOption,
+    Estimate,
+    Latency,
+    Mode,
+    Phase,
+    PhaseKind,
+    Platform,
+    Point,
+    RunInfo,
+    Skipped,
+    Summary,
+    Where,
+)
+
 
 LAMBDA, SERVICE = "Lambda 3000 MB", "ECS 2 vCPU"
 W6, TINY = "yolov7-w6:5f0c1a2b3c4d", "yolov7-tiny-scenes:cc7a0fe49f73"
@@ -23,16 +36,25 @@ def estimate(value: float, spread: float = 0.03) -> Estimate:
 
 def latency(p50: float, count: int = 100, tail: float = 1.3) -> Latency:
     """Response times around a median; `tail` is p95 against p50."""
-    tails = [estimate(p50 * (1 + (tail - 1) * part), 0.06) for part in (0.8, 1.0, 1.6)]
-    return Latency(count, estimate(p50 * 1.04), estimate(p50), *tails, max=p50 * (1 + (tail - 1) * 2.4))
+    p90, p95, p99 = (estimate(p50 * (1 + (tail - 1) * part), 0.06) for part in (0.8, 1.0, 1.6))
+    return Latency(count, estimate(p50 * 1.04), estimate(p50), p90, p95, p99, p50 * (1 + (tail - 1) * 2.4))
 
 
 def info(
-    name: str, label: str = LAMBDA, *, profile: str = "batches", where: Where = "aws", model: str = W6, mode: Mode = "closed"
+    name: str,
+    label: str = LAMBDA,
+    *,
+    profile: str = "batches",
+    where: Where = "aws",
+    model: str = W6,
+    mode: Mode = "closed",
 ) -> RunInfo:
     """What was run: a Lambda where the label says so, else a service."""
     platform: Platform = "lambda" if label.startswith("Lambda") else "ecs"
-    target = {"aws": "https://k2x9.execute-api.eu-central-1.amazonaws.com/predict", "local": "http://127.0.0.1:3001/predict"}
+    target = {
+        "aws": "https://k2x9.execute-api.eu-central-1.amazonaws.com/predict",
+        "local": "http://127.0.0.1:3001/predict",
+    }
     return RunInfo(
         name=name, folder=f"runs/{name}", profile=profile, question=f"What does {profile} do to response times?",
         mode=mode, platform=platform, where=where, label=label, target=target[where],
@@ -89,9 +111,19 @@ def users(label: str, where: Where, model: str, p50: float, *, turns: bool) -> S
     for i, count in enumerate((1, 2, 4, 8, 16)):
         took = p50 * count if turns else p50 * (1 + 0.01 * count)
         phases.append(
-            phase("users", f"{count} users", took, users=count, at_s=60.0 * i, requests=60, throughput_per_s=1000 * count / took)
+            phase(
+                "users",
+                f"{count} users",
+                took,
+                users=count,
+                at_s=60.0 * i,
+                requests=60,
+                throughput_per_s=1000 * count / took,
+            )
         )
-    run = info(f"users-{where}-{label.split()[0].lower()}-{model[:9]}", label, profile="users", where=where, model=model)
+    run = info(
+        f"users-{where}-{label.split()[0].lower()}-{model[:9]}", label, profile="users", where=where, model=model
+    )
     slices = [
         Point(float(at), 4, int(at == 250 and turns), 0, found.latency.p50.value, found.latency.max)
         for found in phases
@@ -114,7 +146,9 @@ def rates(label: str, where: Where, model: str, p50: float, *, limit: float) -> 
         )  # fmt: skip
     name = f"rates-{where}-{label.split()[0].lower()}-{model[:9]}"
     run = info(name, label, profile="rates", where=where, model=model, mode="open")
-    return summary(run, p50, phases=phases, offered_per_s=1.9, throughput_per_s=min(1.9, limit), corrected=latency(p50 * 3))
+    return summary(
+        run, p50, phases=phases, offered_per_s=1.9, throughput_per_s=min(1.9, limit), corrected=latency(p50 * 3)
+    )
 
 
 def gaps(label: str, where: Where, model: str, p50: float, *, cold_from: int | None) -> Summary:
@@ -122,17 +156,28 @@ def gaps(label: str, where: Where, model: str, p50: float, *, cold_from: int | N
     phases = []
     for i, minutes in enumerate((1, 2, 5, 10, 20, 40)):
         cold = cold_from is not None and minutes >= cold_from
-        phases.append(phase("gap", f"{minutes} min", p50 * (2.2 if cold else 1), at_s=600.0 * i, requests=1, cold_starts=int(cold)))
+        phases.append(
+            phase(
+                "gap", f"{minutes} min", p50 * (2.2 if cold else 1), at_s=600.0 * i, requests=1, cold_starts=int(cold)
+            )
+        )
     run = info(f"gaps-{where}-{label.split()[0].lower()}-{model[:9]}", label, profile="gaps", where=where, model=model)
     cold_count = sum(found.cold_starts for found in phases)
     extra = {"cold": latency(p50 * 2.2, cold_count, 1.1), "cold_starts": {"init": cold_count}} if cold_count else {}
-    return summary(run, p50, phases=phases, requests=6, answered=6, warm=latency(p50, 6 - cold_count), points=[], **extra)
+    return summary(
+        run, p50, phases=phases, requests=6, answered=6, warm=latency(p50, 6 - cold_count), points=[], **extra
+    )
 
 
 def payloads(label: str, where: Where, model: str, p50: float) -> Summary:
     """Pictures of three sizes."""
-    phases = [phase("payload", name, p50 * f, at_s=i * 9.0) for i, (name, f) in enumerate((("0.1 MB", 0.95), ("0.5 MB", 1.0), ("4 MB", 1.3)))]
-    run = info(f"payload-{where}-{label.split()[0].lower()}-{model[:9]}", label, profile="pictures", where=where, model=model)
+    phases = [
+        phase("payload", name, p50 * f, at_s=i * 9.0)
+        for i, (name, f) in enumerate((("0.1 MB", 0.95), ("0.5 MB", 1.0), ("4 MB", 1.3)))
+    ]
+    run = info(
+        f"payload-{where}-{label.split()[0].lower()}-{model[:9]}", label, profile="pictures", where=where, model=model
+    )
     return summary(run, p50, phases=phases)
 
 
@@ -140,17 +185,20 @@ def cost(where: Where, model: str) -> CostComparison:
     """A function by the picture against a service by the month: even at 1.2 million pictures."""
     volumes = [int(10 ** (exponent / 4)) for exponent in range(8, 33)]
     function, fixed, capacity = 5.1e-5, 61.2, 1_900_000
+    prices = ["3000 MB at $0.0000166667 per GB-second.", "$1 per million requests of the HTTP API."]
+    instance = ["c7i.large on demand in eu-central-1 and a load balancer."]
     return CostComparison(
-        where=where, model=model,
+        where=where,
+        model=model,
         options=[
-            CostOption(LAMBDA, "lambda", function * 1000, 0.0, None, ["batches-lambda"], ["Arm is not assumed.", "$0.0000166667 per GB-second."]),
-            CostOption(SERVICE, "ecs", 0.0323, fixed, capacity, ["users-ecs"], ["c7i.large on demand in eu-central-1 and an ALB."]),
+            CostOption(LAMBDA, "lambda", function * 1000, 0.0, None, ["batches-lambda"], prices),
+            CostOption(SERVICE, "ecs", 0.0323, fixed, capacity, ["users-ecs"], instance),
         ],
         pictures_per_month=volumes,
         usd_per_month={LAMBDA: [v * function for v in volumes], SERVICE: [fixed * -(-v // capacity) for v in volumes]},
         break_evens=[BreakEven(LAMBDA, SERVICE, 1_200_000, 61.2)],
-        warnings=["The steps of the service are whole instances."],
-    )  # fmt: skip
+        warnings=["Instances are counted whole."],
+    )
 
 
 def place(where: Where, model: str = W6, scale: float = 1.0) -> list[Summary]:
