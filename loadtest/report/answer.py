@@ -1,0 +1,135 @@
+"""The answer first: which platform for which traffic, in a few sentences with the numbers they rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from loadtest.report import picks
+from loadtest.report.contents import Section
+from loadtest.report.figures import ms, pictures, rate, share, usd
+from loadtest.summary import CostComparison, Latency, Phase
+
+FASTER = 1.25  # Times; what is less apart does not decide.
+ENOUGH = 20  # Answers from which on a 95th percentile is told.
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of the answer, and in a word or two what it is about."""
+
+    topic: str
+    text: str
+
+
+def answer(section: Section) -> list[Sentence]:
+    """One to five sentences on one model in one place: price, users, warm, cold, rate, as far as they are known."""
+    if section.runs and all(run.all is None for run in section.runs):
+        return [
+            Sentence("No answer", "No request of any run was answered: the errors are with the runs, further down.")
+        ]
+    about = [
+        ("Price", _price(section.costs)),
+        ("Many users at once", _users(picks.most_users(section.runs))),
+        ("Warm", _warm(section)),
+        ("Cold", _cold(section)),
+        ("Highest rate", _rate(section)),
+    ]
+    found = [Sentence(topic, text) for topic, text in about if text]
+    if not section.costs:
+        found.append(Sentence("Price", "No costs were worked out for these runs, so there is no break-even."))
+    return found
+
+
+def _price(costs: list[CostComparison]) -> str:
+    for cost in costs:
+        steps = picks.cheapest(cost)
+        if len(cost.options) > 1 and steps:
+            return _cheapest(cost, steps)
+        if cost.options:
+            only = cost.options[0]
+            return (
+                f"{only.label} costs {usd(only.usd_per_1000)} per 1,000 pictures and {usd(only.fixed_usd_per_month)} "
+                "a month besides; no other platform was priced, so there is no break-even."
+            )
+    return ""
+
+
+def _cheapest(cost: CostComparison, steps: list[tuple[str, int | None]]) -> str:
+    first, until = steps[0]
+    if until is None:
+        most = pictures(max(cost.pictures_per_month))
+        return f"{first} is the cheapest at every volume up to {most} pictures a month."
+    parts = [f"Up to {pictures(until)} pictures a month {first} is the cheapest{_both(cost, steps, 0)}"]
+    for i, (label, end) in enumerate(steps[1:], 1):
+        parts.append(f"from there to {pictures(end)} {label}{_both(cost, steps, i)}" if end else f"above that {label}")
+    return f"{', '.join(parts)}."
+
+
+def _both(cost: CostComparison, steps: list[tuple[str, int | None]], i: int) -> str:
+    below, above = steps[i][0], steps[i + 1][0]
+    for even in cost.break_evens:
+        if (even.cheaper_below, even.cheaper_above) == (below, above) and even.usd_per_month is not None:
+            return f" (there both cost {usd(even.usd_per_month)})"
+    return ""
+
+
+def _users(phases: dict[str, Phase]) -> str:
+    times = {label: phase.latency.p95.value for label, phase in phases.items() if phase.latency}
+    if not times:
+        return ""
+    ordered = sorted(times, key=times.__getitem__)
+    said = [f"{label} answers within {ms(times[label])} ms{_failing(phases[label])}" for label in ordered]
+    users = phases[ordered[0]].users
+    text = f"With {users} user{'s' * (users != 1)} at once {listed(said)} (p95)"
+    if len(times) < 2:
+        return f"{text}."
+    apart = times[ordered[-1]] / times[ordered[0]]
+    if apart < FASTER:
+        return f"{text}, so bursts do not decide between them."
+    return f"{text}, so for bursts {ordered[0]} is {rate(apart)} times as fast."
+
+
+def _failing(phase: Phase) -> str:
+    bad = phase.errors / max(1, phase.requests) > picks.MOST_ERRORS
+    return f", {share(phase.errors, phase.requests)} failing," if bad else ""
+
+
+def _warm(section: Section) -> str:
+    chosen = [(run, run.warm) for run in picks.like_for_like(section.runs) if run.warm]
+    if not chosen:
+        return "No warm answer was measured."
+    said = [f"{run.run.label} answers in {ms(warm.p50.value)} ms (p95 {ms(warm.p95.value)} ms)" for run, warm in chosen]
+    return f"Warm, {listed(said)} at p50, in profile {chosen[0][0].run.profile}."
+
+
+def _cold(section: Section) -> str:
+    chosen = picks.coldest(section.runs)
+    cold = {label: run.cold for label, run in chosen.items() if run and run.cold}
+    none = listed(label for label, run in chosen.items() if run is None)
+    if not cold:
+        return f"No cold start was seen on {none}." if none else ""
+    said = listed(f"{ms(found.p50.value)} ms on {label} ({_counted(found)})" for label, found in cold.items())
+    return f"A cold start takes {said}{f'; none was seen on {none}' if none else ''}."
+
+
+def _counted(latency: Latency) -> str:
+    if latency.count == 1:
+        return "one was seen"
+    # Of a handful of answers the longest says more than their 95th percentile.
+    tail = f"p95 {ms(latency.p95.value)}" if latency.count >= ENOUGH else f"longest {ms(latency.max)}"
+    return f"p50 of {latency.count:,}, {tail} ms"
+
+
+def _rate(section: Section) -> str:
+    best = sorted(picks.highest_rate(section.runs).items(), key=lambda item: -item[1].per_s)
+    if not best:
+        return ""
+    said = listed(f"{rate(found.per_s)} per second by {label} ({found.load})" for label, found in best)
+    return f"The highest rate answered with at most {picks.MOST_ERRORS:.0%} errors was {said}."
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Several things in a row of words: a, b and c; nothing for none."""
+    *most, last = list(parts) or [""]
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,96 @@
+"""Numbers as they are read: at most four significant digits, and a dash where there is none."""
+
+from __future__ import annotations
+
+import math
+
+from loadtest.summary import Estimate
+
+NONE = "–"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits, without trailing zeros after the point, thousands set apart."""
+    if value == 0:
+        return "0"
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    text = f"{round(value, decimals):,.{max(0, decimals)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def ms(value: float | None) -> str:
+    """Milliseconds: one decimal below 100, none above."""
+    if value is None:
+        return NONE
+    return f"{value:.1f}" if round(value, 1) < 100 else significant(round(value), 4)
+
+
+def interval(estimate: Estimate) -> str:
+    """A confidence interval of milliseconds, in brackets."""
+    return f"[{ms(estimate.low)}, {ms(estimate.high)}]"
+
+
+def rate(value: float | None) -> str:
+    """Requests per second."""
+    return NONE if value is None else significant(value)
+
+
+def usd(value: float | None) -> str:
+    """US dollars: cents below 100, none above; what is less than a cent keeps two digits."""
+    if value is None:
+        return NONE
+    if 0 < abs(value) < 0.1:
+        return f"${significant(value, 2)}"
+    return f"${value:.2f}" if round(abs(value), 2) < 100 else f"${significant(round(value), 4)}"
+
+
+def pictures(value: float | None) -> str:
+    """A number of pictures, in words from a million on."""
+    if value is None:
+        return NONE
+    # Rounded first: 999,999 is a million, not 1,000,000.
+    rounded = round(value, 2 - math.floor(math.log10(value))) if value > 0 else 0
+    for size, word in ((1e9, "billion"), (1e6, "million")):
+        if rounded >= size:
+            return f"{significant(rounded / size)} {word}"
+    return significant(rounded)
+
+
+def share(part: float, whole: float) -> str:
+    """A part of a whole as a percentage; only nothing is 0% and only everything is 100%."""
+    if not whole:
+        return NONE
+    percent = 100 * part / whole
+    if 0 < percent < 0.1:
+        return "<0.1%"
+    if 99.5 <= percent < 100:
+        return ">99%"
+    return f"{percent:.1f}%" if 0 < percent < 9.95 else f"{percent:.0f}%"
+
+
+def duration(seconds: float) -> str:
+    """A time that people wait for."""
+    if seconds < 60:
+        return f"{significant(seconds)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def size(count: float) -> str:
+    """Bytes, in units of a thousand."""
+    for unit, factor in (("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{significant(count / factor)} {unit}"
+    return f"{count:.0f} B"
+
+
+def cell(value: object) -> str:
+    """Anything that stands in a table of a chart's data."""
+    if value is None:
+        return NONE
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return significant(value, 4) if isinstance(value, float) else str(value)

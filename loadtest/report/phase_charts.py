@@ -1,0 +1,203 @@
+"""Charts of what a profile sets apart: batches, numbers of users, sizes of picture, gaps, rates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loadtest.report.contents import natural
+from loadtest.report.figures import ms
+from loadtest.report.vega import DASHED, Chart, Key, Looks, Row, Spec, chart_spec, nominal, quantity, tooltip
+from loadtest.summary import PhaseKind, Summary
+
+COLUMNS = [
+    ("label", "Platform"),
+    ("run", "Run"),
+    ("phase", "Phase"),
+    ("requests", "Requests"),
+    ("errors", "Errors"),
+    ("cold_starts", "Cold starts"),
+    ("mean_ms", "Mean, ms"),
+    ("p50_ms", "p50, ms"),
+    ("p95_ms", "p95, ms"),
+    ("max_ms", "Max, ms"),
+    ("answered_per_s", "Answered per s"),
+]
+
+
+def phase_charts(profile: str, runs: Sequence[Summary], looks: Looks) -> list[Chart]:
+    """The charts that the phases of one profile's runs allow."""
+    drawn = [
+        _bars("batch", "Mean response time per batch", "mean", profile, runs, looks),
+        _users(profile, runs, looks),
+        _bars("payload", "Response time by picture", "p50", profile, runs, looks),
+        _gaps(profile, runs, looks),
+        _rates(profile, runs, looks),
+    ]
+    return [chart for chart in drawn if chart]
+
+
+def _rows(runs: Sequence[Summary], kind: PhaseKind) -> list[Row]:
+    rows: list[Row] = []
+    for run in runs:
+        for phase in run.phases:
+            if phase.kind != kind:
+                continue
+            row: Row = {"label": run.run.label, "run": run.run.name, "phase": phase.name, "users": phase.users}
+            row |= {"requests": phase.requests, "errors": phase.errors, "cold_starts": phase.cold_starts}
+            row |= {"answered_per_s": float(phase.throughput_per_s), "offered_per_s": phase.offered_per_s}
+            for name in ("mean", "p50", "p95"):
+                estimate = getattr(phase.latency, name) if phase.latency else None
+                row[f"{name}_ms"] = float(estimate.value) if estimate else None
+                row[f"{name}_low_ms"] = estimate.low if estimate else None
+                row[f"{name}_high_ms"] = estimate.high if estimate else None
+            rows.append(row | {"max_ms": float(phase.latency.max) if phase.latency else None})
+    return rows
+
+
+def _phases(runs: Sequence[Summary], kind: PhaseKind) -> list[str]:
+    """The names of phases in the order in which they were run."""
+    at = {phase.name: phase.at_s for run in runs for phase in run.phases if phase.kind == kind}
+    return sorted(at, key=lambda name: (at[name], natural(name)))
+
+
+def described(title: str, rows: Sequence[Row], field: str) -> str:
+    """A title, and in words from where to where the values of each platform go."""
+    spans = []
+    for label in dict.fromkeys(str(row["label"]) for row in rows):
+        values = [float(row[field] or 0) for row in rows if row["label"] == label and row[field] is not None]
+        if values:
+            spans.append(f"{label}: {ms(min(values))} to {ms(max(values))} ms")
+    return f"{title}. {'; '.join(spans)}."
+
+
+def _bars(
+    kind: PhaseKind, title: str, figure: str, profile: str, runs: Sequence[Summary], looks: Looks
+) -> Chart | None:
+    """Bars side by side, one per run and phase, with confidence intervals."""
+    rows = _rows(runs, kind)
+    if not rows:
+        return None
+    field = f"{figure}_ms"
+    place: Spec = {
+        "x": {
+            "field": "phase",
+            "type": "ordinal",
+            "sort": _phases(runs, kind),
+            "axis": {"title": None, "labelAngle": 0},
+        },
+        "xOffset": {"field": "run", "type": "nominal", "sort": [run.run.name for run in runs]},
+    }
+    unit = "mean, ms" if figure == "mean" else f"{figure}, ms"
+    bars: Spec = {
+        "mark": {"type": "bar", "cornerRadiusEnd": 2},
+        "encoding": place | {"y": quantity(field, unit), "tooltip": tooltip(COLUMNS, rows)} | looks.encode(rows),
+    }
+    whiskers: Spec = {
+        "mark": {"type": "rule", "strokeWidth": 1.5, "color": "var(--whisker)"},
+        "encoding": place
+        | {"y": {"field": f"{figure}_low_ms", "type": "quantitative"}, "y2": {"field": f"{figure}_high_ms"}},
+    }
+    title = f"{title}, profile {profile}"
+    return Chart(
+        title,
+        "Lines are 95% confidence intervals.",
+        chart_spec(described(title, rows, field), rows, [bars, whiskers]),
+        COLUMNS,
+        looks.keys(rows, "fill"),
+    )
+
+
+def _users(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
+    """Mean and largest response time against users at work."""
+    rows = _rows(runs, "users")
+    if not rows:
+        return None
+    users = sorted({int(row["users"] or 0) for row in rows})
+    x: Spec = {"field": "users", "type": "quantitative", "scale": {"domainMin": 0}}
+    x["axis"] = {"title": "users at work at the same time", "values": users}
+    columns = [("users", "Users") if column[0] == "phase" else column for column in COLUMNS]
+    layers: list[Spec] = []
+    for field, dashes, filled in (("mean_ms", [1, 0], True), ("max_ms", DASHED, False)):
+        place = {"x": x, "y": quantity(field, "response time, ms"), "detail": {"field": "run"}}
+        layers += [
+            {
+                "mark": {"type": "line", "strokeWidth": 2, "strokeDash": dashes},
+                "encoding": place | looks.encode(rows),
+            },
+            {
+                "mark": {"type": "point", "size": 70, "filled": filled, "strokeWidth": 1.75},
+                "encoding": place | {"tooltip": tooltip(columns, rows)} | looks.encode(rows, shape=True),
+            },
+        ]
+    title = f"Response time against users, profile {profile}"
+    keys = [*looks.keys(rows), Key("mean", "line", dash="1 0"), Key("longest", "dash", dash="5 4")]
+    return Chart(title, "", chart_spec(described(title, rows, "mean_ms"), rows, layers), columns, keys)
+
+
+def _gaps(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
+    """Response time after each gap without requests; a ring says that an answer was cold."""
+    rows = _rows(runs, "gap")
+    if not rows:
+        return None
+    place: Spec = {
+        "x": {
+            "field": "phase",
+            "type": "ordinal",
+            "sort": _phases(runs, "gap"),
+            "axis": {"title": "gap", "labelAngle": 0},
+        },
+        "xOffset": {"field": "label", "type": "nominal", "sort": looks.of(rows)},
+        "y": quantity("mean_ms", "mean, ms"),
+    }
+    layers: list[Spec] = [
+        {
+            "mark": {"type": "point", "size": 90},
+            "encoding": place | {"tooltip": tooltip(COLUMNS, rows)} | looks.encode(rows, shape=True),
+        },
+    ]
+    layers += [ring("cold_starts", place)] if any(row["cold_starts"] for row in rows) else []
+    went = [f"{row['label']} after {row['phase']}" for row in rows if row["cold_starts"]]
+    title = f"Response time after a gap, profile {profile}"
+    caption = f"Cold: {', '.join(went)}." if went else "No gap led to a cold start."
+    spec = chart_spec(f"{described(title, rows, 'mean_ms')} {caption}", rows, layers)
+    return Chart(title, caption, spec, COLUMNS, [*looks.keys(rows), Key("cold start", "ring")])
+
+
+def _rates(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
+    """Answers per second against requests offered per second; on the diagonal nothing is left behind."""
+    rows = [row for row in _rows(runs, "rate") if row["offered_per_s"] is not None]
+    if not rows:
+        return None
+    columns = [("offered_per_s", "Offered per s") if column[0] == "phase" else column for column in COLUMNS]
+    x: Spec = {"field": "offered_per_s", "type": "quantitative", "scale": {"zero": True}}
+    x["axis"] = {"title": "offered per second", "tickCount": 5}
+    place: Spec = {"x": x, "y": quantity("answered_per_s", "answered per second"), "detail": {"field": "run"}}
+    diagonal = place | {"y": quantity("offered_per_s", "answered per second")}
+    dash = nominal("label", looks.of(rows), [looks.dash(label) for label in looks.of(rows)])
+    layers: list[Spec] = [
+        {"mark": {"type": "line", "strokeWidth": 10, "color": "var(--line)"}, "encoding": diagonal},
+        {"mark": {"type": "line", "strokeWidth": 2}, "encoding": place | {"strokeDash": dash} | looks.encode(rows)},
+        {
+            "mark": {"type": "point", "size": 70},
+            "encoding": place | {"tooltip": tooltip(columns, rows)} | looks.encode(rows, shape=True),
+        },
+    ]
+    title = f"Answered against offered, profile {profile}"
+    return Chart(
+        title,
+        "On the broad pale line every request offered is answered at once.",
+        chart_spec(described(title, rows, "p95_ms"), rows, layers),
+        columns,
+        looks.keys(rows),
+    )
+
+
+def ring(field: str, place: Spec) -> Spec:
+    """A layer that rings the marks whose field is above zero."""
+    return {
+        "transform": [{"filter": {"field": field, "gt": 0}}],
+        "mark": {
+            "type": "point", "shape": "circle", "size": 260, "filled": False, "stroke": "var(--ink)", "strokeWidth": 1.5
+        },
+        "encoding": place,
+    }  # fmt: skip

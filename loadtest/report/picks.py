@@ -1,0 +1,118 @@
+"""Which runs a comparison rests on: like is compared with like, and one run stands for each platform."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from loadtest.report.contents import failed
+from loadtest.report.figures import rate
+from loadtest.summary import CostComparison, Phase, PhaseKind, Summary
+
+MOST_ERRORS = 0.01  # Share of requests; a rate with more is not counted as answered.
+# From steady to deliberately unsteady: where warm times are compared first.
+_CALM: tuple[PhaseKind | None, ...] = ("batch", None, "payload", "gap", "users", "rate")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Requests answered per second, and under what load."""
+
+    per_s: float
+    load: str
+
+
+def usable(runs: Sequence[Summary]) -> list[Summary]:
+    """The runs that an answer may rest on: those that did not fail."""
+    return [run for run in runs if run.run.status != "failed"]
+
+
+def like_for_like(runs: Sequence[Summary]) -> list[Summary]:
+    """One run per platform with warm answers, all of the calmest profile that most platforms have."""
+    warm = [run for run in usable(runs) if run.warm]
+
+    def rank(profile: str) -> tuple[int, int, int, str]:
+        of_profile = [run for run in warm if run.run.profile == profile]
+        phases = [phase for run in of_profile for phase in run.phases]
+        calm = max((_CALM.index(phase.kind) for phase in phases), default=_CALM.index(None))
+        users = max((phase.users for phase in phases), default=0)
+        return -len({run.run.label for run in of_profile}), calm, users, profile
+
+    profile = min({run.run.profile for run in warm}, key=rank, default=None)
+    # Of several, the last that finished counts: dict keeps the place of the first and the value of the last.
+    ordered = sorted((r for r in warm if r.run.profile == profile), key=lambda r: (_finished(r), r.run.started))
+    latest = {run.run.label: run for run in ordered}
+    return [latest[label] for label in dict.fromkeys(run.run.label for run in warm) if label in latest]
+
+
+def coldest(runs: Sequence[Summary]) -> dict[str, Summary | None]:
+    """Per platform the run with the most cold answers, None where no run had one."""
+    chosen: dict[str, Summary | None] = {run.run.label: None for run in usable(runs)}
+    for run in usable(runs):
+        best = chosen[run.run.label]
+        if run.cold and (best is None or best.cold is None or run.cold.count > best.cold.count):
+            chosen[run.run.label] = run
+    return chosen
+
+
+def most_users(runs: Sequence[Summary]) -> dict[str, Phase]:
+    """Per platform the phase with the largest number of users that all platforms tried with users were tried with."""
+    tried: dict[str, dict[int, Phase]] = {}
+    for run in usable(runs):
+        for phase in run.phases:
+            if phase.kind == "users" and phase.latency:
+                tried.setdefault(run.run.label, {})[phase.users] = phase
+    common = set.intersection(*(set(phases) for phases in tried.values())) if tried else set()
+    return {label: phases[max(common)] for label, phases in tried.items()} if common else {}
+
+
+def highest_rate(runs: Sequence[Summary]) -> dict[str, Rate]:
+    """Per platform the highest rate answered in any phase with hardly an error, or in a run without phases."""
+    best: dict[str, Rate] = {}
+    for run in usable(runs):
+        for found, share in _rates(run):
+            known = best.get(run.run.label)
+            if found.per_s > 0 and share <= MOST_ERRORS and (known is None or found.per_s > known.per_s):
+                best[run.run.label] = found
+    return best
+
+
+def cheapest(cost: CostComparison) -> list[tuple[str, int | None]]:
+    """The cheapest option from the smallest volume to the largest, each with the volume up to which it is."""
+    labels = [option.label for option in cost.options if option.label in cost.usd_per_month]
+    if not labels or not cost.pictures_per_month:
+        return []
+    winners = [min(labels, key=lambda label: cost.usd_per_month[label][i]) for i in range(len(cost.pictures_per_month))]
+    steps: list[tuple[str, int | None]] = []
+    for i, (before, after) in enumerate(itertools.pairwise(winners), 1):
+        if before != after:
+            steps.append((before, _crossing(cost, before, after) or cost.pictures_per_month[i]))
+    return [*steps, (winners[-1], None)]
+
+
+def _crossing(cost: CostComparison, below: str, above: str) -> int | None:
+    for even in cost.break_evens:
+        if (even.cheaper_below, even.cheaper_above) == (below, above):
+            return even.pictures_per_month
+    return None
+
+
+def _finished(run: Summary) -> bool:
+    return run.run.status == "finished"
+
+
+def _rates(run: Summary) -> list[tuple[Rate, float]]:
+    if not run.phases:
+        return [(Rate(run.throughput_per_s, run.run.profile), failed(run) / max(1, run.requests))]
+    # Neither a pause nor a picture of another size says what a platform can do.
+    phases = [phase for phase in run.phases if phase.kind not in ("gap", "payload") and phase.requests]
+    return [(Rate(phase.throughput_per_s, _load(phase)), phase.errors / phase.requests) for phase in phases]
+
+
+def _load(phase: Phase) -> str:
+    if phase.kind == "users":
+        return f"{phase.users} user{'s' * (phase.users != 1)}"
+    if phase.offered_per_s is not None:
+        return f"{rate(phase.offered_per_s)} per second offered"
+    return phase.name

@@ -1,0 +1,181 @@
+"""The figures as Markdown, CSV and JSON, and the rows of the table that the page has too."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from loadtest.report.answer import answer
+from loadtest.report.charts import ALL_STEPS
+from loadtest.report.contents import Report, Section, failed, sections
+from loadtest.report.figures import NONE, interval, ms, pictures, rate, share, usd
+from loadtest.summary import CostComparison, Estimate, Latency, Summary
+
+SCHEMA = 1
+Field = str | int | float | None
+Column = Callable[[Summary], Field]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the table that compares runs: what is read first, and what stands small beside it."""
+
+    text: str
+    small: str = ""
+
+
+def comparison(runs: Sequence[Summary]) -> tuple[list[str], list[list[Cell]]]:
+    """Headings and one row per run of one profile; times in milliseconds, rates per second."""
+    opened = any(run.run.mode == "open" for run in runs)
+    headings = ["Platform", "Requests", "Errors", "p50", "p95", "p99", "Max", "Warm p50", "Cold p50", "Answered/s"]
+    headings += ["Offered/s", "Corrected p95"] if opened else []
+    return [*headings, "Notes"], [_cells(run, opened) for run in runs]
+
+
+def _cells(run: Summary, opened: bool) -> list[Cell]:
+    every, warm, cold, corrected = run.all, run.warm, run.cold, run.corrected
+    cells = [
+        Cell(run.run.label, run.run.name),
+        Cell(f"{run.requests:,}"),
+        Cell(share(failed(run), run.requests)),
+        _estimated(every.p50 if every else None),
+        _estimated(every.p95 if every else None),
+        Cell(ms(every.p99.value if every else None)),
+        Cell(ms(every.max if every else None)),
+        Cell(ms(warm.p50.value if warm else None)),
+        Cell(ms(cold.p50.value), f"{cold.count:,} cold") if cold else Cell(NONE, "0 cold"),
+        Cell(rate(run.throughput_per_s)),
+    ]
+    if opened:
+        cells += [Cell(rate(run.offered_per_s)), _estimated(corrected.p95 if corrected else None)]
+    return [*cells, Cell(_notes(run))]
+
+
+def _estimated(estimate: Estimate | None) -> Cell:
+    return Cell(ms(estimate.value), interval(estimate)) if estimate else Cell(NONE)
+
+
+def _notes(run: Summary) -> str:
+    warned = f"{len(run.warnings)} warning{'s' * (len(run.warnings) != 1)}" if run.warnings else ""
+    return ", ".join(part for part in (run.run.status if run.run.status != "finished" else "", warned) if part)
+
+
+def to_markdown(report: Report) -> str:
+    """The answer and the tables, as one Markdown document."""
+    lines = [f"# {_md(report.title)}", "", f"{_md(report.made)}, `{report.command}`"]
+    divided = sections(report)
+    if not divided:
+        lines += ["", "No runs: there is nothing to compare yet."]
+    for section in divided:
+        lines += _section(section)
+    if report.skipped:
+        lines += ["", "## Skipped runs", "", *(f"- {_md(run.name)}: {_md(run.reason)}" for run in report.skipped)]
+    return "\n".join(lines) + "\n"
+
+
+def _section(section: Section) -> list[str]:
+    lines = ["", f"## {_md(section.model)}: {section.place}", ""]
+    lines += [f"**{sentence.topic}.** {_md(sentence.text)}\n" for sentence in answer(section)]
+    lines += [f"> {_md(caution)}\n" for caution in section.cautions]
+    for profile, runs in section.profiles.items():
+        headings, rows = comparison(runs)
+        lines += [f"### {_md(profile)}: {section.place}", "", f"{_md(runs[0].run.question)} Times in ms.", ""]
+        lines += [_line(headings), _line(["---", *(["---:"] * (len(headings) - 2)), "---"])]
+        lines += [_line([f"{_md(cell.text)} {_md(cell.small)}".strip() for cell in row]) for row in rows]
+        lines += ["", *(f"- {_md(run.run.name)}: {_md(warning)}" for run in runs for warning in run.warnings), ""]
+    for cost in section.costs:
+        lines += _cost(cost)
+    return lines
+
+
+def _cost(cost: CostComparison) -> list[str]:
+    lines = ["### Cost", "", _line(["Platform", "USD per 1,000 pictures", "USD a month besides", "Pictures a month"])]
+    lines += [_line(["---", "---:", "---:", "---:"])]
+    for option in cost.options:
+        capacity = pictures(option.capacity_per_month) if option.capacity_per_month else NONE
+        lines.append(_line([_md(option.label), usd(option.usd_per_1000), usd(option.fixed_usd_per_month), capacity]))
+    lines += ["", *(f"- {_md(option.label)}: {_md(said)}" for option in cost.options for said in option.assumptions)]
+    return [*lines, *(f"- {_md(warning)}" for warning in cost.warnings)]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _md(text: str) -> str:
+    """Text that Markdown and the HTML made of it take literally, on one line."""
+    return re.sub(r"([\\`*_|\[\]<>])", r"\\\1", " ".join(text.split()))
+
+
+def to_csv(runs: Sequence[Summary]) -> str:
+    """One row per run with the units in the names of columns; what was not measured is empty."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for run in sorted(runs, key=lambda run: run.run.name):
+        writer.writerow([value(run) for value in COLUMNS.values()])
+    return out.getvalue()
+
+
+def _latency_columns(prefix: str, latency_of: Callable[[Summary], Latency | None]) -> dict[str, Column]:
+    """The columns of one of a summary's latencies."""
+    values: dict[str, Callable[[Latency], Field]] = {"count": attrgetter("count"), "max_ms": attrgetter("max")}
+    for name in ("mean", "p50", "p90", "p95", "p99"):
+        values[f"{name}_ms"] = attrgetter(f"{name}.value")
+    for name in ("p50", "p95"):
+        values |= {f"{name}_low_ms": attrgetter(f"{name}.low"), f"{name}_high_ms": attrgetter(f"{name}.high")}
+
+    def column(value: Callable[[Latency], Field]) -> Column:
+        return lambda run: value(latency) if (latency := latency_of(run)) else None
+
+    return {f"{prefix}{name}": column(value) for name, value in values.items()}
+
+
+def _step_column(step: str) -> Column:
+    return lambda run: run.steps_ms.get(step)
+
+
+COLUMNS: dict[str, Column] = {
+    "run": lambda run: run.run.name,
+    "where": lambda run: run.run.where,
+    "platform": lambda run: run.run.platform,
+    "label": lambda run: run.run.label,
+    "model": lambda run: run.run.model,
+    "profile": lambda run: run.run.profile,
+    "mode": lambda run: run.run.mode,
+    "status": lambda run: run.run.status,
+    "started": lambda run: run.run.started,
+    "commit": lambda run: run.run.commit,
+    "duration_s": lambda run: run.duration_s,
+    "requests": lambda run: run.requests,
+    "answered": lambda run: run.answered,
+    "errors": failed,
+    "error_percent": lambda run: 100 * failed(run) / run.requests if run.requests else None,
+    "throughput_per_s": lambda run: run.throughput_per_s,
+    "offered_per_s": lambda run: run.offered_per_s,
+    **_latency_columns("", lambda run: run.all),
+    **_latency_columns("warm_", lambda run: run.warm),
+    **_latency_columns("cold_", lambda run: run.cold),
+    **_latency_columns("corrected_", lambda run: run.corrected),
+    **{f"{step}_mean_ms": _step_column(step) for step in ALL_STEPS},
+    "billed_ms": lambda run: run.billed_ms,
+    "lag_p95_ms": lambda run: run.lag_ms,
+    "instances": lambda run: run.instances,
+    "answer_bytes": lambda run: run.answer_bytes,
+    "warnings": lambda run: "; ".join(run.warnings),
+}
+
+
+def to_json(report: Report) -> str:
+    """Everything that is known, with sorted keys and runs in order of their names."""
+    content = dataclasses.asdict(report) | {"schema": SCHEMA}
+    content["runs"] = sorted(content["runs"], key=lambda run: run["run"]["name"])
+    content["skipped"] = sorted(content["skipped"], key=lambda run: run["name"])
+    content["costs"] = sorted(content["costs"], key=lambda cost: (cost["where"], cost["model"]))
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"

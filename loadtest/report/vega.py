@@ -1,0 +1,187 @@
+"""What the charts have in common: the chart's value, Vega-Lite's pieces, colours and shapes.
+
+Colours are names of the page's CSS variables, which an SVG takes as they are: so one chart is right on a light and on a
+dark page, and on paper.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Row = dict[str, str | int | float | None]
+Spec = dict[str, Any]
+
+# Numbers of colours and shapes share no factor, so that 30 platforms have 30 looks.
+COLOURS = 6
+SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down")
+DASHES: tuple[list[int], ...] = ([1, 0], [7, 4], [2, 3], [10, 3, 2, 3])
+DASHED = [5, 4]
+HEIGHT = 280  # pixels
+LOG_FROM = 20  # A largest value so many times the smallest is drawn on a logarithmic axis.
+
+
+@dataclass(frozen=True)
+class Key:
+    """A line of a legend; `kind` is the look: a shape, "fill", "faint", "hollow", "ring", "cross", "line" or "dash"."""
+
+    text: str
+    kind: str
+    colour: str = "var(--ink)"
+    dash: str = ""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart: `columns` are the fields of its table with their headings; the rows are the spec's own data."""
+
+    title: str
+    caption: str
+    spec: Spec
+    columns: list[tuple[str, str]]
+    legend: list[Key] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[Row]:
+        """The data that is drawn."""
+        rows: list[Row] = self.spec["data"]["values"]
+        return rows
+
+    @property
+    def description(self) -> str:
+        """The chart in words, for those who do not see it."""
+        return str(self.spec["description"])
+
+
+class Looks:
+    """Colour, shape and dash of each platform: the same in every chart of a report."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._numbers = {label: i for i, label in enumerate(labels)}
+
+    def colour(self, label: str) -> str:
+        """A CSS colour."""
+        return f"var(--series-{self._numbers[label] % COLOURS + 1})"
+
+    def shape(self, label: str) -> str:
+        """A Vega symbol."""
+        return SHAPES[self._numbers[label] % len(SHAPES)]
+
+    def dash(self, label: str) -> list[int]:
+        """A dash pattern, pixels."""
+        return DASHES[self._numbers[label] % len(DASHES)]
+
+    def of(self, rows: Sequence[Row]) -> list[str]:
+        """The labels that stand in some rows, in the order of the report."""
+        present = {row["label"] for row in rows}
+        return [label for label in self._numbers if label in present]
+
+    def encode(self, rows: Sequence[Row], *, shape: bool = False) -> Spec:
+        """The channels that tell platforms apart."""
+        labels = self.of(rows)
+        channels: Spec = {"color": nominal("label", labels, [self.colour(label) for label in labels])}
+        if shape:
+            channels["shape"] = nominal("label", labels, [self.shape(label) for label in labels])
+        return channels
+
+    def keys(self, rows: Sequence[Row], kind: str = "") -> list[Key]:
+        """The legend of the platforms, by shape unless another kind is named."""
+        labels = self.of(rows)
+        return [
+            Key(label, kind or self.shape(label), self.colour(label), " ".join(map(str, self.dash(label))))
+            for label in labels
+        ]
+
+
+def nominal(name: str, domain: Sequence[str], values: Sequence[Any]) -> Spec:
+    """A channel that looks a field up in a list; the page has legends of its own."""
+    return {
+        "field": name,
+        "type": "nominal",
+        "scale": {"domain": list(domain), "range": list(values)},
+        "legend": None,
+    }
+
+
+def tooltip(columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> list[Spec]:
+    """What is shown on hover: every column, numbers with three digits."""
+    numbers = {name for row in rows for name, value in row.items() if isinstance(value, float)}
+    return [
+        {"field": name, "title": title} | ({"type": "quantitative", "format": ",.3~r"} if name in numbers else {})
+        for name, title in columns
+    ]
+
+
+def quantity(name: str, title: str, values: Sequence[float] = (), **more: Any) -> Spec:
+    """A vertical axis with its title above it: from zero, or logarithmic where the values given are far apart."""
+    scale: Spec = {"zero": True, "nice": True}
+    axis: Spec = {"title": title, **ABOVE}
+    if values and 0 < LOG_FROM * min(values) < max(values):
+        marks = _one_two_five(min(values), max(values))
+        scale = {"type": "log", "domain": [marks[0], marks[-1]], "nice": False}
+        axis |= {"title": f"{title}, logarithmic", "values": marks}
+    return {"field": name, "type": "quantitative", "scale": scale, "axis": axis, **more}
+
+
+def _one_two_five(low: float, high: float) -> list[float]:
+    """1, 2, 5, 10 and so on, from at most the lowest value to at least the highest."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    marks = [digit * 10.0**power for power in range(first, last + 1) for digit in (1, 2, 5)]
+    below = max(mark for mark in marks if mark <= low)
+    above = min(mark for mark in marks if mark >= high)
+    return [mark for mark in marks if below <= mark <= above]
+
+
+ABOVE: Spec = {
+    "titleAngle": 0,
+    "titleAlign": "left",
+    "titleAnchor": "end",
+    "titleBaseline": "bottom",
+    "titleX": 0,
+    "titleY": -10,
+    "tickCount": 5,
+    "labelExpr": "format(datum.value, ',.3~r')",
+}
+
+
+def chart_spec(description: str, rows: Sequence[Row], layers: list[Spec], **more: Any) -> Spec:
+    """A whole specification with the page's fonts and colours."""
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "description": description,
+        "data": {"values": list(rows)},
+        "width": "container",
+        "height": HEIGHT,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "padding": {"left": 2, "right": 12, "top": 4, "bottom": 2},
+        "layer": layers,
+        "config": CONFIG,
+        **more,
+    }
+
+
+CONFIG: Spec = {
+    "background": "transparent",
+    "font": "system-ui, sans-serif",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": "var(--muted)",
+        "titleColor": "var(--muted)",
+        "gridColor": "var(--line)",
+        "domainColor": "var(--line-strong)",
+        "tickColor": "var(--line-strong)",
+        "titleFontWeight": "normal",
+        "titleFontSize": 12,
+        "labelFontSize": 12,
+        "labelFontWeight": "normal",
+        "titlePadding": 10,
+        "labelOverlap": True,
+    },
+    "axisX": {"grid": False},
+    "axisY": {"domain": False, "ticks": False, "labelPadding": 6},
+    "text": {"color": "var(--ink)", "fontSize": 12},
+    "rule": {"color": "var(--ink)"},
+    "point": {"filled": True, "size": 60, "opacity": 1},
+}
