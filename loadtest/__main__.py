@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timezone
 from pathlib import Path
 from types import FrameType
@@ -24,10 +25,13 @@ from loadtest.local.processes import StartError
 from loadtest.matrix import LOCAL, Matrix, Size, load_matrix, run_matrix
 from loadtest.prices import PRICES, PricesError
 from loadtest.profiles import NAMES, load_profile
+from loadtest.report.contents import Report
 from loadtest.report.page import to_html
 from loadtest.report.tables import to_csv, to_json, to_markdown
 from loadtest.runner import Job, run
 from loadtest.runs import PLATFORMS, parse_target
+from loadtest.summary import Summary
+from model_store.files import write_atomically
 
 RESULTS = Path("results")
 
@@ -170,19 +174,31 @@ def _report(runs: Sequence[Path], output: Path, options: argparse.Namespace) -> 
     if not summaries:
         print("error: no run could be read, so there is no report", file=sys.stderr)
         return 1
+    summaries = [_linked(summary, output.parent) for summary in summaries]
     costs = compare_costs(summaries, prices, date.today())
     for warning in sorted({warning for cost in costs for warning in cost.warnings}):
         print(f"warning: {warning}", file=sys.stderr)
     made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(to_html(summaries, skipped, costs, made=made, command=_command(), folder=output.parent))
-    written = [output]
-    for kind, text in (("json", to_json), ("csv", to_csv), ("markdown", to_markdown)):
-        if getattr(options, kind):
-            written.append(output.with_suffix(".md" if kind == "markdown" else f".{kind}"))
-            written[-1].write_text(text(summaries, skipped, costs))
-    print("report: " + ", ".join(map(str, written)))
+    report = Report("YOLOv7 on Lambda and on instances", made, _command(), summaries, skipped, costs)
+    pages = {".html": to_html, ".json": to_json, ".csv": lambda report: to_csv(report.runs), ".md": to_markdown}
+    wanted = {".html": True, ".json": options.json, ".csv": options.csv, ".md": options.markdown}
+    files = {output.with_suffix(suffix): page for suffix, page in pages.items() if wanted[suffix]}
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        for file, page in files.items():
+            write_atomically(file, page(report).encode())
+    except OSError as exc:
+        raise LoadTestError(f"{output} cannot be written: {exc.strerror}") from None
+    print("report: " + ", ".join(map(str, files)))
     return 0
+
+
+def _linked(summary: Summary, page: Path) -> Summary:
+    """A run with its paths as they are seen from the page's folder."""
+    dashboard = summary.run.dashboard and os.path.relpath(summary.run.dashboard, page)
+    return replace(
+        summary, run=replace(summary.run, folder=os.path.relpath(summary.run.folder, page), dashboard=dashboard)
+    )
 
 
 def _folders(given: Sequence[Path]) -> list[Path]:

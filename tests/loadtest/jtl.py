@@ -33,7 +33,9 @@ def sample(at_ms: int, elapsed: int, **changes: Any) -> dict[str, Any]:
 def failed(at_ms: int, elapsed: int, status: str = "503", **changes: Any) -> dict[str, Any]:
     """A sample that came to nothing."""
     told = dict.fromkeys(("fetch", "decode", "detect", "annotate", "store", "model", "instance", "cold"), "")
-    return sample(at_ms, elapsed, **{**told, "responseCode": status, "success": "false", "responseMessage": "no", **changes})
+    return sample(
+        at_ms, elapsed, **{**told, "responseCode": status, "success": "false", "responseMessage": "no", **changes}
+    )
 
 
 def text(samples: list[dict[str, Any]], header: list[str] = HEADER) -> str:

@@ -96,7 +96,9 @@ def test_a_run_records_what_each_answer_told(target: Target, tmp_path: Path) -> 
     assert summary.cold is not None and summary.cold.count == 1
     assert summary.all is not None and 50 <= summary.all.p50.value < 500
     assert (summary.run.model, summary.run.label, summary.run.status) == ("m:1", "local Lambda 3000 MB", "finished")
-    assert {name: summary.steps_ms[name] for name in ("fetch", "detect")} == pytest.approx({"fetch": 5.1, "detect": 62.4})
+    assert {name: summary.steps_ms[name] for name in ("fetch", "detect")} == pytest.approx(
+        {"fetch": 5.1, "detect": 62.4}
+    )
     assert [phase.requests for phase in summary.phases] == [3, 3]
     # A batch begins when the one before it has been answered.
     assert max(at for at, *_ in target.asked[:3]) + 0.05 <= min(at for at, *_ in target.asked[3:]) + 0.01
@@ -149,7 +151,10 @@ def contract(status: int, code: str) -> Callable[[], Reply]:
 @pytest.mark.parametrize(
     ("reply", "message"),
     [
-        (lambda: (401, {"Content-Type": "application/json"}, b'{"message":"Unauthorized"}'), "answers 401: give the key by API_KEY"),
+        (
+            lambda: (401, {"Content-Type": "application/json"}, b'{"message":"Unauthorized"}'),
+            "answers 401: give the key by API_KEY",
+        ),
         (html(200), "answers 200 with HTML: is it the URL of the API, with its stage, or of the load balancer?"),
         (html(503), "answers 503 with HTML"),
         (lambda: (200, {"Content-Type": "application/json"}, b"[1]"), "answers 200, but not as /predict does"),
@@ -252,7 +257,9 @@ def test_an_interrupted_run_keeps_its_samples_and_can_be_reported(
     target.delay_s = 0.05
     command = [sys.executable, "-m", "loadtest", "run", "payloads", "--target", target.url, "--platform", "ecs"]
     command += ["--set", "loops=100000", "--results", str(tmp_path)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+    )
     assert wait_for(lambda: len(target.asked) > 20, 60)
     process.send_signal(number)
     _, told = process.communicate(timeout=60)

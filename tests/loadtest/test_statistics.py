@@ -26,7 +26,11 @@ def test_intervals_are_those_of_a_plain_bootstrap() -> None:
     found = latency(pl.Series(times))
     assert found is not None
     drawn = random.choice(times, (4000, len(times)))
-    for name, figures in (("mean", drawn.mean(axis=1)), ("p50", np.median(drawn, axis=1)), ("p90", np.quantile(drawn, 0.9, axis=1))):
+    for name, figures in (
+        ("mean", drawn.mean(axis=1)),
+        ("p50", np.median(drawn, axis=1)),
+        ("p90", np.quantile(drawn, 0.9, axis=1)),
+    ):
         low, high = np.quantile(figures, (0.025, 0.975))
         estimate = getattr(found, name)
         assert (estimate.low, estimate.high) == pytest.approx((low, high), rel=0.03), name

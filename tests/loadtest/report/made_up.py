@@ -23,7 +23,6 @@ from loadtest.summary import (
     Where,
 )
 
-
 LAMBDA, SERVICE = "Lambda 3000 MB", "ECS 2 vCPU"
 W6, TINY = "yolov7-w6:5f0c1a2b3c4d", "yolov7-tiny-scenes:cc7a0fe49f73"
 HOSTILE = "<script>alert(1)</script></script><b>&\"'"
