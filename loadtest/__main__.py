@@ -28,9 +28,10 @@ from loadtest.profiles import NAMES, load_profile
 from loadtest.report.contents import Report
 from loadtest.report.page import to_html
 from loadtest.report.tables import to_csv, to_json, to_markdown
-from loadtest.runner import Job, run
+from loadtest.runner import Job, key_of, run
 from loadtest.runs import PLATFORMS, parse_target
 from loadtest.summary import Summary
+from loadtest.taurus import CRITERIA, run_taurus
 from model_store.files import write_atomically
 
 RESULTS = Path("results")
@@ -59,31 +60,24 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
-    commands = top.add_subparsers(required=True, metavar="run|matrix|report|pictures|install-jmeter")
+    commands = top.add_subparsers(required=True, metavar="run|taurus|matrix|report|pictures|install-jmeter")
 
     one = commands.add_parser("run", help="one profile against one target")
-    one.add_argument("profile", help=f"{', '.join(NAMES)}, or a .yaml file")
-    one.add_argument("--target", required=True, help="URL of the API or the load balancer, or local for the stand-in")
-    one.add_argument("--platform", required=True, choices=list(PLATFORMS))
-    one.add_argument(
-        "--setting",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="of the platform, for report and cost: memory_mb, instance_type, instances, region",
-    )
-    one.add_argument(
-        "--image", default="", help="digest of the image that the target runs; of the stand-in, the image to run"
-    )
-    one.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change the profile: users=20")
     one.add_argument("--model", default="yolov7-tiny-scenes", help="of the local stand-in")
     one.set_defaults(run=_run)
+
+    level = commands.add_parser("taurus", help="one profile by Taurus, against pass/fail criteria")
+    level.add_argument("--criteria", type=Path, default=CRITERIA, help="a configuration of Taurus")
+    level.add_argument("--bzt", action="append", default=[], metavar="OPTION", help="an option of bzt's, as it is")
+    level.set_defaults(run=_taurus)
+    for command in (one, level):
+        _add_target(command)
 
     many = commands.add_parser("matrix", help="profiles over platforms and sizes")
     many.add_argument("matrix", help="compare, memory, or a .yaml file")
     many.add_argument("--report", type=Path, help="write a report of these runs there, e.g. report.html")
     many.set_defaults(run=_matrix)
-    for command in (one, many):
+    for command in (one, level, many):
         command.add_argument("--short", action="store_true", help="a few minutes instead of the whole profile")
         command.add_argument("--results", type=Path, default=RESULTS, help="folder of the runs")
 
@@ -106,25 +100,52 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add_target(command: argparse.ArgumentParser) -> None:
+    """What a run against one target can be told."""
+    command.add_argument("profile", help=f"{', '.join(NAMES)}, or a .yaml file")
+    command.add_argument("--target", required=True, help="URL of the API or the load balancer; local starts a stand-in")
+    command.add_argument("--platform", required=True, choices=list(PLATFORMS))
+    command.add_argument(
+        "--setting",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the platform, for report and cost: memory_mb, instance_type, instances, region",
+    )
+    command.add_argument(
+        "--image", default="", help="digest of the image that the target runs; of the stand-in, the image to run"
+    )
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="change the profile: users=20"
+    )
+
+
 def _install(options: argparse.Namespace) -> int:
     jmeter.install(options.archive)
     return 0
 
 
 def _run(options: argparse.Namespace) -> int:
-    profile = load_profile(options.profile, short=options.short, changes=options.set)
-    settings = _settings(options.setting)
     if options.target == LOCAL:
-        size = Size(platform=options.platform, settings=settings, image=options.image)
+        profile = load_profile(options.profile, short=options.short, changes=options.set)
+        size = Size(platform=options.platform, settings=_settings(options.setting), image=options.image)
         matrix = Matrix(profiles=(profile.name,), platforms=(size,), models=(options.model,))
         failures = run_matrix(matrix, [profile], options.results, command=_command(), done=_done)
         return 1 if failures else 0
-    job = Job(
-        profile, parse_target(options.target), options.platform, settings, options.image, _command(),
-        key=os.environ.get("API_KEY", ""), key_header=os.environ.get("API_KEY_HEADER", "x-api-key"),
-    )  # fmt: skip
-    _done(run(job, options.results))
+    _done(run(_job(options), options.results))
     return 0
+
+
+def _taurus(options: argparse.Namespace) -> int:
+    return run_taurus(_job(options), options.results, options.criteria, options.bzt)
+
+
+def _job(options: argparse.Namespace) -> Job:
+    profile = load_profile(options.profile, short=options.short, changes=options.set)
+    settings, image = _settings(options.setting), options.image
+    return Job(
+        profile, parse_target(options.target), options.platform, settings, image, _command(), key=key_of(os.environ)
+    )
 
 
 def _done(folder: Path) -> None:

@@ -32,7 +32,8 @@ LEAD_MS, LEAD_MS_PER_THREAD = 1000, 3
 
 @dataclass(frozen=True)
 class Job:
-    """One run to do: what, of whom, and what is known of the platform. `key` is sent and never written down."""
+    """One run to do: what, of whom, and what is known of the platform. `key` is a header and its value, sent and
+    never written down."""
 
     profile: Profile
     target: Target
@@ -40,9 +41,14 @@ class Job:
     settings: Mapping[str, str | int | float] = field(default_factory=dict)
     image: str = ""
     command: str = ""
-    key: str = ""
-    key_header: str = "x-api-key"
+    key: tuple[str, str] | None = None
     prefix: tuple[str, ...] = ()
+
+
+def key_of(environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """API_KEY, and by API_KEY_HEADER the header that it is sent in."""
+    value = environment.get("API_KEY")
+    return (environment.get("API_KEY_HEADER", "x-api-key"), value) if value else None
 
 
 def run(job: Job, results: Path) -> Path:
@@ -52,8 +58,19 @@ def run(job: Job, results: Path) -> Path:
     KeyboardInterrupt, once all is written, when it was interrupted.
     """
     jmeter = find_jmeter()
+    with recorded(job, jmeter, results, job.profile.name) as folder:
+        _run_jmeter(jmeter, job, folder)
+    return folder
+
+
+@contextlib.contextmanager
+def recorded(job: Job, jmeter: JMeter, results: Path, name: str) -> Iterator[Path]:
+    """The folder of a new run, with its requests; when the block is left, its record says how it ended.
+
+    Raises TargetError, before anything is written, when nothing listens.
+    """
     check_answers(job.target)
-    folder = new_folder(results, job.platform, job.profile.name)
+    folder = new_folder(results.absolute(), job.platform, name)
     record = Record(
         profile=job.profile, target=job.target, platform=job.platform, where=job.target.where,
         settings=dict(job.settings), image=job.image, commit=commit(), machine=machine(), jmeter=str(jmeter.home),
@@ -62,7 +79,7 @@ def run(job: Job, results: Path) -> Path:
     record.write(folder)
     write_requests(job.profile, folder / REQUESTS)
     try:
-        _run_jmeter(jmeter, job, folder)
+        yield folder
         record.status = "finished"
     except KeyboardInterrupt:
         record.status, record.stopped = "interrupted", _now()
@@ -73,7 +90,6 @@ def run(job: Job, results: Path) -> Path:
     finally:
         record.ended = _now()
         record.write(folder)
-    return folder
 
 
 def _now() -> int:
@@ -106,7 +122,8 @@ def _run_jmeter(jmeter: JMeter, job: Job, folder: Path) -> None:
     console = folder / "console.log"
     progress = Progress(folder / SAMPLES)
     display = Display(job.profile, f"{job.profile.name} at {job.target.url}")
-    with _properties(job, folder, port) as properties:
+    stop_at = {"jmeterengine.nongui.port": port, "jmeterengine.nongui.maxport": port}
+    with private_properties({**plan_properties(job, folder), **stop_at}, job.key) as properties:
         command = jmeter.command(
             "-t", PLAN, "-q", PROPERTIES, "-q", properties, "-l", folder / SAMPLES, "-j", folder / "jmeter.log",
             "-e", "-o", folder / DASHBOARD,
@@ -139,20 +156,20 @@ def _reason(folder: Path, console: Path) -> str:
     return (errors or [last_line(console)])[-1][:300] + f" (log: {log})"
 
 
+def plan_properties(job: Job, folder: Path) -> dict[str, str | int]:
+    """All that the plan is told of a job whose requests lie in a run's folder, but for the key."""
+    requests, lead = str(folder / REQUESTS), LEAD_MS + job.profile.threads * LEAD_MS_PER_THREAD
+    return {**job.profile.properties(), **job.target.model_dump(), "pictures": requests, "lead": lead}
+
+
 @contextlib.contextmanager
-def _properties(job: Job, folder: Path, stop_port: int) -> Iterator[Path]:
-    """The file of what the plan is told. Not in the run's folder, nor on the command line: it has the key."""
-    given: dict[str, str | int] = {
-        **job.profile.properties(), **job.target.model_dump(), "pictures": str(folder / REQUESTS),
-        "lead": LEAD_MS + job.profile.threads * LEAD_MS_PER_THREAD,
-        "jmeterengine.nongui.port": stop_port, "jmeterengine.nongui.maxport": stop_port,
-    }  # fmt: skip
-    if job.key:
-        given |= {"api_key": job.key, "api_key_header": job.key_header}
-    descriptor, name = tempfile.mkstemp(suffix=".properties")  # Readable by its owner alone.
+def private_properties(given: Mapping[str, str | int], key: tuple[str, str] | None) -> Iterator[Path]:
+    """A file of JMeter's properties, the key among them, that only its owner may read and that is gone afterwards."""
+    sent = {"api_key_header": key[0], "api_key": key[1]} if key else {}
+    descriptor, name = tempfile.mkstemp(suffix=".properties")
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.writelines(f"{key}={_escaped(str(value))}\n" for key, value in given.items())
+            file.writelines(f"{name}={_escaped(str(value))}\n" for name, value in {**given, **sent}.items())
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)

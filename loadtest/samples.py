@@ -18,7 +18,8 @@ HOW = "run it with loadtest/plans/samples.properties (-q), as make loadtest does
 # What is read, and as what. All else that JMeter may have written is passed over.
 COLUMNS: dict[str, type[pl.DataType]] = {
     "timeStamp": pl.Int64, "elapsed": pl.Int64, "label": pl.String, "responseCode": pl.String,
-    "responseMessage": pl.String, "threadName": pl.String, "success": pl.String, "bytes": pl.Int64, "round": pl.Int64, "due": pl.Int64,
+    "responseMessage": pl.String, "threadName": pl.String, "success": pl.String,
+    "bytes": pl.Int64, "round": pl.Int64, "due": pl.Int64,
     "cold": pl.String, "instance": pl.String, **{step: pl.Float64 for step in STEPS}, "model": pl.String,
     "code": pl.String,
 }  # fmt: skip

@@ -85,7 +85,13 @@ def target() -> Iterator[Target]:
 
 def job(target: Target | str, profile: str = "batches", *changes: str, key: str = "") -> Job:
     url = target if isinstance(target, str) else target.url
-    return Job(load_profile(profile, changes=changes), parse_target(url), "lambda", {"memory_mb": 3000}, key=key)
+    return Job(
+        load_profile(profile, changes=changes),
+        parse_target(url),
+        "lambda",
+        {"memory_mb": 3000},
+        key=("x-api-key", key) if key else None,
+    )
 
 
 def test_a_run_records_what_each_answer_told(target: Target, tmp_path: Path) -> None:
