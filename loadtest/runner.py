@@ -42,7 +42,6 @@ class Job:
     image: str = ""
     command: str = ""
     key: tuple[str, str] | None = None
-    prefix: tuple[str, ...] = ()
 
 
 def key_of(environment: Mapping[str, str]) -> tuple[str, str] | None:
@@ -128,7 +127,7 @@ def _run_jmeter(jmeter: JMeter, job: Job, folder: Path) -> None:
             "-t", PLAN, "-q", PROPERTIES, "-q", properties, "-l", folder / SAMPLES, "-j", folder / "jmeter.log",
             "-e", "-o", folder / DASHBOARD,
         )  # fmt: skip
-        with running([*job.prefix, *command], env=os.environ, log=console, cwd=folder) as process:
+        with running(command, env=os.environ, log=console, cwd=folder) as process:
             try:
                 while process.poll() is None:
                     time.sleep(0.2)
