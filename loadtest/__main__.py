@@ -68,7 +68,6 @@ def parser() -> argparse.ArgumentParser:
 
     level = commands.add_parser("taurus", help="one profile by Taurus, against pass/fail criteria")
     level.add_argument("--criteria", type=Path, default=CRITERIA, help="a configuration of Taurus")
-    level.add_argument("--bzt", action="append", default=[], metavar="OPTION", help="an option of bzt's, as it is")
     level.set_defaults(run=_taurus)
     for command in (one, level):
         _add_target(command)
@@ -137,7 +136,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _taurus(options: argparse.Namespace) -> int:
-    return run_taurus(_job(options), options.results, options.criteria, options.bzt)
+    return run_taurus(_job(options), options.results, options.criteria)
 
 
 def _job(options: argparse.Namespace) -> Job:

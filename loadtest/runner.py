@@ -30,6 +30,14 @@ STOP_TIMEOUT_S = 20.0
 LEAD_MS, LEAD_MS_PER_THREAD = 1000, 3
 
 
+class Interrupted(KeyboardInterrupt):
+    """The user stopped a run, at this moment of its clock; what JMeter broke off then is no failure of the target."""
+
+    def __init__(self, at_ms: int) -> None:
+        super().__init__()
+        self.at_ms = at_ms
+
+
 @dataclass(frozen=True)
 class Job:
     """One run to do: what, of whom, and what is known of the platform. `key` is a header and its value, sent and
@@ -80,8 +88,9 @@ def recorded(job: Job, jmeter: JMeter, results: Path, name: str) -> Iterator[Pat
     try:
         yield folder
         record.status = "finished"
-    except KeyboardInterrupt:
-        record.status, record.stopped = "interrupted", _now()
+    except KeyboardInterrupt as exc:
+        record.status = "interrupted"
+        record.stopped = exc.at_ms if isinstance(exc, Interrupted) else _now()
         raise
     except LoadTestError as exc:
         record.status, record.problem = "failed", str(exc)
@@ -134,10 +143,11 @@ def _run_jmeter(jmeter: JMeter, job: Job, folder: Path) -> None:
                     progress.read()
                     check_first(progress, job.target.url)
                     display.show(progress)
-            except (KeyboardInterrupt, LoadTestError) as exc:
-                sys.stderr.write("\nstopping, the samples are kept\n" if isinstance(exc, KeyboardInterrupt) else "\n")
+            except KeyboardInterrupt:
+                at_ms = _now()
+                sys.stderr.write("\nstopping, the samples are kept\n")
                 _stop(process, port)
-                raise
+                raise Interrupted(at_ms) from None
     progress.read()
     display.show(progress, last=True)
     check_first(progress, job.target.url)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -17,7 +17,8 @@ from loadtest.runs import SAMPLES
 
 CRITERIA = Path(__file__).parent / "criteria" / "service-level.yml"
 EXECUTION, ARTIFACTS = "execution.yml", "taurus"
-OWN = Path(".bzt/bin/bzt")
+OWN = Path(__file__).parents[1] / ".bzt" / "bin" / "bzt"
+STOP_TIMEOUT_S = 60.0
 
 
 def find_bzt() -> Path:
@@ -28,20 +29,27 @@ def find_bzt() -> Path:
     return Path(found).absolute()
 
 
-def run_taurus(job: Job, results: Path, criteria: Path = CRITERIA, more: Sequence[str] = ()) -> int:
+def run_taurus(job: Job, results: Path, criteria: Path = CRITERIA) -> int:
     """Run a profile by Taurus into a folder of its own; returns bzt's exit status, 0 where all criteria hold.
 
-    `more` goes to bzt as it is. The folder has the samples in the form of every other run, and what Taurus wrote.
+    The folder has the samples in the form of every other run, and what Taurus wrote. Raises JMeterError without Taurus,
+    TargetError when nothing listens, and KeyboardInterrupt once bzt has ended.
     """
     bzt, jmeter = find_bzt(), find_jmeter()
     environment = os.environ | {"JAVA_HOME": str(jmeter.java.resolve().parents[1])}
     with recorded(job, jmeter, results, f"{job.profile.name}-taurus") as folder:
         (folder / EXECUTION).write_text(yaml.safe_dump(execution(job, jmeter, folder), sort_keys=False))
         with private_properties({}, job.key) as keys:
-            options = ["-o", f"modules.jmeter.cmdline=-q {PROPERTIES} -q {keys} -l {folder / SAMPLES}", *more]
-            command = [bzt, "--no-system-configs", *options, criteria.absolute(), folder / EXECUTION]
-            done = subprocess.run([str(part) for part in command], env=environment, check=False)
-    return done.returncode
+            options = ["-o", f"modules.jmeter.cmdline=-q {PROPERTIES} -q {keys} -l {folder / SAMPLES}"]
+            command = [bzt, *options, criteria.absolute(), folder / EXECUTION]
+            # In a group of its own, so that Ctrl-C reaches it once, from here.
+            process = subprocess.Popen([str(part) for part in command], env=environment, start_new_session=True)
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                process.send_signal(signal.SIGINT)
+                process.wait(STOP_TIMEOUT_S)
+                raise
 
 
 def execution(job: Job, jmeter: JMeter, folder: Path) -> dict[str, object]:

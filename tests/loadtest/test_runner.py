@@ -140,7 +140,8 @@ def test_users_of_a_step_begin_when_their_step_does(target: Target, tmp_path: Pa
     table, _ = read_samples(folder / "samples.jtl")
     first = table.group_by("threadName").agg(pl.col("timeStamp").min()).sort("timeStamp")["timeStamp"]
     assert len(first) == 3
-    assert 3900 <= first[1] - first[0] <= first[2] - first[0] <= 8000
+    # The first one compiles the plan's scripts before it sends.
+    assert 2500 <= first[1] - first[0] <= first[2] - first[0] <= 8000
     assert [phase.errors for phase in read_run(folder).phases] == [0, 0]
     assert target.most_at_once == 3
 
