@@ -53,9 +53,9 @@ def find_jmeter() -> JMeter:
         if _version(home) < OLDEST_JMETER:
             raise JMeterError(f"JMETER_HOME {own} is JMeter {_text(_version(home))}: {_text(OLDEST_JMETER)} is needed")
         return JMeter(home, java)
-    for home in (_home_on_path(), BUNDLED):
-        if home and _is_jmeter(home) and _version(home) >= OLDEST_JMETER:
-            return JMeter(home, java)
+    for found in (_home_on_path(), BUNDLED):
+        if found and _is_jmeter(found) and _version(found) >= OLDEST_JMETER:
+            return JMeter(found, java)
     raise JMeterError("no JMeter here: make loadtest installs one, or set JMETER_HOME to your own")
 
 
