@@ -8,32 +8,33 @@ from detection.contract import STEPS
 from loadtest.report import picks
 from loadtest.report.answer import listed
 from loadtest.report.contents import Section
-from loadtest.report.figures import ms, pictures, usd
+from loadtest.report.figures import cell, ms, pictures, usd
 from loadtest.report.phase_charts import described, phase_charts, ring
 from loadtest.report.vega import Chart, Key, Looks, Row, Spec, chart_spec, nominal, quantity, tooltip
 from loadtest.summary import CostComparison, Latency, Summary
 
 ALL_STEPS = (*STEPS, "other")
-# The first word above the others, so that upright labels stay apart on a phone.
+# A label breaks after its first six letters and whole words, so that upright labels stay apart on a phone.
 WORDS: Spec = {
     "title": None,
     "labelAngle": 0,
-    "labelExpr": "[split(datum.label, ' ')[0], join(slice(split(datum.label, ' '), 1), ' ')]",
+    "labelExpr": "split(replace(datum.label, regexp('^(.{6,}?) '), '$1\\n'), '\\n')",
     "labelOverlap": False,
 }
 
 
-def charts(section: Section, looks: Looks) -> list[Chart]:
-    """All charts of one model in one place."""
-    drawn: list[Chart | None] = []
+def charts(section: Section, looks: Looks) -> dict[str, list[Chart]]:
+    """All charts of one model in one place, under the headings they stand under."""
+    groups: dict[str, list[Chart | None]] = {}
     for profile, runs in section.profiles.items():
-        drawn += [_over_time(profile, runs, looks), *phase_charts(profile, runs, looks)]
-    drawn += [_cold_and_warm(section.runs, looks), _steps(section.runs, looks)]
-    drawn += [_monthly(cost, looks) for cost in section.costs]
-    return [chart for chart in drawn if chart]
+        groups[f"Charts of profile {profile}"] = [_over_time(runs, looks), *phase_charts(runs, looks)]
+    whole = [_cold_and_warm(section.runs, looks), _steps(section.runs, looks)]
+    groups["Charts across profiles"] = [*whole, *(_monthly(cost, looks) for cost in section.costs)]
+    drawn = {heading: [chart for chart in group if chart] for heading, group in groups.items()}
+    return {heading: group for heading, group in drawn.items() if group}
 
 
-def _over_time(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
+def _over_time(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     """Every request, or every slice of time, at the moment it began."""
     rows: list[Row] = [
         {
@@ -62,14 +63,14 @@ def _over_time(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | N
     layers: list[Spec] = [
         {"mark": {"type": "rule", "opacity": 0.45}, "encoding": reach},
         {
-            "mark": {"type": "point", "size": 36, "opacity": 0.85},
+            "mark": {"type": "point", "size": 42, "opacity": 0.85},
             "encoding": place | {"tooltip": tooltip(columns, rows)} | looks.encode(rows, shape=True),
         },
     ]
     layers += [ring("cold_starts", place)] if any(row["cold_starts"] for row in rows) else []
     if any(row["errors"] for row in rows):
         layers.append({"transform": [{"filter": {"field": "errors", "gt": 0}}], "mark": cross, "encoding": place})
-    title = f"Response time over time, profile {profile}"
+    title = "Response time over time"
     several = any(point.requests > 1 for run in runs for point in run.points)
     caption = "Each mark is the median of a slice of time, the line above it reaches to the longest." if several else ""
     keys = looks.keys(rows)
@@ -144,10 +145,11 @@ def _steps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     bar: Spec = {"type": "bar", "stroke": "var(--surface)", "strokeWidth": 1, "width": {"band": 0.55}}
     present = {row["step"] for row in rows}
     title = "Where the time goes"
+    said = "; ".join(f"{row['label']} {row['step']} {cell(row['mean_ms'])} ms" for row in rows)
     return Chart(
         title,
         "Mean of each step, the first at the bottom; other lies between client and steps: network, gateway, waiting.",
-        chart_spec(described(title, rows, "mean_ms"), rows, [{"mark": bar, "encoding": encoding}]),
+        chart_spec(f"{title}. {said}.", rows, [{"mark": bar, "encoding": encoding}]),
         columns,
         [Key(step, "fill", f"var(--step-{step})") for step in reversed(ALL_STEPS) if step in present],
     )
