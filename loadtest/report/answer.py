@@ -76,7 +76,7 @@ def _cheapest(cost: CostComparison, steps: list[tuple[str, int | None]]) -> str:
 def _both(cost: CostComparison, steps: list[tuple[str, int | None]], i: int) -> str:
     for even in cost.break_evens:
         if even.pictures_per_month == steps[i][1] and even.usd_per_month is not None:
-            return f" (there both cost {usd(even.usd_per_month)})"
+            return f" (there both cost {usd(even.usd_per_month)} a month)"
     return ""
 
 
@@ -85,9 +85,11 @@ def _users(phases: dict[str, Phase]) -> str:
     if not times:
         return ""
     ordered = sorted(times, key=times.__getitem__)
-    said = listed(f"of {label} come within {ms(times[label])} ms{_failing(phases[label])}" for label in ordered)
+    within = {label: f"within {ms(times[label])} ms{_failing(phases[label])}" for label in ordered}
+    within[ordered[0]] = f"gives 95% of its answers {within[ordered[0]]}"
+    said = listed(f"{label} {text}" for label, text in within.items())
     users = phases[ordered[0]].users
-    text = f"With {users} user{'s' * (users != 1)} at once, 95% of the answers {said}"
+    text = f"With {users} user{'s' * (users != 1)} at once {said}"
     if len(times) < 2:
         return f"{text}."
     apart = times[ordered[-1]] / times[ordered[0]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from loadtest.summary import CostComparison, Skipped, Summary, Where
 
-TITLE = "Load tests: which platform for which traffic"
+TITLE = "YOLOv7 under load"
 PLACES: dict[Where, str] = {"aws": "AWS", "local": "local stand-in, not AWS"}
 PLATFORMS = ("lambda", "ecs", "fargate", "kubernetes")
 LOCAL_CAUTION = (
