@@ -8,7 +8,7 @@ from detection.contract import STEPS
 from loadtest.report import picks
 from loadtest.report.answer import listed
 from loadtest.report.contents import Section
-from loadtest.report.figures import cell, ms, pictures, usd
+from loadtest.report.figures import ms, pictures, usd
 from loadtest.report.phase_charts import described, phase_charts, ring
 from loadtest.report.vega import Chart, Key, Looks, Row, Spec, chart_spec, nominal, quantity, tooltip
 from loadtest.summary import CostComparison, Latency, Summary
@@ -40,9 +40,9 @@ def _over_time(runs: Sequence[Summary], looks: Looks) -> Chart | None:
         {
             "label": run.run.label,
             "run": run.run.name,
-            "at_s": float(point.at_s),
-            "median_ms": float(point.median_ms),
-            "max_ms": float(point.max_ms),
+            "at_s": round(float(point.at_s), 2),
+            "median_ms": round(float(point.median_ms), 1),
+            "max_ms": round(float(point.max_ms), 1),
             "requests": point.requests,
             "errors": point.errors,
             "cold_starts": point.cold_starts,
@@ -126,11 +126,15 @@ def _cold_and_warm(runs: Sequence[Summary], looks: Looks) -> Chart | None:
 
 def _steps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     """Where the time of a request goes, step upon step."""
-    rows: list[Row] = [
-        {"label": run.run.label, "run": run.run.name, "step": step, "order": i, "mean_ms": float(run.steps_ms[step])}
+    told = [
+        (run.run, i, step, run.steps_ms[step])
         for run in picks.like_for_like(runs)
         for i, step in enumerate(ALL_STEPS)
         if step in run.steps_ms
+    ]
+    rows: list[Row] = [
+        {"label": run.label, "run": run.name, "step": step, "order": i, "mean_ms": float(mean)}
+        for run, i, step, mean in told
     ]
     if not rows:
         return None
@@ -145,7 +149,7 @@ def _steps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     bar: Spec = {"type": "bar", "stroke": "var(--surface)", "strokeWidth": 1, "width": {"band": 0.55}}
     present = {row["step"] for row in rows}
     title = "Where the time goes"
-    said = "; ".join(f"{row['label']} {row['step']} {cell(row['mean_ms'])} ms" for row in rows)
+    said = "; ".join(f"{run.label} {step} {ms(mean)} ms" for run, _, step, mean in told)
     return Chart(
         title,
         "Mean of each step, the first at the bottom; other lies between client and steps: network, gateway, waiting.",

@@ -29,9 +29,7 @@ _ENVIRONMENT = Environment(
 )
 # `tojson` writes <, > and & as \u003c and so on: nothing in it can end a script element.
 _ENVIRONMENT.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
-_ENVIRONMENT.filters |= {
-    name: getattr(figures, name) for name in ("ms", "rate", "usd", "pictures", "duration", "size", "cell", "interval")
-}
+_ENVIRONMENT.filters |= {name: getattr(figures, name) for name in ("ms", "rate", "usd", "pictures", "duration", "size")}
 _ENVIRONMENT.globals |= {"comparison": comparison, "failed": failed, "share": figures.share, "link": quote}
 
 

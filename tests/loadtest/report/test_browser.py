@@ -125,17 +125,16 @@ def test_every_chart_can_be_walked_through(desktop: Opened) -> None:
     for plot in plots:
         plot.focus()
         plot.press("End")
-        assert (
-            "Platform" in plot.locator("..").locator(".readout").inner_text()
-            or "Break-even" in plot.locator("..").locator(".readout").inner_text()
-        )
+        said = plot.locator("..").locator(".readout").inner_text()
+        assert said.startswith(("Platform ", "Users ", "Offered per s ", "Break-even of ")), said
 
 
 def test_every_chart_has_its_values_as_a_table(desktop: Opened) -> None:
     chart = desktop.page.locator("figure.chart", has_text="Where the time goes").first
     chart.locator("summary").click()
-    assert chart.locator("tbody tr").count() == 12
-    assert chart.locator("table").is_visible()
+    chart.locator("tbody tr").nth(11).wait_for()
+    assert chart.locator("thead").inner_text().strip().split("\t") == ["Platform", "Step", "Mean, ms", "Run"]
+    assert chart.locator("tbody tr").nth(2).inner_text().split("\t")[:3] == ["Lambda 3000 MB", "detect", "756"]
 
 
 def test_a_link_to_a_run_opens_it(desktop: Opened) -> None:

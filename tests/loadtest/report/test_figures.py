@@ -69,10 +69,3 @@ def test_durations_are_told_in_the_units_of_people(value: float, text: str) -> N
 @pytest.mark.parametrize(("value", "text"), [(812, "812 B"), (48_200, "48.2 kB"), (5.1e6, "5.1 MB")])
 def test_sizes_are_in_units_of_a_thousand(value: float, text: str) -> None:
     assert figures.size(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(None, "–"), (True, "yes"), (1234, "1,234"), (0.123456, "0.1235"), ("a", "a")]
-)
-def test_cells_take_anything(value: object, text: str) -> None:
-    assert figures.cell(value) == text

@@ -39,7 +39,7 @@ class Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._json and self._script:
-            self.specs.append((self._section, json.loads(data)))
+            self.specs.append((self._section, json.loads(data)["spec"]))
         elif not self._script:
             self.sections[self._section] = self.sections.get(self._section, "") + data
 
