@@ -25,7 +25,6 @@ from loadtest.local.processes import StartError
 from loadtest.matrix import LOCAL, Matrix, Size, load_matrix, run_matrix
 from loadtest.prices import PRICES, PricesError
 from loadtest.profiles import NAMES, load_profile
-from loadtest.report.contents import Report
 from loadtest.report.page import to_html
 from loadtest.report.tables import to_csv, to_json, to_markdown
 from loadtest.runner import Job, key_of, run
@@ -199,14 +198,16 @@ def _report(runs: Sequence[Path], output: Path, options: argparse.Namespace) -> 
     for warning in sorted({warning for cost in costs for warning in cost.warnings}):
         print(f"warning: {warning}", file=sys.stderr)
     made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    report = Report("YOLOv7 on Lambda and on instances", made, _command(), summaries, skipped, costs)
-    pages = {".html": to_html, ".json": to_json, ".csv": lambda report: to_csv(report.runs), ".md": to_markdown}
+    texts = {
+        ".html": lambda *what: to_html(*what, made=made, command=_command()),
+        ".json": to_json, ".csv": to_csv, ".md": to_markdown,
+    }  # fmt: skip
     wanted = {".html": True, ".json": options.json, ".csv": options.csv, ".md": options.markdown}
-    files = {output.with_suffix(suffix): page for suffix, page in pages.items() if wanted[suffix]}
+    files = {output.with_suffix(suffix): page for suffix, page in texts.items() if wanted[suffix]}
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         for file, page in files.items():
-            write_atomically(file, page(report).encode())
+            write_atomically(file, page(summaries, skipped, costs).encode())
     except OSError as exc:
         raise LoadTestError(f"{output} cannot be written: {exc.strerror}") from None
     print("report: " + ", ".join(map(str, files)))

@@ -11,6 +11,7 @@ from loadtest.report.figures import ms, pictures, rate, share, usd
 from loadtest.summary import CostComparison, Latency, Phase
 
 FASTER = 1.25  # Times; what is less apart does not decide.
+MOST_STEPS = 3  # Changes of the cheapest that a sentence can hold.
 ENOUGH = 20  # Answers from which on a 95th percentile is told.
 
 
@@ -60,6 +61,12 @@ def _cheapest(cost: CostComparison, steps: list[tuple[str, int | None]]) -> str:
     if until is None:
         most = pictures(max(cost.pictures_per_month))
         return f"{first} is the cheapest at every volume up to {most} pictures a month."
+    if len(steps) > MOST_STEPS:
+        last = next(volume for _, volume in reversed(steps) if volume)
+        return (
+            f"Up to {pictures(until)} pictures a month {first} is the cheapest{_both(cost, steps, 0)}, above "
+            f"{pictures(last)} {steps[-1][0]}; in between it changes with every further instance."
+        )
     parts = [f"Up to {pictures(until)} pictures a month {first} is the cheapest{_both(cost, steps, 0)}"]
     for i, (label, end) in enumerate(steps[1:], 1):
         parts.append(f"from there to {pictures(end)} {label}{_both(cost, steps, i)}" if end else f"above that {label}")
@@ -67,10 +74,9 @@ def _cheapest(cost: CostComparison, steps: list[tuple[str, int | None]]) -> str:
 
 
 def _both(cost: CostComparison, steps: list[tuple[str, int | None]], i: int) -> str:
-    below, above = steps[i][0], steps[i + 1][0]
     for even in cost.break_evens:
-        if (even.cheaper_below, even.cheaper_above) == (below, above) and even.usd_per_month is not None:
-            return f" (there both cost {usd(even.usd_per_month)})"
+        if even.pictures_per_month == steps[i][1] and even.usd_per_month is not None:
+            return f" (there both cost {usd(even.usd_per_month)} a month)"
     return ""
 
 
@@ -79,9 +85,11 @@ def _users(phases: dict[str, Phase]) -> str:
     if not times:
         return ""
     ordered = sorted(times, key=times.__getitem__)
-    said = [f"{label} answers within {ms(times[label])} ms{_failing(phases[label])}" for label in ordered]
+    within = {label: f"within {ms(times[label])} ms{_failing(phases[label])}" for label in ordered}
+    within[ordered[0]] = f"gives 95% of its answers {within[ordered[0]]}"
+    said = listed(f"{label} {text}" for label, text in within.items())
     users = phases[ordered[0]].users
-    text = f"With {users} user{'s' * (users != 1)} at once {listed(said)} (p95)"
+    text = f"With {users} user{'s' * (users != 1)} at once {said}"
     if len(times) < 2:
         return f"{text}."
     apart = times[ordered[-1]] / times[ordered[0]]
@@ -92,15 +100,15 @@ def _users(phases: dict[str, Phase]) -> str:
 
 def _failing(phase: Phase) -> str:
     bad = phase.errors / max(1, phase.requests) > picks.MOST_ERRORS
-    return f", {share(phase.errors, phase.requests)} failing," if bad else ""
+    return f" ({share(phase.errors, phase.requests)} failed)" if bad else ""
 
 
 def _warm(section: Section) -> str:
     chosen = [(run, run.warm) for run in picks.like_for_like(section.runs) if run.warm]
     if not chosen:
         return "No warm answer was measured."
-    said = [f"{run.run.label} answers in {ms(warm.p50.value)} ms (p95 {ms(warm.p95.value)} ms)" for run, warm in chosen]
-    return f"Warm, {listed(said)} at p50, in profile {chosen[0][0].run.profile}."
+    said = listed(f"{ms(w.p50.value)} ms on {run.run.label} (p95 {ms(w.p95.value)} ms)" for run, w in chosen)
+    return f"A warm answer takes {said} at the median, in profile {chosen[0][0].run.profile}."
 
 
 def _cold(section: Section) -> str:

@@ -14,34 +14,35 @@ from loadtest.report.vega import Chart, Key, Looks, Row, Spec, chart_spec, nomin
 from loadtest.summary import CostComparison, Latency, Summary
 
 ALL_STEPS = (*STEPS, "other")
-# The first word above the others, so that upright labels stay apart on a phone.
+# A label breaks after its first six letters and whole words, so that upright labels stay apart on a phone.
 WORDS: Spec = {
     "title": None,
     "labelAngle": 0,
-    "labelExpr": "[split(datum.label, ' ')[0], join(slice(split(datum.label, ' '), 1), ' ')]",
+    "labelExpr": "split(replace(datum.label, regexp('^(.{6,}?) '), '$1\\n'), '\\n')",
     "labelOverlap": False,
 }
 
 
-def charts(section: Section, looks: Looks) -> list[Chart]:
-    """All charts of one model in one place."""
-    drawn: list[Chart | None] = []
+def charts(section: Section, looks: Looks) -> dict[str, list[Chart]]:
+    """All charts of one model in one place, under the headings they stand under."""
+    groups: dict[str, list[Chart | None]] = {}
     for profile, runs in section.profiles.items():
-        drawn += [_over_time(profile, runs, looks), *phase_charts(profile, runs, looks)]
-    drawn += [_cold_and_warm(section.runs, looks), _steps(section.runs, looks)]
-    drawn += [_monthly(cost, looks) for cost in section.costs]
-    return [chart for chart in drawn if chart]
+        groups[f"Charts of profile {profile}"] = [_over_time(runs, looks), *phase_charts(runs, looks)]
+    whole = [_cold_and_warm(section.runs, looks), _steps(section.runs, looks)]
+    groups["Charts across profiles"] = [*whole, *(_monthly(cost, looks) for cost in section.costs)]
+    drawn = {heading: [chart for chart in group if chart] for heading, group in groups.items()}
+    return {heading: group for heading, group in drawn.items() if group}
 
 
-def _over_time(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
+def _over_time(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     """Every request, or every slice of time, at the moment it began."""
     rows: list[Row] = [
         {
             "label": run.run.label,
             "run": run.run.name,
-            "at_s": float(point.at_s),
-            "median_ms": float(point.median_ms),
-            "max_ms": float(point.max_ms),
+            "at_s": round(float(point.at_s), 2),
+            "median_ms": round(float(point.median_ms), 1),
+            "max_ms": round(float(point.max_ms), 1),
             "requests": point.requests,
             "errors": point.errors,
             "cold_starts": point.cold_starts,
@@ -62,14 +63,14 @@ def _over_time(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | N
     layers: list[Spec] = [
         {"mark": {"type": "rule", "opacity": 0.45}, "encoding": reach},
         {
-            "mark": {"type": "point", "size": 36, "opacity": 0.85},
+            "mark": {"type": "point", "size": 42, "opacity": 0.85},
             "encoding": place | {"tooltip": tooltip(columns, rows)} | looks.encode(rows, shape=True),
         },
     ]
     layers += [ring("cold_starts", place)] if any(row["cold_starts"] for row in rows) else []
     if any(row["errors"] for row in rows):
         layers.append({"transform": [{"filter": {"field": "errors", "gt": 0}}], "mark": cross, "encoding": place})
-    title = f"Response time over time, profile {profile}"
+    title = "Response time over time"
     several = any(point.requests > 1 for run in runs for point in run.points)
     caption = "Each mark is the median of a slice of time, the line above it reaches to the longest." if several else ""
     keys = looks.keys(rows)
@@ -125,11 +126,15 @@ def _cold_and_warm(runs: Sequence[Summary], looks: Looks) -> Chart | None:
 
 def _steps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     """Where the time of a request goes, step upon step."""
-    rows: list[Row] = [
-        {"label": run.run.label, "run": run.run.name, "step": step, "order": i, "mean_ms": float(run.steps_ms[step])}
+    told = [
+        (run.run, i, step, run.steps_ms[step])
         for run in picks.like_for_like(runs)
         for i, step in enumerate(ALL_STEPS)
         if step in run.steps_ms
+    ]
+    rows: list[Row] = [
+        {"label": run.label, "run": run.name, "step": step, "order": i, "mean_ms": float(mean)}
+        for run, i, step, mean in told
     ]
     if not rows:
         return None
@@ -144,10 +149,11 @@ def _steps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     bar: Spec = {"type": "bar", "stroke": "var(--surface)", "strokeWidth": 1, "width": {"band": 0.55}}
     present = {row["step"] for row in rows}
     title = "Where the time goes"
+    said = "; ".join(f"{run.label} {step} {ms(mean)} ms" for run, _, step, mean in told)
     return Chart(
         title,
         "Mean of each step, the first at the bottom; other lies between client and steps: network, gateway, waiting.",
-        chart_spec(described(title, rows, "mean_ms"), rows, [{"mark": bar, "encoding": encoding}]),
+        chart_spec(f"{title}. {said}.", rows, [{"mark": bar, "encoding": encoding}]),
         columns,
         [Key(step, "fill", f"var(--step-{step})") for step in reversed(ALL_STEPS) if step in present],
     )

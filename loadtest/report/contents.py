@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loadtest.summary import CostComparison, Skipped, Summary, Where
 
+TITLE = "YOLOv7 under load"
 PLACES: dict[Where, str] = {"aws": "AWS", "local": "local stand-in, not AWS"}
 PLATFORMS = ("lambda", "ecs", "fargate", "kubernetes")
 LOCAL_CAUTION = (
@@ -17,14 +19,11 @@ LOCAL_CAUTION = (
 
 @dataclass(frozen=True)
 class Report:
-    """All that is reported; `made` is the date it was made, `command` repeats it."""
+    """All that is reported."""
 
-    title: str
-    made: str
-    command: str
-    runs: list[Summary]
-    skipped: list[Skipped]
-    costs: list[CostComparison]
+    runs: Sequence[Summary]
+    skipped: Sequence[Skipped]
+    costs: Sequence[CostComparison]
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,12 @@ def series(report: Report) -> list[str]:
     """Every label of the report in one order, so that it has the same colour and shape in every chart."""
     platforms = {option.label: option.platform for cost in report.costs for option in cost.options}
     platforms |= {run.run.label: run.run.platform for run in report.runs}
-    return sorted(platforms, key=lambda label: (PLATFORMS.index(platforms[label]), natural(label)))
+    return sorted(platforms, key=lambda label: (PLATFORMS.index(platforms[label]), natural(without_place(label))))
+
+
+def without_place(label: str) -> str:
+    """A label without the word that says that it is of a stand-in."""
+    return label.removeprefix("local ")
 
 
 def failed(run: Summary) -> int:

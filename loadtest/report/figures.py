@@ -83,14 +83,3 @@ def size(count: float) -> str:
         if count >= factor:
             return f"{significant(count / factor)} {unit}"
     return f"{count:.0f} B"
-
-
-def cell(value: object) -> str:
-    """Anything that stands in a table of a chart's data."""
-    if value is None:
-        return NONE
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return significant(value, 4) if isinstance(value, float) else str(value)

@@ -69,9 +69,39 @@ function keyboard(figure) {
   });
 }
 
+function cell(name, value) {
+  const element = document.createElement(name);
+  if (typeof value === "number") {
+    element.className = "n";
+    element.textContent = value.toLocaleString("en", Number.isInteger(value) ? {} : { maximumSignificantDigits: 4 });
+  } else {
+    element.textContent = value ?? "–";
+  }
+  return element;
+}
+
+/** The values of a chart as a table, made when it is first opened: on the page they stand once only. */
+function table(figure, columns, rows) {
+  figure.querySelector("details").addEventListener("toggle", () => {
+    const made = document.createElement("table");
+    const head = made.createTHead().insertRow();
+    for (const [name, heading] of columns) {
+      const element = cell("th", heading);
+      element.scope = "col";
+      if (rows.some((row) => typeof row[name] === "number")) element.className = "n";
+      head.append(element);
+    }
+    const body = made.createTBody();
+    for (const row of rows) body.insertRow().append(...columns.map(([name]) => cell("td", row[name])));
+    made.className = "values";
+    figure.querySelector("details .scroll").append(made);
+  }, { once: true });
+}
+
 async function draw() {
   for (const figure of document.querySelectorAll("figure.chart")) {
-    const spec = JSON.parse(figure.querySelector("script").textContent);
+    const { columns, spec } = JSON.parse(figure.querySelector("script").textContent);
+    table(figure, columns, spec.data.values);
     await window.vegaEmbed(figure.querySelector(".vega"), spec, options);
     keyboard(figure);
   }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,9 +15,10 @@ from markupsafe import Markup
 from loadtest.report import figures
 from loadtest.report.answer import answer
 from loadtest.report.charts import charts
-from loadtest.report.contents import Report, Section, failed, sections, series
+from loadtest.report.contents import TITLE, Report, failed, sections, series
 from loadtest.report.tables import comparison
 from loadtest.report.vega import Looks
+from loadtest.summary import CostComparison, Skipped, Summary
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
@@ -26,26 +29,38 @@ _ENVIRONMENT = Environment(
 )
 # `tojson` writes <, > and & as \u003c and so on: nothing in it can end a script element.
 _ENVIRONMENT.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
-_ENVIRONMENT.filters |= {
-    name: getattr(figures, name) for name in ("ms", "rate", "usd", "pictures", "duration", "size", "cell", "interval")
-}
+_ENVIRONMENT.filters |= {name: getattr(figures, name) for name in ("ms", "rate", "usd", "pictures", "duration", "size")}
 _ENVIRONMENT.globals |= {"comparison": comparison, "failed": failed, "share": figures.share, "link": quote}
 
 
-def to_html(report: Report) -> str:
-    """The whole page."""
+def to_html(
+    runs: Sequence[Summary],
+    skipped: Sequence[Skipped],
+    costs: Sequence[CostComparison],
+    *,
+    made: str,
+    command: str,
+    folder: Path | None = None,
+    title: str = TITLE,
+) -> str:
+    """The whole page, made at the time `made` by `command`; links to JMeter's dashboards are relative to `folder`."""
+    report = Report(runs, skipped, costs)
     looks = Looks(series(report))
-    divided = sections(report)
     return _ENVIRONMENT.get_template("page.html.j2").render(
         report=report,
-        sections=[(section, answer(section), charts(section, looks)) for section in divided],
-        places=_places(divided),
+        title=title,
+        made=made,
+        command=command,
+        sections=[(section, answer(section), charts(section, looks)) for section in sections(report)],
+        dashboards={run.run.name: _link(run.run.dashboard, folder) for run in runs if run.run.dashboard},
         vega=_vega(),
     )
 
 
-def _places(divided: list[Section]) -> list[str]:
-    return list(dict.fromkeys(section.place for section in divided))
+def _link(dashboard: str, folder: Path | None) -> str:
+    """Where a dashboard lies as seen from the page."""
+    file = Path(dashboard) if dashboard.endswith(".html") else Path(dashboard) / "index.html"
+    return quote(os.path.relpath(file, folder) if folder else file.as_posix())
 
 
 @functools.cache

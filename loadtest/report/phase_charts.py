@@ -24,14 +24,14 @@ COLUMNS = [
 ]
 
 
-def phase_charts(profile: str, runs: Sequence[Summary], looks: Looks) -> list[Chart]:
+def phase_charts(runs: Sequence[Summary], looks: Looks) -> list[Chart]:
     """The charts that the phases of one profile's runs allow."""
     drawn = [
-        _bars("batch", "Mean response time per batch", "mean", profile, runs, looks),
-        _users(profile, runs, looks),
-        _bars("payload", "Response time by picture", "p50", profile, runs, looks),
-        _gaps(profile, runs, looks),
-        _rates(profile, runs, looks),
+        _bars("batch", "Mean response time per batch", "mean", runs, looks),
+        _users(runs, looks),
+        _bars("payload", "Response time by picture", "p50", runs, looks),
+        _gaps(runs, looks),
+        _rates(runs, looks),
     ]
     return [chart for chart in drawn if chart]
 
@@ -70,9 +70,7 @@ def described(title: str, rows: Sequence[Row], field: str) -> str:
     return f"{title}. {'; '.join(spans)}."
 
 
-def _bars(
-    kind: PhaseKind, title: str, figure: str, profile: str, runs: Sequence[Summary], looks: Looks
-) -> Chart | None:
+def _bars(kind: PhaseKind, title: str, figure: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
     """Bars side by side, one per run and phase, with confidence intervals."""
     rows = _rows(runs, kind)
     if not rows:
@@ -97,7 +95,6 @@ def _bars(
         "encoding": place
         | {"y": {"field": f"{figure}_low_ms", "type": "quantitative"}, "y2": {"field": f"{figure}_high_ms"}},
     }
-    title = f"{title}, profile {profile}"
     return Chart(
         title,
         "Lines are 95% confidence intervals.",
@@ -107,7 +104,7 @@ def _bars(
     )
 
 
-def _users(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
+def _users(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     """Mean and largest response time against users at work."""
     rows = _rows(runs, "users")
     if not rows:
@@ -129,12 +126,12 @@ def _users(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
                 "encoding": place | {"tooltip": tooltip(columns, rows)} | looks.encode(rows, shape=True),
             },
         ]
-    title = f"Response time against users, profile {profile}"
+    title = "Response time against users"
     keys = [*looks.keys(rows), Key("mean", "line", dash="1 0"), Key("longest", "dash", dash="5 4")]
     return Chart(title, "", chart_spec(described(title, rows, "mean_ms"), rows, layers), columns, keys)
 
 
-def _gaps(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
+def _gaps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     """Response time after each gap without requests; a ring says that an answer was cold."""
     rows = _rows(runs, "gap")
     if not rows:
@@ -144,7 +141,7 @@ def _gaps(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
             "field": "phase",
             "type": "ordinal",
             "sort": _phases(runs, "gap"),
-            "axis": {"title": "gap", "labelAngle": 0},
+            "axis": {"title": "one request after each gap", "labelAngle": 0},
         },
         "xOffset": {"field": "label", "type": "nominal", "sort": looks.of(rows)},
         "y": quantity("mean_ms", "mean, ms"),
@@ -156,17 +153,21 @@ def _gaps(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
         },
     ]
     layers += [ring("cold_starts", place)] if any(row["cold_starts"] for row in rows) else []
-    went = [f"{row['label']} after {row['phase']}" for row in rows if row["cold_starts"]]
-    title = f"Response time after a gap, profile {profile}"
-    caption = f"Cold: {', '.join(went)}." if went else "No gap led to a cold start."
+    cold: dict[str, list[str]] = {}
+    for row in rows:
+        if row["cold_starts"]:
+            cold.setdefault(str(row["label"]), []).append(str(row["phase"]))
+    went = [f"{label} at {', '.join(phases)}" for label, phases in cold.items()]
+    title = "Response time after a gap"
+    caption = f"Cold starts: {'; '.join(went)}." if went else "No gap led to a cold start."
     spec = chart_spec(f"{described(title, rows, 'mean_ms')} {caption}", rows, layers)
     return Chart(title, caption, spec, COLUMNS, [*looks.keys(rows), Key("cold start", "ring")])
 
 
-def _rates(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
+def _rates(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     """Answers per second against requests offered per second; on the diagonal nothing is left behind."""
     rows = [row for row in _rows(runs, "rate") if row["offered_per_s"] is not None]
-    if not rows:
+    if len({row["offered_per_s"] for row in rows}) < 2:
         return None
     columns = [("offered_per_s", "Offered per s") if column[0] == "phase" else column for column in COLUMNS]
     x: Spec = {"field": "offered_per_s", "type": "quantitative", "scale": {"zero": True}}
@@ -182,7 +183,7 @@ def _rates(profile: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
             "encoding": place | {"tooltip": tooltip(columns, rows)} | looks.encode(rows, shape=True),
         },
     ]
-    title = f"Answered against offered, profile {profile}"
+    title = "Answered against offered"
     return Chart(
         title,
         "On the broad pale line every request offered is answered at once.",

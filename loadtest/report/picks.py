@@ -8,11 +8,9 @@ from dataclasses import dataclass
 
 from loadtest.report.contents import failed
 from loadtest.report.figures import rate
-from loadtest.summary import CostComparison, Phase, PhaseKind, Summary
+from loadtest.summary import CostComparison, Phase, Summary
 
 MOST_ERRORS = 0.01  # Share of requests; a rate with more is not counted as answered.
-# From steady to deliberately unsteady: where warm times are compared first.
-_CALM: tuple[PhaseKind | None, ...] = ("batch", None, "payload", "gap", "users", "rate")
 
 
 @dataclass(frozen=True)
@@ -32,12 +30,9 @@ def like_for_like(runs: Sequence[Summary]) -> list[Summary]:
     """One run per platform with warm answers, all of the calmest profile that most platforms have."""
     warm = [run for run in usable(runs) if run.warm]
 
-    def rank(profile: str) -> tuple[int, int, int, str]:
+    def rank(profile: str) -> tuple[int, int, str]:
         of_profile = [run for run in warm if run.run.profile == profile]
-        phases = [phase for run in of_profile for phase in run.phases]
-        calm = max((_CALM.index(phase.kind) for phase in phases), default=_CALM.index(None))
-        users = max((phase.users for phase in phases), default=0)
-        return -len({run.run.label for run in of_profile}), calm, users, profile
+        return -len({run.run.label for run in of_profile}), max(map(_unrest, of_profile)), profile
 
     profile = min({run.run.profile for run in warm}, key=rank, default=None)
     # Of several, the last that finished counts: dict keeps the place of the first and the value of the last.
@@ -87,15 +82,28 @@ def cheapest(cost: CostComparison) -> list[tuple[str, int | None]]:
     steps: list[tuple[str, int | None]] = []
     for i, (before, after) in enumerate(itertools.pairwise(winners), 1):
         if before != after:
-            steps.append((before, _crossing(cost, before, after) or cost.pictures_per_month[i]))
+            steps.append((before, _crossing(cost, before, after, cost.pictures_per_month[i - 1 : i + 1])))
     return [*steps, (winners[-1], None)]
 
 
-def _crossing(cost: CostComparison, below: str, above: str) -> int | None:
+def _crossing(cost: CostComparison, below: str, above: str, between: Sequence[int]) -> int:
+    """The exact volume where it is known, otherwise that of the grid: bills of instances may cross more than once."""
     for even in cost.break_evens:
-        if (even.cheaper_below, even.cheaper_above) == (below, above):
-            return even.pictures_per_month
-    return None
+        volume = even.pictures_per_month
+        if (even.cheaper_below, even.cheaper_above) == (below, above) and volume and between[0] < volume <= between[1]:
+            return volume
+    return between[1]
+
+
+def _unrest(run: Summary) -> int:
+    """How far a run is from one request after the other, all alike."""
+    kinds = {phase.kind for phase in run.phases}
+    busy = max((phase.users for phase in run.phases), default=0) > 1
+    rates = len({phase.offered_per_s for phase in run.phases if phase.kind == "rate"})
+    # A steady rate or a user at a time; pictures of several sizes; few requests; several users; changing loads.
+    ranks = (rates <= 1 and not kinds - {"rate", "batch"}, kinds == {"payload"}, kinds == {"gap"}, kinds == {"batch"})
+    rank = ranks.index(True) if any(ranks) else len(ranks)
+    return max(rank, 3) if busy else rank
 
 
 def _finished(run: Summary) -> bool:
@@ -111,7 +119,7 @@ def _rates(run: Summary) -> list[tuple[Rate, float]]:
 
 
 def _load(phase: Phase) -> str:
-    if phase.kind == "users":
+    if phase.users:
         return f"{phase.users} user{'s' * (phase.users != 1)}"
     if phase.offered_per_s is not None:
         return f"{rate(phase.offered_per_s)} per second offered"

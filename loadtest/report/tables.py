@@ -13,9 +13,9 @@ from operator import attrgetter
 
 from loadtest.report.answer import answer
 from loadtest.report.charts import ALL_STEPS
-from loadtest.report.contents import Report, Section, failed, sections
+from loadtest.report.contents import TITLE, Report, Section, failed, sections
 from loadtest.report.figures import NONE, interval, ms, pictures, rate, share, usd
-from loadtest.summary import CostComparison, Estimate, Latency, Summary
+from loadtest.summary import CostComparison, Estimate, Latency, Skipped, Summary
 
 SCHEMA = 1
 Field = str | int | float | None
@@ -33,8 +33,8 @@ class Cell:
 def comparison(runs: Sequence[Summary]) -> tuple[list[str], list[list[Cell]]]:
     """Headings and one row per run of one profile; times in milliseconds, rates per second."""
     opened = any(run.run.mode == "open" for run in runs)
-    headings = ["Platform", "Requests", "Errors", "p50", "p95", "p99", "Max", "Warm p50", "Cold p50", "Answered/s"]
-    headings += ["Offered/s", "Corrected p95"] if opened else []
+    headings = ["Platform", "Requests", "Errors", "p50", "p95", "p99", "Max", "Warm p50", "Cold p50", "Answered per s"]
+    headings += ["Offered per s", "Corrected p95"] if opened else []
     return [*headings, "Notes"], [_cells(run, opened) for run in runs]
 
 
@@ -66,16 +66,16 @@ def _notes(run: Summary) -> str:
     return ", ".join(part for part in (run.run.status if run.run.status != "finished" else "", warned) if part)
 
 
-def to_markdown(report: Report) -> str:
+def to_markdown(runs: Sequence[Summary], skipped: Sequence[Skipped], costs: Sequence[CostComparison]) -> str:
     """The answer and the tables, as one Markdown document."""
-    lines = [f"# {_md(report.title)}", "", f"{_md(report.made)}, `{report.command}`"]
-    divided = sections(report)
+    lines = [f"# {TITLE}"]
+    divided = sections(Report(runs, skipped, costs))
     if not divided:
         lines += ["", "No runs: there is nothing to compare yet."]
     for section in divided:
         lines += _section(section)
-    if report.skipped:
-        lines += ["", "## Skipped runs", "", *(f"- {_md(run.name)}: {_md(run.reason)}" for run in report.skipped)]
+    if skipped:
+        lines += ["", "## Skipped runs", "", *(f"- {_md(run.name)}: {_md(run.reason)}" for run in skipped)]
     return "\n".join(lines) + "\n"
 
 
@@ -113,8 +113,11 @@ def _md(text: str) -> str:
     return re.sub(r"([\\`*_|\[\]<>])", r"\\\1", " ".join(text.split()))
 
 
-def to_csv(runs: Sequence[Summary]) -> str:
-    """One row per run with the units in the names of columns; what was not measured is empty."""
+def to_csv(runs: Sequence[Summary], skipped: Sequence[Skipped] = (), costs: Sequence[CostComparison] = ()) -> str:
+    """One row per run with the units in the names of columns; what was not measured is empty.
+
+    Skipped runs and costs have no row: they are taken so that all formats are called alike.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -172,10 +175,12 @@ COLUMNS: dict[str, Column] = {
 }
 
 
-def to_json(report: Report) -> str:
+def to_json(runs: Sequence[Summary], skipped: Sequence[Skipped], costs: Sequence[CostComparison]) -> str:
     """Everything that is known, with sorted keys and runs in order of their names."""
-    content = dataclasses.asdict(report) | {"schema": SCHEMA}
-    content["runs"] = sorted(content["runs"], key=lambda run: run["run"]["name"])
-    content["skipped"] = sorted(content["skipped"], key=lambda run: run["name"])
-    content["costs"] = sorted(content["costs"], key=lambda cost: (cost["where"], cost["model"]))
+    content = {
+        "schema": SCHEMA,
+        "runs": [dataclasses.asdict(run) for run in sorted(runs, key=lambda run: run.run.name)],
+        "skipped": [dataclasses.asdict(run) for run in sorted(skipped, key=lambda run: run.name)],
+        "costs": [dataclasses.asdict(cost) for cost in sorted(costs, key=lambda cost: (cost.where, cost.model))],
+    }
     return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from loadtest.report.contents import without_place
+
 Row = dict[str, str | int | float | None]
 Spec = dict[str, Any]
 
@@ -20,6 +22,7 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down")
 DASHES: tuple[list[int], ...] = ([1, 0], [7, 4], [2, 3], [10, 3, 2, 3])
 DASHED = [5, 4]
 HEIGHT = 280  # pixels
+TICKS = 5
 LOG_FROM = 20  # A largest value so many times the smallest is drawn on a logarithmic axis.
 
 
@@ -56,10 +59,11 @@ class Chart:
 
 
 class Looks:
-    """Colour, shape and dash of each platform: the same in every chart of a report."""
+    """Colour, shape and dash of each platform: the same in every chart of a report, also of its local stand-in."""
 
     def __init__(self, labels: Sequence[str]) -> None:
-        self._numbers = {label: i for i, label in enumerate(labels)}
+        order = list(dict.fromkeys(map(without_place, labels)))
+        self._numbers = {label: order.index(without_place(label)) for label in labels}
 
     def colour(self, label: str) -> str:
         """A CSS colour."""
@@ -116,7 +120,7 @@ def tooltip(columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> list[Spe
 
 def quantity(name: str, title: str, values: Sequence[float] = (), **more: Any) -> Spec:
     """A vertical axis with its title above it: from zero, or logarithmic where the values given are far apart."""
-    scale: Spec = {"zero": True, "nice": True}
+    scale: Spec = {"zero": True, "nice": TICKS}
     axis: Spec = {"title": title, **ABOVE}
     if values and 0 < LOG_FROM * min(values) < max(values):
         marks = _one_two_five(min(values), max(values))
@@ -141,7 +145,7 @@ ABOVE: Spec = {
     "titleBaseline": "bottom",
     "titleX": 0,
     "titleY": -10,
-    "tickCount": 5,
+    "tickCount": TICKS,
     "labelExpr": "format(datum.value, ',.3~r')",
 }
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from loadtest.report.contents import Report
+from loadtest.report.contents import Section
+from loadtest.report.page import to_html
 from loadtest.summary import (
     BreakEven,
     CostComparison,
@@ -23,7 +24,7 @@ from loadtest.summary import (
     Where,
 )
 
-LAMBDA, SERVICE = "Lambda 3000 MB", "ECS 2 vCPU"
+LAMBDA, SERVICE = "Lambda 3000 MB", "ECS t3a.xlarge"
 W6, TINY = "yolov7-w6:5f0c1a2b3c4d", "yolov7-tiny-scenes:cc7a0fe49f73"
 HOSTILE = "<script>alert(1)</script></script><b>&\"'"
 
@@ -39,188 +40,179 @@ def latency(p50: float, count: int = 100, tail: float = 1.3) -> Latency:
     return Latency(count, estimate(p50 * 1.04), estimate(p50), p90, p95, p99, p50 * (1 + (tail - 1) * 2.4))
 
 
-def info(
-    name: str,
-    label: str = LAMBDA,
-    *,
-    profile: str = "batches",
-    where: Where = "aws",
-    model: str = W6,
-    mode: Mode = "closed",
-) -> RunInfo:
-    """What was run: a Lambda where the label says so, else a service."""
-    platform: Platform = "lambda" if label.startswith("Lambda") else "ecs"
-    target = {
-        "aws": "https://k2x9.execute-api.eu-central-1.amazonaws.com/predict",
-        "local": "http://127.0.0.1:3001/predict",
-    }
-    return RunInfo(
-        name=name, folder=f"runs/{name}", profile=profile, question=f"What does {profile} do to response times?",
-        mode=mode, platform=platform, where=where, label=label, target=target[where],
-        settings={"users": 1, "requests": 100, "timeout_s": 60, "picture": "0.5 MB, 1280 x 960"}, model=model,
-        commit="9eba93d", image="yolov7@sha256:1f3870be274f", machine="c7i.large, JMeter 5.6.3, Java 21",
-        started="2026-11-22T09:14:05Z", status="finished", command=f"make loadtest PROFILE={profile} TARGET={platform}",
-        dashboard=f"runs/{name}/dashboard",
-    )  # fmt: skip
-
-
 def phase(kind: PhaseKind, name: str, p50: float | None, **more: object) -> Phase:
     """A part of a run with ten requests."""
     made = Phase(name, kind, 0.0, 1, 10, 0, 0, 1.1, None, None if p50 is None else latency(p50, 10))
     return replace(made, **more)  # type: ignore[arg-type]
 
 
-def points(p50: float, *, cold_at: tuple[int, ...] = (), count: int = 100, cold_ms: float = 2000.0) -> list[Point]:
-    """One request after the other, some of them cold."""
-    dice = random.Random(7)
-    made, at = [], 0.0
-    for i in range(count):
-        took = cold_ms * dice.uniform(0.93, 1.15) if i in cold_at else p50 * dice.lognormvariate(0, 0.07)
-        made.append(Point(round(at, 2), 1, 0, int(i in cold_at), round(took, 1), round(took, 1)))
-        at += took / 1000
-    return made
+def info(
+    label: str = LAMBDA, *, profile: str = "steady", where: Where = "aws", model: str = W6, mode: Mode = "closed"
+) -> RunInfo:
+    """What was run: a Lambda where the label says so, else a service."""
+    platform: Platform = "lambda" if "Lambda" in label else "ecs"
+    name = f"{where}-{platform}-{profile}-{model.split(':')[0]}"
+    url = "https://k2x9.execute-api.us-east-1.amazonaws.com" if where == "aws" else "http://127.0.0.1:3001"
+    return RunInfo(
+        name=name, folder=f"results/{name}", profile=profile, question=f"What does {profile} tell?",
+        mode=mode, platform=platform, where=where, label=label, target=url,
+        settings={"memory_mb": 3000} if platform == "lambda" else {"instance_type": "t3a.xlarge"},
+        model=model, commit="9eba93d", image="yolov7@sha256:1f3870be274f", machine="AMD EPYC, 2 processors, Linux 6.1",
+        started="2026-11-22 09:14:05 UTC", status="finished", command=f"python -m loadtest run {profile} {url}",
+        dashboard=f"results/{name}/dashboard/index.html",
+    )  # fmt: skip
 
 
-def summary(run: RunInfo, p50: float = 900.0, **more: object) -> Summary:
+def summary(run: RunInfo | None = None, p50: float = 900.0, **more: object) -> Summary:
     """A run of 100 requests without an error, none cold."""
-    detect = p50 * 0.84
-    steps = {"fetch": 22.0, "decode": 9.0, "detect": detect, "annotate": 11.0, "store": 24.0, "other": p50 * 0.16 - 60}
+    steps = {"fetch": 0.024, "decode": 0.01, "detect": 0.84, "annotate": 0.012, "store": 0.03, "other": 0.084}
     made = Summary(
-        run=run, duration_s=p50 / 10, requests=100, answered=100, errors={}, throughput_per_s=1000 / p50,
-        offered_per_s=None, all=latency(p50), cold=None, warm=latency(p50), corrected=None, lag_ms=1.4,
-        cold_starts={}, instances=1, steps_ms=steps, billed_ms=p50 - 30, answer_bytes=812.0, phases=[],
-        points=points(p50),
+        run=run or info(), duration_s=p50 / 10, requests=100, answered=100, errors={}, throughput_per_s=1000 / p50,
+        offered_per_s=None, all=latency(p50), cold=None, warm=latency(p50), corrected=None, lag_ms=None,
+        cold_starts={}, instances=1, steps_ms={step: part * p50 for step, part in steps.items()}, billed_ms=p50 * 0.92,
+        answer_bytes=812.0, phases=[], points=[],
     )  # fmt: skip
     return replace(made, **more)  # type: ignore[arg-type]
 
 
-def batches(label: str, where: Where, model: str, p50: float, cold: int) -> Summary:
-    """Ten batches of ten pictures one after the other."""
-    made = [phase("batch", f"{i + 1}", p50 * (1 + 0.02 * (i % 3)), at_s=i * p50 / 100) for i in range(10)]
-    run = info(f"batches-{where}-{label.split()[0].lower()}-{model[:9]}", label, where=where, model=model)
-    extra = {"cold": latency(p50 * 2.2, cold, 1.12), "cold_starts": {"init": cold}, "instances": cold} if cold else {}
-    return summary(
-        run, p50, phases=made, points=points(p50, cold_at=tuple(range(0, 10 * cold, 10)), cold_ms=p50 * 2.2), **extra
-    )
+def points(p50: float, phases: list[Phase], cold: int = 0) -> list[Point]:
+    """Requests of each phase one after the other; the first of the run are cold."""
+    dice = random.Random(7)
+    made: list[Point] = []
+    for part in phases:
+        for i in range(part.requests):
+            middle = part.latency.p50.value if part.latency else p50
+            took = round((p50 * 2.2 if len(made) < cold else middle) * dice.lognormvariate(0, 0.08), 1)
+            failed = int(part.errors > 0 and i == 4)
+            at = round(part.at_s + i * 30 / part.requests, 2)
+            made.append(Point(at, 1, failed, int(len(made) < cold), took, took))
+    return made
 
 
-def users(label: str, where: Where, model: str, p50: float, *, turns: bool) -> Summary:
-    """1 to 16 users at once; where requests take turns the time grows with the users."""
-    phases = []
-    for i, count in enumerate((1, 2, 4, 8, 16)):
-        took = p50 * count if turns else p50 * (1 + 0.01 * count)
-        phases.append(
-            phase(
-                "users",
-                f"{count} users",
-                took,
-                users=count,
-                at_s=60.0 * i,
-                requests=60,
-                throughput_per_s=1000 * count / took,
-            )
+@dataclass(frozen=True)
+class Tried:
+    """A model on a platform, and how it answers: `turns` where requests wait for each other."""
+
+    label: str
+    where: Where
+    model: str
+    p50: float
+    turns: bool
+
+    def _run(self, profile: str, phases: list[Phase], cold: int = 0, mode: Mode = "closed", **more: object) -> Summary:
+        requests, errors = sum(part.requests for part in phases), sum(part.errors for part in phases)
+        extra: dict[str, object] = {
+            "phases": phases,
+            "points": points(self.p50, phases, cold),
+            "requests": requests,
+            "answered": requests - errors,
+            "errors": {"overloaded": errors} if errors else {},
+            "cold": latency(self.p50 * 2.2, cold, 1.1) if cold else None,
+            "cold_starts": {f"instance-{i}": 1 for i in range(cold)},
+        }
+        run = info(self.label, profile=profile, where=self.where, model=self.model, mode=mode)
+        return summary(run, self.p50, **(extra | more))
+
+    def batches(self) -> Summary:
+        """Nine requests at once, four times."""
+        waits = 4.5 if self.turns else 1.0
+        times = [self.p50 * waits * (1.0 if self.turns or i else 2.2) for i in range(4)]
+        phases = [phase("batch", f"batch {i + 1}", t, at_s=i * 35.0, users=9, requests=9) for i, t in enumerate(times)]
+        return self._run(
+            "batches", phases, 0 if self.turns else 9, all=latency(self.p50 * waits), warm=latency(times[1])
         )
-    run = info(
-        f"users-{where}-{label.split()[0].lower()}-{model[:9]}", label, profile="users", where=where, model=model
-    )
-    slices = [
-        Point(float(at), 4, int(at == 250 and turns), 0, found.latency.p50.value, found.latency.max)
-        for found in phases
-        for at in range(int(found.at_s), int(found.at_s) + 60, 5)
-        if found.latency
-    ]
-    errors: dict[str, object] = {"errors": {"overloaded": 3}, "answered": 297} if turns else {"instances": 16}
-    return summary(run, p50 * (5 if turns else 1.05), requests=300, phases=phases, points=slices, **errors)
 
+    def steps(self) -> Summary:
+        """3 to 18 users; where requests take turns the time grows with the users, and a queue is full at last."""
+        phases = []
+        for i, users in enumerate((3, 6, 9, 18)):
+            took = self.p50 * users if self.turns else self.p50 * (1 + 0.01 * users)
+            errors, rate = int(self.turns and users == 18), 1000 * users / took
+            made = phase("users", f"{users} users", took, users=users, errors=errors, throughput_per_s=rate)
+            phases.append(replace(made, at_s=35.0 * i))
+        return self._run("steps", phases, warm=latency(self.p50 * (8 if self.turns else 1.1)))
 
-def rates(label: str, where: Where, model: str, p50: float, *, limit: float) -> Summary:
-    """Requests offered at rising rates, answered up to a limit."""
-    phases = []
-    for i, offered in enumerate((0.5, 1.0, 2.0, 4.0)):
-        answered = min(offered, limit)
-        late = p50 if offered <= limit else p50 * 12
-        phases.append(
-            phase("rate", f"{offered:g} per second", late, users=0, at_s=30.0 * i, requests=int(30 * offered),
-                  throughput_per_s=answered, offered_per_s=offered)
-        )  # fmt: skip
-    name = f"rates-{where}-{label.split()[0].lower()}-{model[:9]}"
-    run = info(name, label, profile="rates", where=where, model=model, mode="open")
-    return summary(
-        run, p50, phases=phases, offered_per_s=1.9, throughput_per_s=min(1.9, limit), corrected=latency(p50 * 3)
-    )
+    def rates(self, profile: str, *rates: float) -> Summary:
+        """Requests offered at some rates, answered up to one after the other at most."""
+        limit = 1000 / self.p50 if self.turns else 1e6
+        phases = []
+        for i, rate in enumerate(rates):
+            took = self.p50 * (1 if rate < limit else 12)
+            made = phase("rate", f"{rate:g}/s", took, users=0, requests=round(30 * rate), offered_per_s=rate)
+            phases.append(replace(made, at_s=35.0 * i, throughput_per_s=min(rate, limit)))
+        offered = sum(rates) / len(rates)
+        times = latency(self.p50 * (1 if max(rates) < limit else 5))
+        made_run = self._run(profile, phases, mode="open", all=times, warm=times, lag_ms=1.4, offered_per_s=offered)
+        corrected = latency(times.p50.value * 1.01)
+        return replace(made_run, corrected=corrected, throughput_per_s=min(offered, limit))
 
+    def gaps(self) -> Summary:
+        """Single requests after growing gaps; a function is gone after the longest."""
+        phases = []
+        for minute in (0, 6, 16, 31, 61):
+            cold = int(not self.turns and minute in (0, 31, 61))
+            made = phase("gap", f"minute {minute}", self.p50 * (2.2 if cold else 1), users=0, requests=1)
+            phases.append(replace(made, at_s=60.0 * minute, cold_starts=cold))
+        return self._run("idle-gaps", phases, sum(part.cold_starts for part in phases), points=[])
 
-def gaps(label: str, where: Where, model: str, p50: float, *, cold_from: int | None) -> Summary:
-    """One request after each gap; from some gap on the instance is gone."""
-    phases = []
-    for i, minutes in enumerate((1, 2, 5, 10, 20, 40)):
-        cold = cold_from is not None and minutes >= cold_from
-        phases.append(
-            phase(
-                "gap", f"{minutes} min", p50 * (2.2 if cold else 1), at_s=600.0 * i, requests=1, cold_starts=int(cold)
-            )
+    def payloads(self) -> Summary:
+        """Pictures of three sizes."""
+        sizes = {"small": 0.95, "medium": 1.0, "large": 1.3}
+        return self._run(
+            "payloads", [phase("payload", n, self.p50 * f, at_s=i * 30.0) for i, (n, f) in enumerate(sizes.items())]
         )
-    run = info(f"gaps-{where}-{label.split()[0].lower()}-{model[:9]}", label, profile="gaps", where=where, model=model)
-    cold_count = sum(found.cold_starts for found in phases)
-    extra = {"cold": latency(p50 * 2.2, cold_count, 1.1), "cold_starts": {"init": cold_count}} if cold_count else {}
-    return summary(
-        run, p50, phases=phases, requests=6, answered=6, warm=latency(p50, 6 - cold_count), points=[], **extra
-    )
+
+    def everything(self) -> list[Summary]:
+        """A run of every profile."""
+        burst, steady = self.rates("burst", 0.3, 1.5, 0.3), self.rates("steady", 0.5)
+        return [self.batches(), self.gaps(), self.steps(), self.payloads(), steady, burst]
 
 
-def payloads(label: str, where: Where, model: str, p50: float) -> Summary:
-    """Pictures of three sizes."""
-    phases = [
-        phase("payload", name, p50 * f, at_s=i * 9.0)
-        for i, (name, f) in enumerate((("0.1 MB", 0.95), ("0.5 MB", 1.0), ("4 MB", 1.3)))
-    ]
-    run = info(
-        f"payload-{where}-{label.split()[0].lower()}-{model[:9]}", label, profile="pictures", where=where, model=model
-    )
-    return summary(run, p50, phases=phases)
+def labels(where: Where) -> tuple[str, str]:
+    """The labels of both platforms in a place."""
+    return (LAMBDA, SERVICE) if where == "aws" else (f"local {LAMBDA}", f"local {SERVICE}")
 
 
-def cost(where: Where, model: str) -> CostComparison:
-    """A function by the picture against a service by the month: even at 1.2 million pictures."""
-    volumes = [int(10 ** (exponent / 4)) for exponent in range(8, 33)]
-    function, fixed, capacity = 5.1e-5, 61.2, 1_900_000
+def tried(where: Where = "aws", model: str = W6, scale: float = 1.0) -> list[Summary]:
+    """All profiles on both platforms."""
+    function, service = labels(where)
+    runs = Tried(function, where, model, 900 * scale, False).everything()
+    return runs + Tried(service, where, model, 800 * scale, True).everything()
+
+
+def cost(where: Where = "aws", model: str = W6) -> CostComparison:
+    """A function by the picture against a service by the month: even at 2.4 million pictures."""
+    function, service = labels(where)
+    volumes = [round(1000 * 10 ** (i * 5 / 59)) for i in range(60)]
+    each, fixed, capacity = 5.1e-5, 122.4, 2_900_000
     prices = ["3000 MB at $0.0000166667 per GB-second.", "$1 per million requests of the HTTP API."]
-    instance = ["c7i.large on demand in eu-central-1 and a load balancer."]
     return CostComparison(
         where=where,
         model=model,
         options=[
-            CostOption(LAMBDA, "lambda", function * 1000, 0.0, None, ["batches-lambda"], prices),
-            CostOption(SERVICE, "ecs", 0.0323, fixed, capacity, ["users-ecs"], instance),
+            CostOption(function, "lambda", each * 1000, 0.0, None, [f"{where}-lambda-steady"], prices),
+            CostOption(service, "ecs", 0.0422, fixed, capacity, [f"{where}-ecs-steps"], ["t3a.xlarge on demand."]),
         ],
         pictures_per_month=volumes,
-        usd_per_month={LAMBDA: [v * function for v in volumes], SERVICE: [fixed * -(-v // capacity) for v in volumes]},
-        break_evens=[BreakEven(LAMBDA, SERVICE, 1_200_000, 61.2)],
+        usd_per_month={function: [v * each for v in volumes], service: [fixed * -(-v // capacity) for v in volumes]},
+        break_evens=[BreakEven(function, service, 2_400_000, 122.4)],
         warnings=["Instances are counted whole."],
     )
 
 
-def place(where: Where, model: str = W6, scale: float = 1.0) -> list[Summary]:
-    """All profiles on both platforms."""
-    function, service = 900 * scale, 800 * scale
-    return [
-        batches(LAMBDA, where, model, function, 3), batches(SERVICE, where, model, service, 0),
-        users(LAMBDA, where, model, function, turns=False), users(SERVICE, where, model, service, turns=True),
-        rates(LAMBDA, where, model, function, limit=40), rates(SERVICE, where, model, service, limit=1.25),
-        gaps(LAMBDA, where, model, function, cold_from=10), gaps(SERVICE, where, model, service, cold_from=None),
-        payloads(LAMBDA, where, model, function), payloads(SERVICE, where, model, service),
-    ]  # fmt: skip
+def section(runs: list[Summary], costs: list[CostComparison] | None = None) -> Section:
+    """A section of some runs on AWS."""
+    return Section(1, "aws", W6, runs, costs or [])
 
 
-def report(
+def page(
     runs: list[Summary] | None = None, skipped: list[Skipped] | None = None, costs: list[CostComparison] | None = None
-) -> Report:
-    """A report of runs in both places, where nothing else is given."""
-    return Report(
-        title="Lambda or ECS for YOLOv7",
-        made="2026-11-22",
-        command="make report",
-        runs=place("aws") + place("local") if runs is None else runs,
-        skipped=[Skipped("batches-old", "samples.csv is missing")] if skipped is None else skipped,
-        costs=[cost("aws", W6), cost("local", W6)] if costs is None else costs,
+) -> str:
+    """The page of runs in both places, where nothing else is given."""
+    return to_html(
+        tried("aws") + tried("local") if runs is None else runs,
+        [Skipped("20261120T101500-ecs-batches", "samples.jtl is missing")] if skipped is None else skipped,
+        [cost("aws"), cost("local")] if costs is None else costs,
+        made="2026-11-22 12:00 UTC",
+        command="make compare",
     )

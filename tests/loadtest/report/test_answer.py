@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from loadtest.report import picks
+from loadtest.report.answer import answer, listed
+from loadtest.report.contents import Section
+from loadtest.summary import BreakEven, CostComparison, Summary
+from tests.loadtest.report.made_up import LAMBDA, SERVICE, cost, info, latency, phase, section, summary, tried
+
+
+def said(about: Section) -> dict[str, str]:
+    """The sentences by topic."""
+    return {sentence.topic: sentence.text for sentence in answer(about)}
+
+
+def with_users(label: str, times: dict[int, float]) -> Summary:
+    phases = [phase("users", f"{users} users", took, users=users) for users, took in times.items()]
+    return summary(info(label, profile="steps"), phases=phases)
+
+
+def with_bills(*winners: str) -> CostComparison:
+    """Options that take turns in being the cheapest; the first and the second are even at 1,500 pictures."""
+    labels = sorted(set(winners))
+    base = cost()
+    options = [replace(base.options[0], label=label) for label in labels]
+    volumes = [1000 * 2**i for i in range(len(winners))]
+    bills = {label: [1.0 if label == winner else 2.0 for winner in winners] for label in labels}
+    even = BreakEven(winners[0], winners[1], 1500, 3.25)
+    return replace(base, options=options, pictures_per_month=volumes, usd_per_month=bills, break_evens=[even])
+
+
+def test_the_answer_of_a_whole_comparison_names_its_numbers() -> None:
+    assert said(section(tried(), [cost()])) == {
+        "Price": "Up to 2.4 million pictures a month Lambda 3000 MB is the cheapest (there both cost $122 a month), "
+        "above 14.2 million ECS t3a.xlarge; in between it changes with every further instance.",
+        "Many users at once": "With 18 users at once Lambda 3000 MB gives 95% of its answers within 1,381 ms and "
+        "ECS t3a.xlarge within 18,720 ms (10% failed), so for bursts Lambda 3000 MB is 13.6 times as fast.",
+        "Warm": "A warm answer takes 900 ms on Lambda 3000 MB (p95 1,170 ms) and 800 ms on ECS t3a.xlarge "
+        "(p95 1,040 ms) at the median, in profile steady.",
+        "Cold": "A cold start takes 1,980 ms on Lambda 3000 MB (p50 of 9, longest 2,455 ms); none was seen on "
+        "ECS t3a.xlarge.",
+        "Highest rate": "The highest rate answered with at most 1% errors was 16.9 per second by Lambda 3000 MB "
+        "(18 users) and 1.25 per second by ECS t3a.xlarge (3 users).",
+    }
+
+
+def test_one_crossing_is_told_by_its_exact_volume() -> None:
+    text = said(section([], [with_bills("a", "b")]))["Price"]
+    assert text == "Up to 1,500 pictures a month a is the cheapest (there both cost $3.25 a month), above that b."
+
+
+def test_a_second_crossing_of_the_same_two_is_not_told_by_the_volume_of_the_first() -> None:
+    text = said(section([], [with_bills("a", "b", "a")]))["Price"]
+    assert text.endswith(" (there both cost $3.25 a month), from there to 4,000 b, above that a.")
+
+
+def test_what_is_never_dearer_is_the_cheapest_at_every_volume() -> None:
+    comparison = replace(with_bills("a", "a"), options=with_bills("a", "b").options)
+    comparison.usd_per_month["b"] = [9.0, 9.0]
+    assert said(section([], [comparison]))["Price"] == "a is the cheapest at every volume up to 2,000 pictures a month."
+
+
+def test_a_single_option_has_a_price_but_no_break_even() -> None:
+    alone = replace(cost(), options=cost().options[:1])
+    assert said(section([], [alone]))["Price"] == (
+        "Lambda 3000 MB costs $0.051 per 1,000 pictures and $0.00 a month besides; no other platform was priced, so "
+        "there is no break-even."
+    )
+
+
+def test_without_costs_the_price_is_the_last_sentence() -> None:
+    assert [sentence.topic for sentence in answer(section(tried()))][-1] == "Price"
+
+
+def test_times_that_hardly_differ_decide_nothing() -> None:
+    runs = [with_users(LAMBDA, {4: 900.0}), with_users(SERVICE, {4: 950.0})]
+    assert said(section(runs))["Many users at once"].endswith("so bursts do not decide between them.")
+
+
+def test_platforms_are_compared_at_the_most_users_that_all_were_tried_with() -> None:
+    runs = [with_users(LAMBDA, {1: 900.0, 4: 910.0, 64: 950.0}), with_users(SERVICE, {1: 800.0, 4: 3200.0})]
+    assert {phase.users for phase in picks.most_users(runs).values()} == {4}
+
+
+def test_runs_with_no_number_of_users_in_common_are_not_compared() -> None:
+    runs = [with_users(LAMBDA, {2: 900.0}), with_users(SERVICE, {3: 800.0})]
+    assert "Many users at once" not in said(section(runs))
+
+
+def test_a_rate_with_more_errors_than_one_percent_does_not_count() -> None:
+    phases = [
+        phase("rate", "1/s", 800.0, throughput_per_s=1.0, users=0, offered_per_s=1.0),
+        phase("rate", "9/s", 800.0, throughput_per_s=8.0, users=0, offered_per_s=9.0, requests=90, errors=9),
+    ]
+    assert picks.highest_rate([summary(info(SERVICE), phases=phases)])[SERVICE].per_s == 1.0
+
+
+def test_warm_times_are_of_the_calmest_profile_that_most_platforms_have() -> None:
+    runs = [*tried(), summary(info("Fargate 2 CPUs", profile="alone"))]
+    assert {run.run.profile for run in picks.like_for_like(runs)} == {"steady"}
+
+
+def test_of_repeated_runs_the_last_that_finished_counts() -> None:
+    old, new = replace(info(), name="old", started="2026-11-20"), replace(info(), name="new", started="2026-11-22")
+    broken_off = replace(info(), name="broken off", started="2026-11-23", status="interrupted")
+    runs = [summary(run) for run in (old, new, broken_off)]
+    assert [run.run.name for run in picks.like_for_like(runs)] == ["new"]
+
+
+def test_a_failed_run_says_nothing() -> None:
+    assert picks.usable([summary(replace(info(), status="failed"))]) == []
+
+
+def test_few_cold_starts_are_told_by_the_longest_and_one_by_itself() -> None:
+    one = summary(cold=latency(2000.0, 1))
+    many = summary(info(SERVICE), cold=latency(2500.0, 40))
+    assert said(section([one, many]))["Cold"] == (
+        "A cold start takes 2,000 ms on Lambda 3000 MB (one was seen) and 2,500 ms on ECS t3a.xlarge "
+        "(p50 of 40, p95 3,250 ms)."
+    )
+
+
+def test_runs_without_an_answer_give_one_sentence() -> None:
+    dead = summary(all=None, warm=None, answered=0, errors={"timeout": 100}, throughput_per_s=0.0, steps_ms={})
+    assert [sentence.topic for sentence in answer(section([dead]))] == ["No answer"]
+
+
+@pytest.mark.parametrize(("parts", "words"), [("", ""), ("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")])
+def test_things_are_listed_in_words(parts: str, words: str) -> None:
+    assert listed(parts) == words

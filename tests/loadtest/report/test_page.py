@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtest.report.page import to_html
+from loadtest.summary import Skipped
+from tests.loadtest.report.made_up import HOSTILE, LAMBDA, TINY, W6, cost, info, page, phase, summary, tried
+
+
+class Reader(HTMLParser):
+    """What a browser would see: elements, the text of each section, and the data of scripts."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.specs: list[tuple[str, dict[str, Any]]] = []
+        self.sections: dict[str, str] = {}
+        self._section, self._script, self._json = "", False, False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        self.elements.append((tag, attributes))
+        self._script = tag in ("script", "style")
+        self._json = attributes.get("type") == "application/json"
+        if tag == "section":
+            self._section = str(attributes["id"])
+
+    def handle_endtag(self, tag: str) -> None:
+        self._script = self._script and tag not in ("script", "style")
+        self._section = "" if tag == "section" else self._section
+
+    def handle_data(self, data: str) -> None:
+        if self._json and self._script:
+            self.specs.append((self._section, json.loads(data)["spec"]))
+        elif not self._script:
+            self.sections[self._section] = self.sections.get(self._section, "") + data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        """The attributes of every such element."""
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def whole() -> Reader:
+    runs = tried("aws") + tried("local") + tried("local", TINY, 0.09)
+    return Reader(page(runs))
+
+
+def values(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """All data of a chart, its layers' own included."""
+    parts = [spec, *spec["layer"]]
+    return [row for part in parts if "data" in part for row in part["data"]["values"]]
+
+
+def test_no_chart_has_runs_of_two_places_or_of_two_models(whole: Reader) -> None:
+    assert len(whole.specs) > 20
+    runs = {run.run.name: run.run for run in tried("aws") + tried("local") + tried("local", TINY)}
+    wanted = {"section-1": ("aws", W6), "section-2": ("local", TINY), "section-3": ("local", W6)}
+    for section, spec in whole.specs:
+        for row in values(spec):
+            if "run" in row:
+                assert (runs[row["run"]].where, runs[row["run"]].model) == wanted[section]
+            assert ("local " in row["label"]) == (wanted[section][0] == "local")
+
+
+def test_no_section_names_a_platform_of_another_place(whole: Reader) -> None:
+    assert "local Lambda" not in whole.sections["section-1"]
+    assert re.search(rf"(?<!local ){LAMBDA}", whole.sections["section-3"]) is None
+    assert "aws-lambda" not in whole.sections["section-3"] + whole.sections["section-2"]
+
+
+def test_what_is_local_says_so_at_every_table_and_chart(whole: Reader) -> None:
+    text = whole.sections["section-3"]
+    tables = 6 + 1  # One per profile, and that of the costs.
+    charts = sum(section == "section-3" for section, _ in whole.specs)
+    assert text.count("local stand-in, not AWS") >= 1 + tables + charts
+
+
+def test_the_answer_comes_first_and_aws_before_local(whole: Reader) -> None:
+    ids = [str(attributes["id"]) for attributes in whole.all("section")]
+    assert ids == ["answer", "section-1", "section-2", "section-3", "skipped", "words"]
+    assert "Up to 2.4 million pictures a month Lambda 3000 MB is the cheapest" in whole.sections["answer"]
+    assert whole.sections["answer"].index("Lambda 3000 MB") < whole.sections["answer"].index("local Lambda 3000 MB")
+
+
+def test_skipped_runs_have_their_reasons_and_words_their_meaning(whole: Reader) -> None:
+    assert "samples.jtl is missing" in whole.sections["skipped"]
+    assert "bootstrap" in whole.sections["words"] and "Corrected" in whole.sections["words"]
+
+
+def test_a_run_tells_its_settings_and_how_to_repeat_it(whole: Reader) -> None:
+    text = whole.sections["section-1"]
+    for told in (
+        "memory_mb",
+        "9eba93d",
+        "yolov7@sha256:1f3870be274f",
+        "AMD EPYC, 2 processors",
+        "python -m loadtest run",
+    ):
+        assert told in text
+
+
+def test_a_dashboard_is_linked_as_seen_from_the_page() -> None:
+    run = replace(info(), dashboard="/data/results/a run/dashboard/index.html")
+    html = to_html([summary(run)], [], [], made="today", command="make report", folder=Path("/data/results/compare"))
+    assert {"href": "../a%20run/dashboard/index.html"} in Reader(html).all("a")
+    assert "dashboard" not in page([summary(replace(info(), dashboard=None))])
+
+
+def test_every_link_inside_of_the_page_leads_somewhere(whole: Reader) -> None:
+    ids = {attributes["id"] for _, attributes in whole.elements if "id" in attributes}
+    links = [str(attributes["href"]) for attributes in whole.all("a")]
+    assert {link[1:] for link in links if link.startswith("#")} <= ids
+    assert all(link.startswith("#") or link.endswith("/dashboard/index.html") for link in links)
+
+
+def test_nothing_is_loaded_from_elsewhere(whole: Reader) -> None:
+    assert not any("src" in attributes for _, attributes in whole.elements)
+    assert [attributes["href"] for attributes in whole.all("link")] == ["data:,"]
+
+
+@pytest.mark.parametrize("name", ["label", "target", "profile", "question", "command", "machine", "model", "name"])
+def test_a_hostile_word_stays_a_word(name: str) -> None:
+    values: dict[str, Any] = {name: HOSTILE}
+    run = summary(
+        replace(info(), **values), warnings=[HOSTILE], errors={HOSTILE: 1}, phases=[phase("batch", HOSTILE, 900.0)]
+    )
+    reader = Reader(page([run], [Skipped(HOSTILE, HOSTILE)], []))
+    assert "b" not in {tag for tag, _ in reader.elements}
+    assert len(reader.all("script")) == len(reader.specs) + 2
+    assert HOSTILE in reader.sections["skipped"]
+    assert HOSTILE in reader.sections["section-1"]
+
+
+def test_a_page_without_runs_says_so() -> None:
+    html = page([], [], [])
+    assert "There are no runs, so there is nothing to compare yet." in html
+    assert len(html) < 50_000
+
+
+def test_a_page_of_skipped_runs_alone_names_them() -> None:
+    assert "samples.jtl is missing" in Reader(page([], costs=[])).sections["skipped"]
+
+
+def test_a_run_without_answers_is_shown_with_its_errors() -> None:
+    dead = summary(
+        replace(info(), status="failed"), all=None, warm=None, answered=0, errors={"timeout": 100}, steps_ms={},
+        billed_ms=None, throughput_per_s=0.0, phases=[phase("users", "3 users", None, errors=10, throughput_per_s=0.0)],
+    )  # fmt: skip
+    reader = Reader(page([dead], [], []))
+    assert "No request of any run was answered" in reader.sections["answer"]
+    assert "timeout" in reader.sections["section-1"] and "failed" in reader.sections["section-1"]
+
+
+def test_an_interrupted_run_is_flagged_and_its_warnings_are_told() -> None:
+    run = summary(replace(info(), status="interrupted"), warnings=["it was interrupted after 40 requests"])
+    text = Reader(page([run], [], [])).sections["section-1"]
+    assert "interrupted, 1 warning" in text and "it was interrupted after 40 requests" in text
+
+
+def test_runs_of_two_commits_are_cautioned_against() -> None:
+    runs = [summary(), summary(replace(info("ECS t3a.xlarge"), commit="ffffff0"))]
+    assert "These runs are of 2 commits: 9eba93d, ffffff0." in Reader(page(runs, [], [])).sections["answer"]
+
+
+def test_costs_without_runs_have_a_section() -> None:
+    text = Reader(page([], [], [cost("aws")])).sections["section-1"]
+    assert "$0.051" in text and "t3a.xlarge on demand." in text and "Instances are counted whole." in text
