@@ -157,8 +157,13 @@ def _errors(table: pl.DataFrame) -> dict[str, int]:
 
 
 def _steps(answered: pl.DataFrame) -> dict[str, float]:
-    """Mean of each step, and what the client waited for beside them, milliseconds; empty where no answer told."""
+    """Mean of each step of warm answers, and of what the client waited for beside them; empty where none told.
+
+    Of cold ones only where there are no others: what they wait for is their init.
+    """
     told = answered.filter(pl.all_horizontal(pl.col(step).is_not_null() for step in STEPS))
+    warm = told.filter(~pl.col("cold").fill_null(False))
+    told = warm if warm.height else told
     if not told.height:
         return {}
     means = {step: float(told[step].mean() or 0) for step in STEPS}  # type: ignore[arg-type]

@@ -18,9 +18,9 @@ from loadtest.tariff import (
     lambda_usd_per_request,
     provisioned_usd_per_month,
 )
+from loadtest.throughput import rates
 
 MAX_INSTANCES = 5  # What deployment/terraform/ecs sets up.
-MAX_ERROR_SHARE = 0.01
 EXTRA_BYTES = 1000  # The request, and the headers both ways.
 # What a run's settings are taken to be where they do not say; the sizes are those of deployment/terraform.
 DEFAULTS: dict[str, str | float] = {
@@ -50,8 +50,8 @@ def lambda_option(summaries: Sequence[Summary], prices: Prices) -> CostOption:
         f"{function.gb_second.usd:.10f} USD per GB-second and {function.request.usd * 1e6:.2f} per million requests "
         f"(seen {function.gb_second.seen}), {region.http_api.usd:.2f} per million calls of the HTTP API "
         f"(seen {region.http_api.seen}).",
-        f"{_billed_ms(summaries):.1f} ms billed per picture, cold starts included; from the profile steady, if it was "
-        "run.",
+        f"{_billed_ms(summaries):.1f} ms billed per picture, cold starts included; from profile single or steady, if "
+        "one was run.",
     ]
     if warm:
         assumptions.append(
@@ -140,30 +140,19 @@ def _option(
 
 
 def _best(summaries: Sequence[Summary]) -> tuple[float, str]:
-    """The largest throughput of one instance (pictures per second) in any run or phase that went well, and which."""
-    found: list[tuple[float, str]] = []
-    for summary in summaries:
-        if summary.run.status == "failed":
-            continue
-        instances = _number([summary], "instances")
-        parts = [(summary.run.name, summary.throughput_per_s, summary.requests, sum(summary.errors.values()))]
-        parts += [
-            (f"{summary.run.name}, {phase.name}", phase.throughput_per_s, phase.requests, phase.errors)
-            for phase in summary.phases
-        ]
-        found += [
-            (throughput / instances, name)
-            for name, throughput, requests, errors in parts
-            if throughput > 0 and errors < MAX_ERROR_SHARE * requests
-        ]
+    """The largest throughput of one instance (pictures per second) that counts, and where it was seen."""
+    found = [(rate.per_s / _number([rate.run], "instances"), rate) for rate in rates(summaries)]
     if not found:
         raise NoCost("none of its runs and phases answered with less than 1% of errors")
-    return max(found)
+    per_s, rate = max(found, key=lambda pair: pair[0])
+    return per_s, f"{rate.run.run.name}, {rate.load}"
 
 
 def _billed_ms(summaries: Sequence[Summary]) -> float:
-    # The steady profile is usual traffic; others are made to have many cold starts, or large pictures.
-    usual = [s for s in summaries if s.run.profile == "steady" and s.billed_ms is not None] or summaries
+    # One user at a time, or a steady rate, is usual traffic; others are made to have many cold starts or large files.
+    usual = summaries
+    for profile in ("steady", "single"):
+        usual = [s for s in summaries if s.run.profile == profile and s.billed_ms is not None] or usual
     billed = [(s.billed_ms, s.answered) for s in usual if s.billed_ms is not None and s.answered > 0]
     if not billed:
         raise NoCost("none of its runs has an answer, so the time billed is unknown")

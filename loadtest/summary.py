@@ -107,10 +107,10 @@ class Summary:
 
     `all`, `cold` and `warm` are of answers with status 200; `corrected` counts from when an open profile wanted the
     request sent, and is None for a closed one. `errors` counts by code: the contract's where the answer had one, else
-    the HTTP status, else the client's reason. `steps_ms` is the mean of each of the five steps and of `other`: what
-    lies between client and steps. `billed_ms` is the mean time a function would be billed for, as far as the client can
-    tell: the steps of a warm answer, all of a cold one. `lag_ms` is how late the load generator itself was, 95th
-    percentile.
+    the HTTP status, else the client's reason. `steps_ms` is the mean of each of the five steps of warm answers and of
+    `other`: what lies between client and steps. `billed_ms` is the mean time a function would be billed for, as far as
+    the client can tell: the steps of a warm answer, all of a cold one. `lag_ms` is how late the load generator itself
+    was, 95th percentile.
     """
 
     run: RunInfo

@@ -9,6 +9,7 @@ from loadtest.report import picks
 from loadtest.report.contents import Section
 from loadtest.report.figures import ms, pictures, rate, share, usd
 from loadtest.summary import CostComparison, Latency, Phase
+from loadtest.throughput import MOST_ERRORS
 
 FASTER = 1.25  # Times; what is less apart does not decide.
 MOST_STEPS = 3  # Changes of the cheapest that a sentence can hold.
@@ -99,7 +100,7 @@ def _users(phases: dict[str, Phase]) -> str:
 
 
 def _failing(phase: Phase) -> str:
-    bad = phase.errors / max(1, phase.requests) > picks.MOST_ERRORS
+    bad = phase.errors / max(1, phase.requests) > MOST_ERRORS
     return f" ({share(phase.errors, phase.requests)} failed)" if bad else ""
 
 
@@ -134,7 +135,7 @@ def _rate(section: Section) -> str:
     if not best:
         return ""
     said = listed(f"{rate(found.per_s)} per second by {label} ({found.load})" for label, found in best)
-    return f"The highest rate answered with at most {picks.MOST_ERRORS:.0%} errors was {said}."
+    return f"The highest rate answered with less than {MOST_ERRORS:.0%} errors was {said}."
 
 
 def listed(parts: Iterable[str]) -> str:

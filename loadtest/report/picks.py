@@ -4,21 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from loadtest.report.contents import failed
-from loadtest.report.figures import rate
 from loadtest.summary import CostComparison, Phase, Summary
-
-MOST_ERRORS = 0.01  # Share of requests; a rate with more is not counted as answered.
-
-
-@dataclass(frozen=True)
-class Rate:
-    """Requests answered per second, and under what load."""
-
-    per_s: float
-    load: str
+from loadtest.throughput import Rate, rates
 
 
 def usable(runs: Sequence[Summary]) -> list[Summary]:
@@ -42,12 +30,15 @@ def like_for_like(runs: Sequence[Summary]) -> list[Summary]:
 
 
 def coldest(runs: Sequence[Summary]) -> dict[str, Summary | None]:
-    """Per platform the run with the most cold answers, None where no run had one."""
+    """Per platform the run that tells most of cold starts, None where no run had one.
+
+    Where no others started at the same time, as they may hold each other up; of those runs the one with the most.
+    """
     chosen: dict[str, Summary | None] = {run.run.label: None for run in usable(runs)}
-    for run in usable(runs):
-        best = chosen[run.run.label]
-        if run.cold and (best is None or best.cold is None or run.cold.count > best.cold.count):
-            chosen[run.run.label] = run
+    for label in chosen:
+        had = [run for run in usable(runs) if run.run.label == label and run.cold]
+        alone = [run for run in had if max((phase.users for phase in run.phases), default=0) <= 1]
+        chosen[label] = max(alone or had, key=lambda run: run.cold.count if run.cold else 0, default=None)
     return chosen
 
 
@@ -63,14 +54,10 @@ def most_users(runs: Sequence[Summary]) -> dict[str, Phase]:
 
 
 def highest_rate(runs: Sequence[Summary]) -> dict[str, Rate]:
-    """Per platform the highest rate answered in any phase with hardly an error, or in a run without phases."""
-    best: dict[str, Rate] = {}
-    for run in usable(runs):
-        for found, share in _rates(run):
-            known = best.get(run.run.label)
-            if found.per_s > 0 and share <= MOST_ERRORS and (known is None or found.per_s > known.per_s):
-                best[run.run.label] = found
-    return best
+    """Per platform the highest rate answered with hardly an error."""
+    of_label = {run.run.label: [other for other in runs if other.run.label == run.run.label] for run in runs}
+    found = {label: rates(own) for label, own in of_label.items()}
+    return {label: max(own, key=lambda rate: rate.per_s) for label, own in found.items() if own}
 
 
 def cheapest(cost: CostComparison) -> list[tuple[str, int | None]]:
@@ -108,19 +95,3 @@ def _unrest(run: Summary) -> int:
 
 def _finished(run: Summary) -> bool:
     return run.run.status == "finished"
-
-
-def _rates(run: Summary) -> list[tuple[Rate, float]]:
-    if not run.phases:
-        return [(Rate(run.throughput_per_s, run.run.profile), failed(run) / max(1, run.requests))]
-    # Neither a pause nor a picture of another size says what a platform can do.
-    phases = [phase for phase in run.phases if phase.kind not in ("gap", "payload") and phase.requests]
-    return [(Rate(phase.throughput_per_s, _load(phase)), phase.errors / phase.requests) for phase in phases]
-
-
-def _load(phase: Phase) -> str:
-    if phase.users:
-        return f"{phase.users} user{'s' * (phase.users != 1)}"
-    if phase.offered_per_s is not None:
-        return f"{rate(phase.offered_per_s)} per second offered"
-    return phase.name

@@ -40,9 +40,9 @@ def test_the_answer_of_a_whole_comparison_names_its_numbers() -> None:
         "ECS t3a.xlarge within 18,720 ms (10% failed), so for bursts Lambda 3000 MB is 13.6 times as fast.",
         "Warm": "A warm answer takes 900 ms on Lambda 3000 MB (p95 1,170 ms) and 800 ms on ECS t3a.xlarge "
         "(p95 1,040 ms) at the median, in profile steady.",
-        "Cold": "A cold start takes 1,980 ms on Lambda 3000 MB (p50 of 9, longest 2,455 ms); none was seen on "
+        "Cold": "A cold start takes 1,980 ms on Lambda 3000 MB (p50 of 3, longest 2,455 ms); none was seen on "
         "ECS t3a.xlarge.",
-        "Highest rate": "The highest rate answered with at most 1% errors was 16.9 per second by Lambda 3000 MB "
+        "Highest rate": "The highest rate answered with less than 1% errors was 16.9 per second by Lambda 3000 MB "
         "(18 users) and 1.25 per second by ECS t3a.xlarge (3 users).",
     }
 
@@ -95,7 +95,8 @@ def test_a_rate_with_more_errors_than_one_percent_does_not_count() -> None:
         phase("rate", "1/s", 800.0, throughput_per_s=1.0, users=0, offered_per_s=1.0),
         phase("rate", "9/s", 800.0, throughput_per_s=8.0, users=0, offered_per_s=9.0, requests=90, errors=9),
     ]
-    assert picks.highest_rate([summary(info(SERVICE), phases=phases)])[SERVICE].per_s == 1.0
+    run = replace(summary(info(SERVICE), phases=phases), throughput_per_s=0.9)
+    assert picks.highest_rate([run])[SERVICE].per_s == 1.0
 
 
 def test_warm_times_are_of_the_calmest_profile_that_most_platforms_have() -> None:
