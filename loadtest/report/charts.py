@@ -202,10 +202,10 @@ def _monthly(cost: CostComparison, looks: Looks) -> Chart | None:
     title = "Cost of a month"
     evens = [even for even in cost.break_evens if even.pictures_per_month]
     said = "; ".join(
-        f"{even.cheaper_above} first is cheaper than {even.cheaper_below} at {pictures(even.pictures_per_month)} pictures"
+        f"{even.cheaper_above} first is cheaper than {even.cheaper_below} at {pictures(even.pictures_per_month)}"
         for even in evens
     )
-    caption = f"{said}." if said else "The lines do not cross: there is no break-even."
+    caption = f"Pictures a month: {said}." if said else "The lines do not cross: there is no break-even."
     keys = [*looks.keys(rows, "dash"), *([Key("break-even", "break-even")] if evens else [])]
     return Chart(title, caption, chart_spec(f"{title}. {caption}", rows, layers), columns, keys)
 
