@@ -45,6 +45,13 @@ compare: $(VENV)/.dev ## Measure the local Lambda and the local service by every
 loadtest: $(VENV)/.loadtest ## Run PROFILE= against TARGET= (URL, or local) as PLATFORM= (lambda, ecs, fargate, kubernetes) by JMeter
 	@$(PYTHON) -m loadtest run $(PROFILE) --target "$(TARGET)" --platform "$(PLATFORM)" $(ARGS)
 
+taurus: $(VENV)/.loadtest .bzt/.done ## The same by Taurus, which fails when p95 or the errors are beyond loadtest/criteria/service-level.yml
+	@$(PYTHON) -m loadtest taurus $(PROFILE) --target "$(TARGET)" --platform "$(PLATFORM)" $(ARGS)
+
+.bzt/.done: requirements/taurus.lock
+	@echo "Setting up .bzt, once; half a minute"
+	@python3 -m venv .bzt && .bzt/bin/python -m pip install --quiet --require-hashes --no-deps -r $< && touch $@
+
 report: $(VENV)/.loadtest ## One page of the runs in the folders RUNS=, side by side; ARGS=--json and others write more
 	@$(PYTHON) -m loadtest report $(RUNS) $(ARGS)
 
@@ -53,6 +60,8 @@ lock: requirements/service.txt ## Lock what is in the image, with hashes; needs 
 	    --custom-compile-command "make lock" --output-file requirements/image.lock $<
 	@uv pip compile --quiet --generate-hashes --python-version 3.11 --no-annotate --no-header \
 	    --custom-compile-command "make lock" --output-file requirements/bentoctl.lock requirements/bentoctl.in
+	@uv pip compile --quiet --generate-hashes --python-version 3.11 --no-annotate --no-header \
+	    --custom-compile-command "make lock" --output-file requirements/taurus.lock requirements/taurus.in
 
 bench: $(VENV)/.dev ## Measure engines and whole requests side by side; writes loadtest/bench/*.json and *.md
 	@$(PYTHON) -m loadtest.bench $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.cold $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.precision $(ARGS)
@@ -63,7 +72,7 @@ train: $(VENV)/.dev ## Train the bundled model from scratch (about an hour on tw
 convert-tools: $(VENV)/.dev ## Install what converting and training models needs, torch above all
 
 clean: ## Remove the virtual environment and local data; models in BentoML's store stay
-	rm -rf $(VENV) .bentoctl .local .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .bentoctl .bzt .local .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/.local: requirements/local.txt requirements/service.txt requirements/emulator.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 10) and "error: Python 3.10 or later is needed, this is " + sys.version.split()[0])'

@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timezone
 from pathlib import Path
 from types import FrameType
@@ -18,15 +19,19 @@ import botocore.exceptions
 from detection.errors import SetupError
 from loadtest import jmeter, pictures
 from loadtest.analysis import read_runs
-from loadtest.cost import PRICES, compare_costs, load_prices
+from loadtest.cost import compare_costs, load_prices
 from loadtest.errors import LoadTestError, ProfileError
 from loadtest.local.processes import StartError
 from loadtest.matrix import LOCAL, Matrix, Size, load_matrix, run_matrix
+from loadtest.prices import PRICES, PricesError
 from loadtest.profiles import NAMES, load_profile
 from loadtest.report.page import to_html
 from loadtest.report.tables import to_csv, to_json, to_markdown
-from loadtest.runner import Job, run
+from loadtest.runner import Job, key_of, run
 from loadtest.runs import PLATFORMS, parse_target
+from loadtest.summary import Summary
+from loadtest.taurus import CRITERIA, run_taurus
+from model_store.files import write_atomically
 
 RESULTS = Path("results")
 
@@ -39,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, _interrupt)
     try:
         return int(options.run(options))
-    except (LoadTestError, StartError, SetupError) as exc:
+    except (LoadTestError, PricesError, StartError, SetupError) as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -54,24 +59,23 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
-    commands = top.add_subparsers(required=True, metavar="run|matrix|report|pictures|install-jmeter")
+    commands = top.add_subparsers(required=True, metavar="run|taurus|matrix|report|pictures|install-jmeter")
 
     one = commands.add_parser("run", help="one profile against one target")
-    one.add_argument("profile", help=f"{', '.join(NAMES)}, or a .yaml file")
-    one.add_argument("--target", required=True, help="URL of the API or the load balancer, or local for the stand-in")
-    one.add_argument("--platform", required=True, choices=list(PLATFORMS))
-    one.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE",
-                     help="of the platform, for report and cost: memory_mb, architecture, instance_type, instances, cpus, region, ...")  # fmt: skip
-    one.add_argument("--image", default="", help="digest of the image that the target runs; of the stand-in, the image to run")
-    one.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change the profile: users=20")
     one.add_argument("--model", default="yolov7-tiny-scenes", help="of the local stand-in")
     one.set_defaults(run=_run)
+
+    level = commands.add_parser("taurus", help="one profile by Taurus, against pass/fail criteria")
+    level.add_argument("--criteria", type=Path, default=CRITERIA, help="a configuration of Taurus")
+    level.set_defaults(run=_taurus)
+    for command in (one, level):
+        _add_target(command)
 
     many = commands.add_parser("matrix", help="profiles over platforms and sizes")
     many.add_argument("matrix", help="compare, memory, or a .yaml file")
     many.add_argument("--report", type=Path, help="write a report of these runs there, e.g. report.html")
     many.set_defaults(run=_matrix)
-    for command in (one, many):
+    for command in (one, level, many):
         command.add_argument("--short", action="store_true", help="a few minutes instead of the whole profile")
         command.add_argument("--results", type=Path, default=RESULTS, help="folder of the runs")
 
@@ -90,24 +94,56 @@ def parser() -> argparse.ArgumentParser:
 
     install = commands.add_parser("install-jmeter", help="unpack the JMeter that the Makefile has fetched")
     install.add_argument("archive", type=Path)
-    install.set_defaults(run=lambda options: jmeter.install(options.archive) or 0)
+    install.set_defaults(run=_install)
     return top
 
 
+def _add_target(command: argparse.ArgumentParser) -> None:
+    """What a run against one target can be told."""
+    command.add_argument("profile", help=f"{', '.join(NAMES)}, or a .yaml file")
+    command.add_argument("--target", required=True, help="URL of the API or the load balancer; local starts a stand-in")
+    command.add_argument("--platform", required=True, choices=list(PLATFORMS))
+    command.add_argument(
+        "--setting",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the platform, for report and cost: memory_mb, instance_type, instances, region",
+    )
+    command.add_argument(
+        "--image", default="", help="digest of the image that the target runs; of the stand-in, the image to run"
+    )
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="change the profile: users=20"
+    )
+
+
+def _install(options: argparse.Namespace) -> int:
+    jmeter.install(options.archive)
+    return 0
+
+
 def _run(options: argparse.Namespace) -> int:
-    profile = load_profile(options.profile, short=options.short, changes=options.set)
-    settings = _settings(options.setting)
     if options.target == LOCAL:
-        size = Size(platform=options.platform, settings=settings, image=options.image)
+        profile = load_profile(options.profile, short=options.short, changes=options.set)
+        size = Size(platform=options.platform, settings=_settings(options.setting), image=options.image)
         matrix = Matrix(profiles=(profile.name,), platforms=(size,), models=(options.model,))
         failures = run_matrix(matrix, [profile], options.results, command=_command(), done=_done)
         return 1 if failures else 0
-    job = Job(
-        profile, parse_target(options.target), options.platform, settings, options.image, _command(),
-        key=os.environ.get("API_KEY", ""), key_header=os.environ.get("API_KEY_HEADER", "x-api-key"),
-    )  # fmt: skip
-    _done(run(job, options.results))
+    _done(run(_job(options), options.results))
     return 0
+
+
+def _taurus(options: argparse.Namespace) -> int:
+    return run_taurus(_job(options), options.results, options.criteria)
+
+
+def _job(options: argparse.Namespace) -> Job:
+    profile = load_profile(options.profile, short=options.short, changes=options.set)
+    settings, image = _settings(options.setting), options.image
+    return Job(
+        profile, parse_target(options.target), options.platform, settings, image, _command(), key=key_of(os.environ)
+    )
 
 
 def _done(folder: Path) -> None:
@@ -157,19 +193,33 @@ def _report(runs: Sequence[Path], output: Path, options: argparse.Namespace) -> 
     if not summaries:
         print("error: no run could be read, so there is no report", file=sys.stderr)
         return 1
+    summaries = [_linked(summary, output.parent) for summary in summaries]
     costs = compare_costs(summaries, prices, date.today())
     for warning in sorted({warning for cost in costs for warning in cost.warnings}):
         print(f"warning: {warning}", file=sys.stderr)
     made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(to_html(summaries, skipped, costs, made=made, command=_command(), folder=output.parent))
-    written = [output]
-    for kind, text in (("json", to_json), ("csv", to_csv), ("markdown", to_markdown)):
-        if getattr(options, kind):
-            written.append(output.with_suffix(".md" if kind == "markdown" else f".{kind}"))
-            written[-1].write_text(text(summaries, skipped, costs))
-    print("report: " + ", ".join(map(str, written)))
+    texts = {
+        ".html": lambda *what: to_html(*what, made=made, command=_command()),
+        ".json": to_json, ".csv": to_csv, ".md": to_markdown,
+    }  # fmt: skip
+    wanted = {".html": True, ".json": options.json, ".csv": options.csv, ".md": options.markdown}
+    files = {output.with_suffix(suffix): page for suffix, page in texts.items() if wanted[suffix]}
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        for file, page in files.items():
+            write_atomically(file, page(summaries, skipped, costs).encode())
+    except OSError as exc:
+        raise LoadTestError(f"{output} cannot be written: {exc.strerror}") from None
+    print("report: " + ", ".join(map(str, files)))
     return 0
+
+
+def _linked(summary: Summary, page: Path) -> Summary:
+    """A run with its paths as they are seen from the page's folder."""
+    dashboard = summary.run.dashboard and os.path.relpath(summary.run.dashboard, page)
+    return replace(
+        summary, run=replace(summary.run, folder=os.path.relpath(summary.run.folder, page), dashboard=dashboard)
+    )
 
 
 def _folders(given: Sequence[Path]) -> list[Path]:

@@ -57,8 +57,8 @@ def summarise(table: pl.DataFrame, record: Record, folder: Path) -> Summary:
     lag_ms = float(lag.quantile(0.95, "linear") or 0) if len(lag) else None
     if lag_ms is not None and lag_ms > LAG_LIMIT_MS:
         warnings.append(
-            f"the load generator sent its requests {lag_ms:.0f} ms late (95th percentile), so it was too slow for this rate "
-            "itself; the corrected times count that in"
+            f"the load generator sent its requests {lag_ms:.0f} ms late (95th percentile), so it was too slow for this "
+            "rate itself; the corrected times count that in"
         )
     if len(models := _models(table)) > 1:
         warnings.append(f"answers came from {len(models)} models: {', '.join(models)}")
@@ -98,7 +98,9 @@ def _of_the_run(table: pl.DataFrame, record: Record) -> tuple[pl.DataFrame, list
     kept = table.filter(~broken)
     if not kept.height:
         raise SamplesError("it was interrupted before the first answer")
-    return kept, [f"{count} requests were broken off by the interruption"] if (count := table.height - kept.height) else []
+    return kept, [f"{count} requests were broken off by the interruption"] if (
+        count := table.height - kept.height
+    ) else []
 
 
 def _start(table: pl.DataFrame, profile: Profile) -> int:
@@ -117,7 +119,8 @@ def _info(record: Record, folder: Path, models: list[str]) -> RunInfo:
     return RunInfo(
         name=folder.name, folder=str(folder), profile=record.profile.name, question=record.profile.question,
         mode="open" if record.profile.open else "closed", platform=record.platform, where=record.where,
-        label=record.label, target=record.target.url, settings=record.settings, model=models[0] if models else "unknown",
+        label=record.label, target=record.target.url, settings=record.settings,
+        model=models[0] if models else "unknown",
         commit=record.commit, image=record.image, machine=record.machine,
         started=datetime.fromtimestamp(record.started / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC"),
         # A run that was killed could not say so.
@@ -165,8 +168,8 @@ def _steps(answered: pl.DataFrame) -> dict[str, float]:
 def _billed(answered: pl.DataFrame) -> float | None:
     """Mean time that a function would be billed for, milliseconds, as far as its client can tell.
 
-    The five steps of a warm answer, whole milliseconds; of a cold one all that the client waited, as its init is billed and not
-    told.
+    The five steps of a warm answer, whole milliseconds; of a cold one all that the client waited, as its init is billed
+    and not told.
     """
     known = answered.filter(pl.all_horizontal(pl.col(step).is_not_null() for step in STEPS))
     steps = pl.sum_horizontal(STEPS).ceil()
@@ -196,7 +199,9 @@ def _phases(table: pl.DataFrame, profile: Profile, start: int) -> Iterator[Phase
             yield _phase(label, "payload", table.filter(pl.col("label") == label), start, profile.users)
 
 
-def _phase(name: str, kind: PhaseKind, part: pl.DataFrame, start: int, users: int, seconds: float | None = None) -> Phase:
+def _phase(
+    name: str, kind: PhaseKind, part: pl.DataFrame, start: int, users: int, seconds: float | None = None
+) -> Phase:
     answered = part.filter(pl.col("success"))
     begin = int(part["timeStamp"].min()) if part.height else start  # type: ignore[arg-type]
     lasted = max((_end(part) - begin) / 1000 if part.height else 0.0, seconds or 0.0, 0.001)
@@ -210,7 +215,7 @@ def _phase(name: str, kind: PhaseKind, part: pl.DataFrame, start: int, users: in
 def _points(table: pl.DataFrame, start: int) -> list[Point]:
     """The run's moments: every request, or slices of time where there are too many."""
     first, length = int(table["timeStamp"].min()), _end(table) - start  # type: ignore[arg-type]
-    width = 1 if table.height <= MOST_POINTS else max(length // MOST_POINTS, 1)
+    width = 1 if table.height <= MOST_POINTS else -(-length // MOST_POINTS)
     key = pl.int_range(pl.len()) if table.height <= MOST_POINTS else (pl.col("timeStamp") - first) // width
     slices = table.group_by(key.alias("slice")).agg(
         pl.col("timeStamp").min().alias("at"), pl.len().alias("requests"), (~pl.col("success")).sum().alias("errors"),

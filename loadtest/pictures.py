@@ -37,7 +37,7 @@ def files(kind: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _picture(seed: int, width: int, height: int) -> Picture:
-    """A rendered scene under noise: the scene has objects, the noise has the detail that makes a photograph's file large."""
+    """A rendered scene under noise: the one has objects, the other the detail that makes photographs large."""
     scene = cv2.resize(render_scene(HELD_OUT_SEEDS[seed * len(KINDS)], 640).image, (width, height))
     noise = soft_noise(np.random.default_rng(seed), width, height)
     return np.asarray(cv2.addWeighted(scene, 0.5, noise, 0.5, 0), np.uint8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,9 +32,9 @@ class Stage(BaseModel):
 class Profile(BaseModel):
     """One profile. Exactly one of `loops`, `steps`, `at_minutes` and `stages` says how requests are sent.
 
-    `loops`: each of `users` sends so many, one after the other, all at one moment if `together`. `steps`: so many users at a
-    time, `hold_s` each after a ramp of `ramp_s`. `at_minutes`: single requests at these minutes. `stages`: open, at random
-    moments (a Poisson process, the same for the same `seed`).
+    `loops`: each of `users` sends so many, one after the other, all at one moment if `together`. `steps`: so many
+    users at a time, `hold_s` each after a ramp of `ramp_s`. `at_minutes`: single requests at these minutes. `stages`:
+    open, at random moments (a Poisson process, the same for the same `seed`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,7 +60,8 @@ class Profile(BaseModel):
     def _is_one_way(self) -> Profile:
         ways = [name for name in ("loops", "steps", "at_minutes", "stages") if getattr(self, name) is not None]
         if len(ways) != 1:
-            raise ValueError(f"one of loops, steps, at_minutes and stages is needed, not {' and '.join(ways) or 'none'}")
+            found = " and ".join(ways) or "none"
+            raise ValueError(f"one of loops, steps, at_minutes and stages is needed, not {found}")
         if self.steps and (min(self.steps) < 1 or list(self.steps) != sorted(set(self.steps))):
             raise ValueError("steps must be numbers of users that grow, from 1")
         if self.at_minutes and (min(self.at_minutes) < 0 or list(self.at_minutes) != sorted(self.at_minutes)):
@@ -171,7 +172,7 @@ def load_profile(name: str, *, short: bool = False, changes: Sequence[str] = ())
         raise ProfileError(f"{file}: {first_problem(exc)}") from None
 
 
-def _parse(changes: Sequence[str]) -> Mapping[str, Any]:
+def _parse(changes: Sequence[str]) -> dict[str, Any]:
     pairs = [change.partition("=") for change in changes]
     if wrong := [name for name, sign, _ in pairs if not sign]:
         raise ProfileError(f"{wrong[0]} is no change of a profile: write name=value")

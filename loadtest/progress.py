@@ -68,13 +68,13 @@ def hopeless(sample: dict[str, str]) -> str | None:
     if status.startswith("Non HTTP"):
         return f"does not answer: {sample['responseMessage'].removeprefix('Non HTTP response message: ')}"
     if status in ("401", "403") and not code:
-        return f"answers {status}: give the key by API_KEY, and by API_KEY_HEADER the header that it wants (x-api-key)"
+        return f"answers {status}: give the key by API_KEY, and by API_KEY_HEADER the header it wants"
     if code == "image_not_found":
         return "does not have the pictures in its input bucket: python -m loadtest pictures BUCKET puts them there"
     if code == "storage_refused":
         return "cannot use its buckets (storage_refused): see the service's log"
     if content == "text/html":
-        return f"answers {status} with HTML: is it the URL of the API or of the load balancer, with its stage if it has one?"
+        return f"answers {status} with HTML: is it the URL of the API, with its stage, or of the load balancer?"
     if status in ("200", "404", "405") and not code:
         return f"answers {status}, but not as /predict does: is it the right URL?"
     return None
@@ -120,7 +120,9 @@ class Display:
         if self._profile.open or not progress.started:
             return ""
         passed_ms = (time.time() - progress.started) * 1000
-        begun = sum(start <= passed_ms for start in self._profile.starts_ms()) if self._profile.steps else progress.users
+        begun = (
+            sum(start <= passed_ms for start in self._profile.starts_ms()) if self._profile.steps else progress.users
+        )
         return f"{min(begun, progress.users)} users, "
 
 

@@ -30,9 +30,18 @@ STOP_TIMEOUT_S = 20.0
 LEAD_MS, LEAD_MS_PER_THREAD = 1000, 3
 
 
+class Interrupted(KeyboardInterrupt):
+    """The user stopped a run, at this moment of its clock; what JMeter broke off then is no failure of the target."""
+
+    def __init__(self, at_ms: int) -> None:
+        super().__init__()
+        self.at_ms = at_ms
+
+
 @dataclass(frozen=True)
 class Job:
-    """One run to do: what, of whom, and what is known of the platform. `key` is sent and never written down."""
+    """One run to do: what, of whom, and what is known of the platform. `key` is a header and its value, sent and
+    never written down."""
 
     profile: Profile
     target: Target
@@ -40,9 +49,13 @@ class Job:
     settings: Mapping[str, str | int | float] = field(default_factory=dict)
     image: str = ""
     command: str = ""
-    key: str = ""
-    key_header: str = "x-api-key"
-    prefix: tuple[str, ...] = ()
+    key: tuple[str, str] | None = None
+
+
+def key_of(environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """API_KEY, and by API_KEY_HEADER the header that it is sent in."""
+    value = environment.get("API_KEY")
+    return (environment.get("API_KEY_HEADER", "x-api-key"), value) if value else None
 
 
 def run(job: Job, results: Path) -> Path:
@@ -52,8 +65,19 @@ def run(job: Job, results: Path) -> Path:
     KeyboardInterrupt, once all is written, when it was interrupted.
     """
     jmeter = find_jmeter()
+    with recorded(job, jmeter, results, job.profile.name) as folder:
+        _run_jmeter(jmeter, job, folder)
+    return folder
+
+
+@contextlib.contextmanager
+def recorded(job: Job, jmeter: JMeter, results: Path, name: str) -> Iterator[Path]:
+    """The folder of a new run, with its requests; when the block is left, its record says how it ended.
+
+    Raises TargetError, before anything is written, when nothing listens.
+    """
     check_answers(job.target)
-    folder = new_folder(results, job.platform, job.profile.name)
+    folder = new_folder(results.absolute(), job.platform, name)
     record = Record(
         profile=job.profile, target=job.target, platform=job.platform, where=job.target.where,
         settings=dict(job.settings), image=job.image, commit=commit(), machine=machine(), jmeter=str(jmeter.home),
@@ -62,10 +86,11 @@ def run(job: Job, results: Path) -> Path:
     record.write(folder)
     write_requests(job.profile, folder / REQUESTS)
     try:
-        _run_jmeter(jmeter, job, folder)
+        yield folder
         record.status = "finished"
-    except KeyboardInterrupt:
-        record.status, record.stopped = "interrupted", _now()
+    except KeyboardInterrupt as exc:
+        record.status = "interrupted"
+        record.stopped = exc.at_ms if isinstance(exc, Interrupted) else _now()
         raise
     except LoadTestError as exc:
         record.status, record.problem = "failed", str(exc)
@@ -73,7 +98,6 @@ def run(job: Job, results: Path) -> Path:
     finally:
         record.ended = _now()
         record.write(folder)
-    return folder
 
 
 def _now() -> int:
@@ -95,7 +119,8 @@ def write_requests(profile: Profile, file: Path) -> None:
     names = [(keys[turn % len(keys)], label) for turn in range(max(map(len, kinds)))
              for keys, label in zip(kinds, profile.pictures, strict=True)]  # fmt: skip
     arrivals = profile.arrivals_ms()
-    rows = [(*names[number % len(names)], at) for number, at in enumerate(arrivals)] or [(*name, "") for name in names]
+    sent = [(*names[number % len(names)], str(at)) for number, at in enumerate(arrivals)]
+    rows = sent or [(*name, "") for name in names]
     with file.open("w", newline="") as output:
         csv.writer(output).writerows([("filename", "label", "at_ms"), *rows])
 
@@ -105,22 +130,24 @@ def _run_jmeter(jmeter: JMeter, job: Job, folder: Path) -> None:
     console = folder / "console.log"
     progress = Progress(folder / SAMPLES)
     display = Display(job.profile, f"{job.profile.name} at {job.target.url}")
-    with _properties(job, folder, port) as properties:
+    stop_at = {"jmeterengine.nongui.port": port, "jmeterengine.nongui.maxport": port}
+    with private_properties({**plan_properties(job, folder), **stop_at}, job.key) as properties:
         command = jmeter.command(
             "-t", PLAN, "-q", PROPERTIES, "-q", properties, "-l", folder / SAMPLES, "-j", folder / "jmeter.log",
             "-e", "-o", folder / DASHBOARD,
         )  # fmt: skip
-        with running([*job.prefix, *command], env=os.environ, log=console, cwd=folder) as process:
+        with running(command, env=os.environ, log=console, cwd=folder) as process:
             try:
                 while process.poll() is None:
                     time.sleep(0.2)
                     progress.read()
                     check_first(progress, job.target.url)
                     display.show(progress)
-            except (KeyboardInterrupt, LoadTestError) as exc:
-                sys.stderr.write("\nstopping, the samples are kept\n" if isinstance(exc, KeyboardInterrupt) else "\n")
+            except KeyboardInterrupt:
+                at_ms = _now()
+                sys.stderr.write("\nstopping, the samples are kept\n")
                 _stop(process, port)
-                raise
+                raise Interrupted(at_ms) from None
     progress.read()
     display.show(progress, last=True)
     check_first(progress, job.target.url)
@@ -138,20 +165,20 @@ def _reason(folder: Path, console: Path) -> str:
     return (errors or [last_line(console)])[-1][:300] + f" (log: {log})"
 
 
+def plan_properties(job: Job, folder: Path) -> dict[str, str | int]:
+    """All that the plan is told of a job whose requests lie in a run's folder, but for the key."""
+    requests, lead = str(folder / REQUESTS), LEAD_MS + job.profile.threads * LEAD_MS_PER_THREAD
+    return {**job.profile.properties(), **job.target.model_dump(), "pictures": requests, "lead": lead}
+
+
 @contextlib.contextmanager
-def _properties(job: Job, folder: Path, stop_port: int) -> Iterator[Path]:
-    """The file of what the plan is told. Not in the run's folder, nor on the command line: it has the key."""
-    given: dict[str, str | int] = {
-        **job.profile.properties(), **job.target.model_dump(), "pictures": str(folder / REQUESTS), 
-        "lead": LEAD_MS + job.profile.threads * LEAD_MS_PER_THREAD,
-        "jmeterengine.nongui.port": stop_port, "jmeterengine.nongui.maxport": stop_port,
-    }  # fmt: skip
-    if job.key:
-        given |= {"api_key": job.key, "api_key_header": job.key_header}
-    descriptor, name = tempfile.mkstemp(suffix=".properties")  # Readable by its owner alone.
+def private_properties(given: Mapping[str, str | int], key: tuple[str, str] | None) -> Iterator[Path]:
+    """A file of JMeter's properties, the key among them, that only its owner may read and that is gone afterwards."""
+    sent = {"api_key_header": key[0], "api_key": key[1]} if key else {}
+    descriptor, name = tempfile.mkstemp(suffix=".properties")
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.writelines(f"{key}={_escaped(str(value))}\n" for key, value in given.items())
+            file.writelines(f"{name}={_escaped(str(value))}\n" for name, value in {**given, **sent}.items())
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A run is a folder: what was asked, of what, when, and every sample. Nothing in it is ever written over by another run.
+"""A run is a folder: what was asked, of what, when, and every sample. No other run ever writes to it.
 
 run.json            this record          samples.jtl    JMeter's samples, CSV
 requests.csv        what was sent        jmeter.log     JMeter's log
@@ -24,7 +24,12 @@ RECORD, SAMPLES, REQUESTS, DASHBOARD = "run.json", "samples.jtl", "requests.csv"
 SCHEMA = 1
 PLATFORMS: dict[Platform, str] = {"lambda": "Lambda", "ecs": "ECS", "fargate": "Fargate", "kubernetes": "Kubernetes"}
 # The setting that tells one size of a platform from another, and its unit.
-SIZES = {"lambda": ("memory_mb", " MB"), "ecs": ("instance_type", ""), "fargate": ("cpus", " CPUs"), "kubernetes": ("", "")}
+SIZES = {
+    "lambda": ("memory_mb", " MB"),
+    "ecs": ("instance_type", ""),
+    "fargate": ("cpus", " CPUs"),
+    "kubernetes": ("", ""),
+}
 
 
 class Target(BaseModel):
@@ -64,15 +69,19 @@ def parse_target(url: str) -> Target:
     except ValueError as exc:
         raise TargetError(f"target {url[:200]!r} is no URL: {exc}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise TargetError(f"target {url[:200]!r} is no URL: write http://host[:port] or https://host, with a stage if there is one")
+        raise TargetError(
+            f"target {url[:200]!r} is no URL: write http://host[:port] or https://host, with a stage if there is one"
+        )
     if parts.username or parts.password:
         raise TargetError("the target's URL carries a password, which would stand in every report: use API_KEY instead")
     path = parts.path.rstrip("/").removesuffix("/predict") + "/predict"
-    return Target(protocol=parts.scheme, host=parts.hostname, port=port or {"http": 80, "https": 443}[parts.scheme], path=path)
+    return Target(
+        protocol=parts.scheme, host=parts.hostname, port=port or {"http": 80, "https": 443}[parts.scheme], path=path
+    )
 
 
 class Record(BaseModel):
-    """What run.json holds. `started`, `ended` and `stopped` are of this machine's clock, in milliseconds since 1970 (UTC)."""
+    """What run.json holds. `started`, `ended` and `stopped` are of this machine's clock, milliseconds since 1970."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -133,5 +142,7 @@ def read_record(folder: Path) -> Record:
     except ValidationError as exc:
         raise SamplesError(f"{RECORD} is broken: {first_problem(exc)}") from None
     if record.schema_version > SCHEMA:
-        raise SamplesError(f"{RECORD} is of version {record.schema_version}, this program knows {SCHEMA}: use a newer one")
+        raise SamplesError(
+            f"{RECORD} is of version {record.schema_version}, this program knows {SCHEMA}: use a newer one"
+        )
     return record

@@ -18,7 +18,8 @@ HOW = "run it with loadtest/plans/samples.properties (-q), as make loadtest does
 # What is read, and as what. All else that JMeter may have written is passed over.
 COLUMNS: dict[str, type[pl.DataType]] = {
     "timeStamp": pl.Int64, "elapsed": pl.Int64, "label": pl.String, "responseCode": pl.String,
-    "responseMessage": pl.String, "success": pl.String, "bytes": pl.Int64, "round": pl.Int64, "due": pl.Int64,
+    "responseMessage": pl.String, "threadName": pl.String, "success": pl.String,
+    "bytes": pl.Int64, "round": pl.Int64, "due": pl.Int64,
     "cold": pl.String, "instance": pl.String, **{step: pl.Float64 for step in STEPS}, "model": pl.String,
     "code": pl.String,
 }  # fmt: skip
@@ -54,7 +55,9 @@ def read_samples(file: Path) -> tuple[pl.DataFrame, list[str]]:
     )
     if broken := rows - table.height:
         if not table.height:
-            raise SamplesError(f"{file.name}: none of its {rows} lines can be read: is timeStamp in milliseconds? {HOW}")
+            raise SamplesError(
+                f"{file.name}: none of its {rows} lines can be read: is timeStamp in milliseconds? {HOW}"
+            )
         warnings.append(f"{broken} broken lines of {file.name} are left out")
     return table.with_columns(pl.col("success") == "true", pl.col("cold") == "true").sort("timeStamp"), warnings
 
@@ -99,7 +102,9 @@ def _header(file: Path) -> list[str]:
     if not head:
         raise SamplesError(f"{file.name} is empty: the run ended before JMeter began to write")
     if head.startswith("<"):
-        raise SamplesError(f"{file.name} is XML: JMeter has to write CSV (jmeter.save.saveservice.output_format=csv); {HOW}")
+        raise SamplesError(
+            f"{file.name} is XML: JMeter has to write CSV (jmeter.save.saveservice.output_format=csv); {HOW}"
+        )
     names = [name.strip('"') for name in head.split(",")]
     if missing := [name for name in NEEDED if name not in names]:
         if "timeStamp" in names:
@@ -115,7 +120,8 @@ def clock_warnings(table: pl.DataFrame, started: int, ended: int | None) -> list
     if abs(off) <= CLOCK_LIMIT_MS:
         return []
     return [
-        f"the samples' clock differs from the run's: the first sample is of {_moment(first)}, the run began at {_moment(started)}"
+        f"the samples' clock differs from the run's: the first sample is of {_moment(first)}, the run began at "
+        f"{_moment(started)}"
     ]
 
 

@@ -1,7 +1,7 @@
 """Figures of response times: percentiles, and how far another run might have come out.
 
-Response times are whole milliseconds, so a sample is its distinct values and how often each came: a bootstrap resample is
-then a draw of how often, from a multinomial, and its cost depends on the number of distinct values, not of samples.
+Response times are whole milliseconds, so a sample is its distinct values and how often each came: a bootstrap resample
+is then a draw of how often, from a multinomial, and its cost depends on the number of distinct values, not of samples.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ Counts = NDArray[np.int64]
 
 
 def latency(times_ms: pl.Series, seed: int = 0) -> Latency | None:
-    """Mean, percentiles and maximum of response times, with 95% percentile-bootstrap intervals; None where there are none.
+    """Mean, percentiles and maximum of response times, with 95% bootstrap intervals; None where there are none.
 
-    The resamples are the same for the same seed. Requests of one run are not independent of each other, as the bootstrap takes
-    them to be, so an interval tells of chance within the run and is narrower than the difference between two runs.
+    The resamples are the same for the same seed. Requests of one run are not independent of each other, as the
+    bootstrap takes them to be: an interval tells of chance within the run and is narrower than the difference between
+    two runs.
     """
     if times_ms.is_empty():
         return None

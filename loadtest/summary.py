@@ -107,9 +107,10 @@ class Summary:
 
     `all`, `cold` and `warm` are of answers with status 200; `corrected` counts from when an open profile wanted the
     request sent, and is None for a closed one. `errors` counts by code: the contract's where the answer had one, else
-    the HTTP status, else the client's reason. `steps_ms` is the mean of each of the five steps and of `other`: what lies
-    between client and steps. `billed_ms` is the mean time a function would be billed for, as far as the client can tell:
-    the steps of a warm answer, all of a cold one. `lag_ms` is how late the load generator itself was, 95th percentile.
+    the HTTP status, else the client's reason. `steps_ms` is the mean of each of the five steps and of `other`: what
+    lies between client and steps. `billed_ms` is the mean time a function would be billed for, as far as the client can
+    tell: the steps of a warm answer, all of a cold one. `lag_ms` is how late the load generator itself was, 95th
+    percentile.
     """
 
     run: RunInfo
@@ -147,8 +148,8 @@ class CostOption:
     """What one platform costs for one model, from its runs.
 
     `usd_per_1000` is what 1000 more pictures cost on a pay-per-use platform; on instances, what 1000 pictures cost
-    when one instance is kept as busy as the auto-scaling allows. `capacity_per_month` is what one instance can do then, None
-    for pay-per-use. `assumptions` are sentences: prices used, sizes, where the figures come from.
+    when one instance is kept as busy as the auto-scaling allows. `capacity_per_month` is what one instance can do then,
+    None for pay-per-use. `assumptions` are sentences: prices used, sizes, where the figures come from.
     """
 
     label: str
@@ -162,7 +163,7 @@ class CostOption:
 
 @dataclass(frozen=True)
 class BreakEven:
-    """Where one option becomes cheaper than another; `pictures_per_month` is None where it never does up to the largest volume.
+    """Where one option becomes cheaper than another; `pictures_per_month` is None where it never does.
 
     `cheaper_below` and `cheaper_above` are labels of options.
     """

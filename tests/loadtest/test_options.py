@@ -19,7 +19,12 @@ def test_billed_time_is_the_mean_of_all_answers_with_cold_starts() -> None:
     # (300 x 700 + 100 x 1100) / 400 = 800 ms: the first row of the requests above, times 1000.
     assert option.usd_per_1000 == pytest.approx(0.0172)
     assert option.fixed_usd_per_month == 0 and option.capacity_per_month is None
-    assert "800.0 ms billed per picture: the mean of 400 answers" in option.assumptions[1]
+    assert "800.0 ms billed per picture, cold starts included" in option.assumptions[1]
+
+
+def test_billed_time_is_that_of_the_steady_profile_where_it_was_run() -> None:
+    runs = [summary(billed_ms=900.0, profile="batches"), summary(billed_ms=800.0, profile="steady")]
+    assert lambda_option(runs, ROUND).usd_per_1000 == lambda_option([summary(billed_ms=800.0)], ROUND).usd_per_1000
 
 
 def test_without_settings_lambda_has_3000_mb_of_x86_in_us_east_1() -> None:

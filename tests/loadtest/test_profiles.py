@@ -116,7 +116,10 @@ def test_every_variable_of_the_samples_is_set_by_the_plan() -> None:
         (["loops=null", "steps=[6, 3]"], "steps must be numbers of users that grow, from 1"),
         (["loops=null", "steps=[0]"], "steps must be numbers of users that grow, from 1"),
         (["loops=null", "at_minutes=[5, 1]"], "at_minutes must grow, from 0"),
-        (["loops=null", "stages=[{rate_per_s: 0, for_s: 1}]"], "stages.0.rate_per_s: Input should be greater than 0, not 0"),
+        (
+            ["loops=null", "stages=[{rate_per_s: 0, for_s: 1}]"],
+            "stages.0.rate_per_s: Input should be greater than 0, not 0",
+        ),
         (["pictures=[huge]"], "pictures.0: Input should be 'scenes', 'small', 'medium' or 'large', not 'huge'"),
         (["user=3"], "user: Extra inputs are not permitted, not 3"),
         (["users"], "users is no change of a profile: write name=value"),
