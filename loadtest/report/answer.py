@@ -46,7 +46,7 @@ def answer(section: Section) -> list[Sentence]:
 def _price(costs: list[CostComparison]) -> str:
     for cost in costs:
         steps = picks.cheapest(cost)
-        if len(cost.options) > 1 and steps:
+        if len(cost.usd_per_month) > 1 and steps:
             return _cheapest(cost, steps)
         if cost.options:
             only = cost.options[0]
@@ -60,8 +60,12 @@ def _price(costs: list[CostComparison]) -> str:
 def _cheapest(cost: CostComparison, steps: list[tuple[str, int | None]]) -> str:
     first, until = steps[0]
     if until is None:
-        most = pictures(max(cost.pictures_per_month))
-        return f"{first} is the cheapest at every volume up to {most} pictures a month."
+        bills = {label: line[-1] for label, line in cost.usd_per_month.items() if label != first}
+        next_best = min(bills, key=bills.__getitem__)
+        return (
+            f"{first} is the cheapest at every volume up to {pictures(cost.pictures_per_month[-1])} pictures a month: "
+            f"there it costs {usd(cost.usd_per_month[first][-1])}, {next_best} {usd(bills[next_best])}."
+        )
     if len(steps) > MOST_STEPS:
         last = next(volume for _, volume in reversed(steps) if volume)
         return (

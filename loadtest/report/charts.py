@@ -14,6 +14,26 @@ from loadtest.report.vega import Chart, Key, Looks, Row, Spec, chart_spec, nomin
 from loadtest.summary import CostComparison, Latency, Summary
 
 ALL_STEPS = (*STEPS, "other")
+MOMENTS = [
+    ("label", "Platform"),
+    ("run", "Run"),
+    ("at_s", "At, s"),
+    ("median_ms", "Median, ms"),
+    ("max_ms", "Max, ms"),
+    ("requests", "Requests"),
+    ("errors", "Errors"),
+    ("cold_starts", "Cold starts"),
+]
+STATES = [
+    ("label", "Platform"),
+    ("state", "State"),
+    ("run", "Run"),
+    ("answers", "Answers"),
+    ("p50_ms", "p50, ms"),
+    ("low_ms", "p50 from, ms"),
+    ("high_ms", "p50 to, ms"),
+    ("p95_ms", "p95, ms"),
+]
 # A label breaks after its first six letters and whole words, so that upright labels stay apart on a phone.
 WORDS: Spec = {
     "title": None,
@@ -52,8 +72,6 @@ def _over_time(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     ]
     if not rows:
         return None
-    columns = [("label", "Platform"), ("run", "Run"), ("at_s", "At, s"), ("median_ms", "Median, ms")]
-    columns += [("max_ms", "Max, ms"), ("requests", "Requests"), ("errors", "Errors"), ("cold_starts", "Cold starts")]
     times = [point.median_ms for run in runs for point in run.points] + [p.max_ms for run in runs for p in run.points]
     x: Spec = {"field": "at_s", "type": "quantitative", "scale": {"nice": False, "padding": 10}}
     x["axis"] = {"title": "seconds since the run began", "tickCount": 8}
@@ -64,7 +82,7 @@ def _over_time(runs: Sequence[Summary], looks: Looks) -> Chart | None:
         {"mark": {"type": "rule", "opacity": 0.45}, "encoding": reach},
         {
             "mark": {"type": "point", "size": 42, "opacity": 0.85},
-            "encoding": place | {"tooltip": tooltip(columns, rows)} | looks.encode(rows, shape=True),
+            "encoding": place | {"tooltip": tooltip(MOMENTS, rows)} | looks.encode(rows, shape=True),
         },
     ]
     layers += [ring("cold_starts", place)] if any(row["cold_starts"] for row in rows) else []
@@ -77,7 +95,7 @@ def _over_time(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     keys += [Key("cold start", "ring")] if any(row["cold_starts"] for row in rows) else []
     keys += [Key("with errors", "cross", "var(--bad)")] if any(row["errors"] for row in rows) else []
     spec = chart_spec(described(title, rows, "median_ms"), rows, layers)
-    return Chart(title, caption or "Each mark is one request.", spec, columns, keys)
+    return Chart(title, caption or "Each mark is one request.", spec, MOMENTS, keys)
 
 
 def _cold_and_warm(runs: Sequence[Summary], looks: Looks) -> Chart | None:
@@ -101,12 +119,10 @@ def _cold_and_warm(runs: Sequence[Summary], looks: Looks) -> Chart | None:
         }
         for state, run, latency in found
     ]
-    columns = [("label", "Platform"), ("state", "State"), ("run", "Run"), ("answers", "Answers"), ("p50_ms", "p50, ms")]
-    columns += [("low_ms", "p50 from, ms"), ("high_ms", "p50 to, ms"), ("p95_ms", "p95, ms")]
     x: Spec = {"field": "label", "type": "nominal", "sort": looks.of(rows), "axis": WORDS}
     place: Spec = {"x": x, "xOffset": {"field": "state", "type": "nominal", "sort": ["warm", "cold"]}}
     fill = nominal("state", ["warm", "cold"], [1, 0.3]) | {"type": "ordinal"}
-    bars = place | {"y": quantity("p50_ms", "p50, ms"), "tooltip": tooltip(columns, rows), "fillOpacity": fill}
+    bars = place | {"y": quantity("p50_ms", "p50, ms"), "tooltip": tooltip(STATES, rows), "fillOpacity": fill}
     bars |= looks.encode(rows)
     bars["stroke"] = bars["color"]
     whiskers = place | {"y": {"field": "low_ms", "type": "quantitative"}, "y2": {"field": "high_ms"}}
@@ -121,7 +137,7 @@ def _cold_and_warm(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     caption = "Half of the answers came within this time; lines are 95% confidence intervals."
     caption += f" No cold start was seen on {listed(run.run.label for run in none)}." if none else ""
     keys = [*looks.keys(rows, "fill"), Key("warm", "fill"), Key("cold", "faint")]
-    return Chart(title, caption, chart_spec(described(title, rows, "p50_ms"), rows, layers), columns, keys)
+    return Chart(title, caption, chart_spec(described(title, rows, "p50_ms"), rows, layers), STATES, keys)
 
 
 def _steps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
@@ -186,10 +202,10 @@ def _monthly(cost: CostComparison, looks: Looks) -> Chart | None:
     title = "Cost of a month"
     evens = [even for even in cost.break_evens if even.pictures_per_month]
     said = "; ".join(
-        f"{even.cheaper_below} below and {even.cheaper_above} above {pictures(even.pictures_per_month)} pictures"
+        f"{even.cheaper_above} first is cheaper than {even.cheaper_below} at {pictures(even.pictures_per_month)}"
         for even in evens
     )
-    caption = f"Cheaper is: {said}." if said else "The lines do not cross: there is no break-even."
+    caption = f"Pictures a month: {said}." if said else "The lines do not cross: there is no break-even."
     keys = [*looks.keys(rows, "dash"), *([Key("break-even", "break-even")] if evens else [])]
     return Chart(title, caption, chart_spec(f"{title}. {caption}", rows, layers), columns, keys)
 

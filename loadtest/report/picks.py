@@ -62,7 +62,7 @@ def highest_rate(runs: Sequence[Summary]) -> dict[str, Rate]:
 
 def cheapest(cost: CostComparison) -> list[tuple[str, int | None]]:
     """The cheapest option from the smallest volume to the largest, each with the volume up to which it is."""
-    labels = [option.label for option in cost.options if option.label in cost.usd_per_month]
+    labels = list(cost.usd_per_month)
     if not labels or not cost.pictures_per_month:
         return []
     winners = [min(labels, key=lambda label: cost.usd_per_month[label][i]) for i in range(len(cost.pictures_per_month))]

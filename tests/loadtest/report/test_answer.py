@@ -60,11 +60,13 @@ def test_a_second_crossing_of_the_same_two_is_not_told_by_the_volume_of_the_firs
 def test_what_is_never_dearer_is_the_cheapest_at_every_volume() -> None:
     comparison = replace(with_bills("a", "a"), options=with_bills("a", "b").options)
     comparison.usd_per_month["b"] = [9.0, 9.0]
-    assert said(section([], [comparison]))["Price"] == "a is the cheapest at every volume up to 2,000 pictures a month."
+    assert said(section([], [comparison]))["Price"] == (
+        "a is the cheapest at every volume up to 2,000 pictures a month: there it costs $1.00, b $9.00."
+    )
 
 
 def test_a_single_option_has_a_price_but_no_break_even() -> None:
-    alone = replace(cost(), options=cost().options[:1])
+    alone = replace(cost(), options=cost().options[:1], usd_per_month={LAMBDA: cost().usd_per_month[LAMBDA]})
     assert said(section([], [alone]))["Price"] == (
         "Lambda 3000 MB costs $0.051 per 1,000 pictures and $0.00 a month besides; no other platform was priced, so "
         "there is no break-even."

@@ -74,7 +74,7 @@ def test_the_gap_that_went_cold_is_named() -> None:
 
 def test_the_break_even_is_marked_and_named() -> None:
     chart = drawn(section([], [cost()]))["Cost of a month"]
-    assert chart.caption == "Cheaper is: Lambda 3000 MB below and ECS t3a.xlarge above 2.4 million pictures."
+    assert chart.caption == "Pictures a month: ECS t3a.xlarge first is cheaper than Lambda 3000 MB at 2.4 million."
     marks = [layer["data"]["values"] for layer in chart.spec["layer"] if "data" in layer]
     assert [row["text"] for row in marks[0]] == ["2.4 million, $122"]
 
