@@ -53,7 +53,7 @@ class Progress:
         problem = hopeless(sample) if failed else None
         if self.requests == self.errors:  # Until one is answered.
             self.fatal = problem
-        self.started = min(self.started or math.inf, int(sample["timeStamp"]) / 1000)
+        self.started = min(self.started if self.started is not None else math.inf, int(sample["timeStamp"]) / 1000)
         self.requests += 1
         self.errors += failed
         self.cold_starts += sample["cold"] == "true"
@@ -117,7 +117,7 @@ class Display:
 
     def _users(self, progress: Progress) -> str:
         """Users at work: threads that JMeter has, but for those whose step has not come."""
-        if self._profile.open or not progress.started:
+        if self._profile.open or progress.started is None:
             return ""
         passed_ms = (time.time() - progress.started) * 1000
         begun = (

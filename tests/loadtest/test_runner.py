@@ -6,7 +6,6 @@ import http.server
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -146,36 +145,16 @@ def test_users_of_a_step_begin_when_their_step_does(target: Target, tmp_path: Pa
     assert target.most_at_once == 3
 
 
-def html(status: int) -> Callable[[], Reply]:
-    return lambda: (status, {"Content-Type": "text/html"}, b"<html>no</html>")
-
-
 def contract(status: int, code: str) -> Callable[[], Reply]:
     body = json.dumps({"error": {"code": code, "message": "m", "request_id": "r"}}).encode()
     return lambda: (status, {"Content-Type": "application/json"}, body)
 
 
-@pytest.mark.parametrize(
-    ("reply", "message"),
-    [
-        (
-            lambda: (401, {"Content-Type": "application/json"}, b'{"message":"Unauthorized"}'),
-            "answers 401: give the key by API_KEY",
-        ),
-        (html(200), "answers 200 with HTML: is it the URL of the API, with its stage, or of the load balancer?"),
-        (html(503), "answers 503 with HTML"),
-        (lambda: (200, {"Content-Type": "application/json"}, b"[1]"), "answers 200, but not as /predict does"),
-        (contract(404, "image_not_found"), "python -m loadtest pictures BUCKET puts them there"),
-    ],
-)
-def test_a_target_that_cannot_be_measured_stops_the_run_at_once(
-    reply: Callable[[], Reply], message: str, target: Target, tmp_path: Path
-) -> None:
-    target.reply = reply
+def test_a_target_that_cannot_be_measured_stops_the_run_at_once(target: Target, tmp_path: Path) -> None:
+    target.reply = lambda: (401, {"Content-Type": "application/json"}, b'{"message":"Unauthorized"}')
     with pytest.raises(TargetError) as caught:
         run(job(target, "batches", "loops=100000", "pause_s=0.5"), tmp_path)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{target.url} answers 401: give the key by API_KEY")
     assert len(target.asked) < 1000
     record = json.loads(next(tmp_path.glob("*/run.json")).read_text())
     assert (record["status"], record["problem"]) == ("failed", str(caught.value))
@@ -196,22 +175,6 @@ def test_nothing_that_listens_is_said_before_anything_is_written(tmp_path: Path)
 def test_a_host_that_there_is_not_is_named(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match=r"http://nowhere\.invalid does not answer: .*\(nowhere\.invalid, port 80\)"):
         run(job("http://nowhere.invalid"), tmp_path)
-
-
-def test_a_target_that_hangs_up_is_a_target_that_does_not_answer(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-
-        def hang_up() -> None:
-            while True:
-                try:
-                    server.accept()[0].close()
-                except OSError:
-                    return
-
-        threading.Thread(target=hang_up, daemon=True).start()
-        with pytest.raises(TargetError, match="does not answer: "):
-            run(job(f"http://127.0.0.1:{port}"), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -257,10 +220,7 @@ def test_no_run_writes_over_another(target: Target, tmp_path: Path, monkeypatch:
     assert len(list(tmp_path.iterdir())) == 3
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_keeps_its_samples_and_can_be_reported(
-    number: signal.Signals, target: Target, tmp_path: Path
-) -> None:
+def test_an_interrupted_run_keeps_its_samples_and_can_be_reported(target: Target, tmp_path: Path) -> None:
     target.delay_s = 0.05
     command = [sys.executable, "-m", "loadtest", "run", "payloads", "--target", target.url, "--platform", "ecs"]
     command += ["--set", "loops=100000", "--results", str(tmp_path)]
@@ -268,7 +228,7 @@ def test_an_interrupted_run_keeps_its_samples_and_can_be_reported(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
     )
     assert wait_for(lambda: len(target.asked) > 20, 60)
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopping, the samples are kept" in told and "Traceback" not in told
