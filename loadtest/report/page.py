@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -20,6 +19,12 @@ from loadtest.report.tables import comparison
 from loadtest.report.vega import Looks
 from loadtest.summary import CostComparison, Skipped, Summary
 
+
+def _dashboard(path: str) -> str:
+    """A link to a dashboard's page, or to that in a dashboard's folder."""
+    return quote(path if path.endswith(".html") else f"{path}/index.html")
+
+
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -30,7 +35,13 @@ _ENVIRONMENT = Environment(
 # `tojson` writes <, > and & as \u003c and so on: nothing in it can end a script element.
 _ENVIRONMENT.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
 _ENVIRONMENT.filters |= {name: getattr(figures, name) for name in ("ms", "rate", "usd", "pictures", "duration", "size")}
-_ENVIRONMENT.globals |= {"comparison": comparison, "failed": failed, "share": figures.share, "link": quote}
+_ENVIRONMENT.globals |= {
+    "comparison": comparison,
+    "failed": failed,
+    "share": figures.share,
+    "link": quote,
+    "dashboard": _dashboard,
+}
 
 
 def to_html(
@@ -40,10 +51,9 @@ def to_html(
     *,
     made: str,
     command: str,
-    folder: Path | None = None,
     title: str = TITLE,
 ) -> str:
-    """The whole page, made at the time `made` by `command`; links to JMeter's dashboards are relative to `folder`."""
+    """The whole page, made at the time `made` by `command`; it links to each run's `dashboard` as it is given."""
     report = Report(runs, skipped, costs)
     looks = Looks(series(report))
     return _ENVIRONMENT.get_template("page.html.j2").render(
@@ -52,15 +62,8 @@ def to_html(
         made=made,
         command=command,
         sections=[(section, answer(section), charts(section, looks)) for section in sections(report)],
-        dashboards={run.run.name: _link(run.run.dashboard, folder) for run in runs if run.run.dashboard},
         vega=_vega(),
     )
-
-
-def _link(dashboard: str, folder: Path | None) -> str:
-    """Where a dashboard lies as seen from the page."""
-    file = Path(dashboard) if dashboard.endswith(".html") else Path(dashboard) / "index.html"
-    return quote(os.path.relpath(file, folder) if folder else file.as_posix())
 
 
 @functools.cache
