@@ -15,7 +15,7 @@ serve: $(VENV)/.local ## Serve on port 3000 with a local S3, and show one reques
 lambda: $(VENV)/.local ## The same by a local AWS Lambda behind a local API Gateway, on port 3001; ARGS=--memory=1769 and others
 	@$(PYTHON) -m loadtest.local.serve $(if $(ONCE),--once) lambda $(if $(PORT),--port $(PORT)) $(ARGS)
 
-test: $(VENV)/.dev .bentoctl/.done ## Run all tests
+test: $(VENV)/.dev .bentoctl/.done .bzt/.done ## Run all tests
 	@$(PYTHON) -m pytest $(ARGS)
 
 image: $(VENV)/.local ## Build the image yolov7:latest by docker or podman; MODEL= chooses the model, ARGS=--base=... the base

@@ -1,0 +1,100 @@
+"""`python -m loadtest` as its users run it: both local platforms for real, and one report of both."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from loadtest.__main__ import main
+from tests.loadtest.jtl import failed, record, sample, write_run
+
+ROOT = Path(__file__).parents[2]
+Captured = pytest.CaptureFixture[str]
+
+
+def test_both_local_platforms_are_measured_and_reported_side_by_side(tmp_path: Path, bundled_tag: str) -> None:
+    (tmp_path / "m.yaml").write_text(
+        "profiles: [batches]\nplatforms: [{platform: lambda, settings: {memory_mb: 1769}}, {platform: ecs}]\n"
+    )
+    changed = (ROOT / "loadtest" / "profiles" / "batches.yaml").read_text().replace("users: 9", "users: 2")
+    (tmp_path / "batches.yaml").write_text(changed.replace("loops: 4", "loops: 3"))
+    matrix = (tmp_path / "m.yaml").read_text().replace("[batches]", f"[{tmp_path / 'batches.yaml'}]")
+    (tmp_path / "m.yaml").write_text(matrix)
+    results, page = tmp_path / "results", tmp_path / "page" / "report.html"
+    command = [sys.executable, "-W", "ignore", "-m", "loadtest", "matrix", str(tmp_path / "m.yaml")]
+    command += ["--results", str(results), "--report", str(page), "--json", "--csv", "--markdown"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ, timeout=300)
+    assert done.returncode == 0, done.stderr
+    runs = json.loads(page.with_suffix(".json").read_text())["runs"]
+    assert {run["run"]["label"]: run["answered"] for run in runs} == {"local Lambda 1769 MB": 6, "local ECS": 6}
+    by_label = {run["run"]["label"]: run for run in runs}
+    # Two at once are two sandboxes, and their steps are the service's own.
+    assert len(by_label["local Lambda 1769 MB"]["cold_starts"]) == 2
+    assert set(by_label["local ECS"]["steps_ms"]) == {"fetch", "decode", "detect", "annotate", "store", "other"}
+    assert {run["run"]["model"].partition(":")[0] for run in runs} == {"yolov7-tiny-scenes"}
+    assert [phase["requests"] for phase in by_label["local ECS"]["phases"]] == [2, 2, 2]
+    assert "local stand-in, not AWS" in page.read_text()
+    assert "../results/" in page.read_text()  # JMeter's own dashboards, as seen from the page.
+    assert page.with_suffix(".csv").read_text().count("\n") == 3
+    assert "local Lambda 1769 MB" in page.with_suffix(".md").read_text()
+    assert str(tmp_path) not in subprocess.run(["ps", "axo", "args"], capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nothing", "--target", "http://127.0.0.1:1", "--platform", "ecs"], "no profile nothing: take one of"),
+        (["run", "batches", "--set", "users=0", "--target", "http://127.0.0.1:1", "--platform", "ecs"],
+         "users: Input should be greater than or equal to 1, not 0"),
+        (["run", "batches", "--target", "localhost:3000", "--platform", "ecs"], "is no URL"),
+        (["run", "batches", "--setting", "memory", "--target", "local", "--platform", "ecs"], "memory is no setting"),
+        (["run", "batches", "--model", "unknown", "--target", "local", "--platform", "ecs"], "MODEL unknown is not in"),
+        (["matrix", "nothing"], "no matrix nothing: take one of compare, memory"),
+        (["report", "nowhere"], "no run could be read, so there is no report"),
+        (["report", "nowhere", "--prices", "none.json"], "none.json"),
+        (["pictures", "no-bucket-of-this-name"], "bucket no-bucket-of-this-name: "),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_one_line(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Captured,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    told = capsys.readouterr().err
+    assert message in told
+    assert [line for line in told.splitlines() if line.startswith("error: ")] == told.splitlines()[-1:]
+    assert "Traceback" not in told
+    assert not (tmp_path / "results" / "report.html").exists()
+
+
+def test_a_report_names_what_it_skipped_and_what_is_old(tmp_path: Path, capsys: Captured) -> None:
+    write_run(tmp_path / "runs" / "good", [sample(0, 100), sample(1, 120), failed(2, 5, code="overloaded")])
+    write_run(tmp_path / "runs" / "half", "timeStamp,ela")
+    prices = json.loads((ROOT / "loadtest" / "prices.json").read_text())
+    prices["regions"]["us-east-1"]["http_api"]["seen"] = "2020-01-01"
+    (tmp_path / "prices.json").write_text(json.dumps(prices))
+    page = tmp_path / "report.html"
+    assert (
+        main(["report", str(tmp_path / "runs"), "--output", str(page), "--prices", str(tmp_path / "prices.json")]) == 0
+    )
+    told = capsys.readouterr().err
+    assert "skipped half: samples.jtl has no column" in told
+    assert "older than a year, the oldest of 2020-01-01" in told
+    text = page.read_text()
+    assert "half" in text and "overloaded" in text and "older than a year" in text
+
+
+def test_a_report_is_not_written_where_it_cannot_be(tmp_path: Path, capsys: Captured) -> None:
+    write_run(tmp_path / "run", [sample(0, 100)], record())
+    (tmp_path / "file").touch()
+    assert main(["report", str(tmp_path / "run"), "--output", str(tmp_path / "file" / "a" / "r.html")]) == 1
+    assert "r.html cannot be written: Not a directory" in capsys.readouterr().err
