@@ -64,7 +64,7 @@ lock: requirements/service.txt ## Lock what is in the image, with hashes; needs 
 	    --custom-compile-command "make lock" --output-file requirements/taurus.lock requirements/taurus.in
 
 bench: $(VENV)/.dev ## Measure engines and whole requests side by side; writes loadtest/bench/*.json and *.md
-	@$(PYTHON) -m loadtest.bench $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.cold $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.precision $(ARGS)
+	@$(PYTHON) -m loadtest.bench $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.cold $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.generator $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.precision $(ARGS)
 
 train: $(VENV)/.dev ## Train the bundled model from scratch (about an hour on two cores); ARGS=--resume goes on
 	@$(PYTHON) -m model_store.training $(ARGS)
