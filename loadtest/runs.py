@@ -109,7 +109,11 @@ class Record(BaseModel):
         name, unit = SIZES[self.platform]
         size = f" {self.settings[name]}{unit}" if name in self.settings else ""
         more = f", {self.settings['note']}" if "note" in self.settings else ""
-        return f"{'local ' if self.where == 'local' else ''}{PLATFORMS[self.platform]}{size}{more}"
+        if self.where == "aws":
+            return f"{PLATFORMS[self.platform]}{size}{more}"
+        # A local service has the size of this machine, whatever it is priced as.
+        size = size if self.platform == "lambda" else f", {self.machine.partition(',')[0]}"
+        return f"local {PLATFORMS[self.platform]}{size}{more}"
 
     def write(self, folder: Path) -> None:
         """Put it into a run's folder, whole or not at all."""

@@ -9,7 +9,7 @@ import pytest
 
 from loadtest.analysis import MOST_POINTS, read_run
 from loadtest.errors import SamplesError
-from loadtest.runs import Record
+from loadtest.runs import Record, parse_target
 from loadtest.summary import Summary
 from tests.loadtest.jtl import START, failed, record, sample, write_run
 
@@ -156,3 +156,24 @@ def test_answers_of_two_models_are_pointed_out(tmp_path: Path) -> None:
     summary = summed(tmp_path, [sample(0, 1), sample(1, 1), sample(2, 1, model="m:2")])
     assert summary.run.model == "m:1"
     assert summary.warnings == ["answers came from 2 models: m:1, m:2"]
+
+
+@pytest.mark.parametrize(
+    ("url", "platform", "settings", "label"),
+    [
+        ("http://127.0.0.1:3001", "lambda", {"memory_mb": 3000}, "local Lambda 3000 MB"),
+        ("http://127.0.0.1:3000", "ecs", {"instance_type": "t3a.xlarge"}, "local ECS, 2 cores"),
+        ("https://a.amazonaws.com", "lambda", {"memory_mb": 1769}, "Lambda 1769 MB"),
+        (
+            "https://a.amazonaws.com",
+            "ecs",
+            {"instance_type": "t3a.xlarge", "note": "2 tasks"},
+            "ECS t3a.xlarge, 2 tasks",
+        ),
+        ("https://a.amazonaws.com", "fargate", {"cpus": 4}, "Fargate 4 CPUs"),
+        ("https://a.amazonaws.com", "kubernetes", {}, "Kubernetes"),
+    ],
+)
+def test_a_run_is_named_by_its_platform_and_size(url: str, platform: Any, settings: dict[str, Any], label: str) -> None:
+    target = parse_target(url)
+    assert record(target=target, where=target.where, platform=platform, settings=settings).label == label

@@ -31,13 +31,14 @@ def test_both_local_platforms_are_measured_and_reported_side_by_side(tmp_path: P
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ, timeout=300)
     assert done.returncode == 0, done.stderr
     runs = json.loads(page.with_suffix(".json").read_text())["runs"]
-    assert {run["run"]["label"]: run["answered"] for run in runs} == {"local Lambda 1769 MB": 6, "local ECS": 6}
+    service = f"local ECS, {os.cpu_count()} cores"
+    assert {run["run"]["label"]: run["answered"] for run in runs} == {"local Lambda 1769 MB": 6, service: 6}
     by_label = {run["run"]["label"]: run for run in runs}
     # Two at once are two sandboxes, and their steps are the service's own.
     assert len(by_label["local Lambda 1769 MB"]["cold_starts"]) == 2
-    assert set(by_label["local ECS"]["steps_ms"]) == {"fetch", "decode", "detect", "annotate", "store", "other"}
+    assert set(by_label[service]["steps_ms"]) == {"fetch", "decode", "detect", "annotate", "store", "other"}
     assert {run["run"]["model"].partition(":")[0] for run in runs} == {"yolov7-tiny-scenes"}
-    assert [phase["requests"] for phase in by_label["local ECS"]["phases"]] == [2, 2, 2]
+    assert [phase["requests"] for phase in by_label[service]["phases"]] == [2, 2, 2]
     assert "local stand-in, not AWS" in page.read_text()
     assert "../results/" in page.read_text()  # JMeter's own dashboards, as seen from the page.
     assert page.with_suffix(".csv").read_text().count("\n") == 3
