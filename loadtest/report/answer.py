@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from loadtest.report import picks
 from loadtest.report.contents import Section
 from loadtest.report.figures import ms, pictures, rate, share, usd
-from loadtest.summary import CostComparison, Latency, Phase
+from loadtest.summary import CostComparison, Latency, Phase, Where
 from loadtest.throughput import MOST_ERRORS
 
+SHARED = (
+    "Here all of them share one machine's processors; on AWS every instance of a function brings its own, so this does "
+    "not decide who is better at bursts."
+)
 FASTER = 1.25  # Times; what is less apart does not decide.
 MOST_STEPS = 3  # Changes of the cheapest that a sentence can hold.
 ENOUGH = 20  # Answers from which on a 95th percentile is told.
@@ -32,7 +36,7 @@ def answer(section: Section) -> list[Sentence]:
         ]
     about = [
         ("Price", _price(section.costs)),
-        ("Many users at once", _users(picks.most_users(section.runs))),
+        ("Many users at once", _users(picks.most_users(section.runs), section.where)),
         ("Warm", _warm(section)),
         ("Cold", _cold(section)),
         ("Highest rate", _rate(section)),
@@ -85,7 +89,7 @@ def _both(cost: CostComparison, steps: list[tuple[str, int | None]], i: int) -> 
     return ""
 
 
-def _users(phases: dict[str, Phase]) -> str:
+def _users(phases: dict[str, Phase], where: Where) -> str:
     times = {label: phase.latency.p95.value for label, phase in phases.items() if phase.latency}
     if not times:
         return ""
@@ -97,6 +101,8 @@ def _users(phases: dict[str, Phase]) -> str:
     text = f"With {users} user{'s' * (users != 1)} at once {said}"
     if len(times) < 2:
         return f"{text}."
+    if where == "local":
+        return f"{text}. {SHARED}"
     apart = times[ordered[-1]] / times[ordered[0]]
     if apart < FASTER:
         return f"{text}, so bursts do not decide between them."

@@ -82,6 +82,14 @@ def test_times_that_hardly_differ_decide_nothing() -> None:
     assert said(section(runs))["Many users at once"].endswith("so bursts do not decide between them.")
 
 
+def test_stand_ins_on_one_machine_do_not_decide_about_bursts() -> None:
+    runs = [with_users(LAMBDA, {4: 900.0}), with_users(SERVICE, {4: 9000.0})]
+    assert "so for bursts" in said(section(runs))["Many users at once"]
+    assert said(replace(section(runs), where="local"))["Many users at once"].endswith(
+        "so this does not decide who is better at bursts."
+    )
+
+
 def test_platforms_are_compared_at_the_most_users_that_all_were_tried_with() -> None:
     runs = [with_users(LAMBDA, {1: 900.0, 4: 910.0, 64: 950.0}), with_users(SERVICE, {1: 800.0, 4: 3200.0})]
     assert {phase.users for phase in picks.most_users(runs).values()} == {4}
