@@ -43,17 +43,17 @@ compare: $(VENV)/.dev ## Measure the local Lambda and the local service by every
 	@$(PYTHON) -W ignore -m loadtest matrix compare --short --report results/compare/report.html --json --csv --markdown $(ARGS)
 
 loadtest: $(VENV)/.loadtest ## Run PROFILE= against TARGET= (URL, or local) as PLATFORM= (lambda, ecs, fargate, kubernetes) by JMeter
-	@$(PYTHON) -m loadtest run $(PROFILE) --target "$(TARGET)" --platform "$(PLATFORM)" $(ARGS)
+	@$(PYTHON) -m loadtest run "$(or $(PROFILE),batches)" --target "$(or $(TARGET),local)" --platform "$(or $(PLATFORM),lambda)" $(ARGS)
 
 taurus: $(VENV)/.loadtest .bzt/.done ## The same by Taurus, which fails when p95 or the errors are beyond loadtest/criteria/service-level.yml
-	@$(PYTHON) -m loadtest taurus $(PROFILE) --target "$(TARGET)" --platform "$(PLATFORM)" $(ARGS)
+	@$(PYTHON) -m loadtest taurus "$(or $(PROFILE),batches)" --target "$(or $(TARGET),http://127.0.0.1:3000)" --platform "$(or $(PLATFORM),ecs)" $(ARGS)
 
 .bzt/.done: requirements/taurus.lock
 	@echo "Setting up .bzt, once; half a minute"
 	@python3 -m venv .bzt && .bzt/bin/python -m pip install --quiet --require-hashes --no-deps -r $< && touch $@
 
 report: $(VENV)/.loadtest ## One page of the runs in the folders RUNS=, side by side; ARGS=--json and others write more
-	@$(PYTHON) -m loadtest report $(RUNS) $(ARGS)
+	@$(PYTHON) -m loadtest report $(or $(RUNS),results) $(ARGS)
 
 lock: requirements/service.txt ## Lock what is in the image, with hashes; needs uv
 	@uv pip compile --quiet --generate-hashes --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-annotate --no-header \

@@ -36,6 +36,11 @@ class JMeter:
     home: Path
     java: Path
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of both, for the record."""
+        return {"jmeter": _text(_version(self.home)), "java": str(_java_version(self.java))}
+
     def command(self, *arguments: str | Path) -> list[str]:
         """The command line that runs it without its window."""
         settings = ["-Djava.awt.headless=true", f"-Djava.util.prefs.userRoot={self.home}", "-Xms256m", "-Xmx1g"]

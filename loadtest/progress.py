@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import sys
 import time
@@ -40,9 +41,12 @@ class Progress:
                 self._offset = file.tell()
         except OSError:
             return
-        lines = (self._rest + text).split("\n")
-        self._rest = lines.pop()
-        for row in csv.reader(lines):
+        text = self._rest + text
+        whole = text.rfind("\n") + 1
+        while text.count('"', 0, whole) % 2:  # A message may have several lines.
+            whole = text.rfind("\n", 0, whole - 1) + 1
+        self._rest = text[whole:]
+        for row in csv.reader(io.StringIO(text[:whole], newline="")):
             if not self._columns:
                 self._columns = row
             elif len(row) == len(self._columns):

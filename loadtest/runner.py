@@ -80,8 +80,8 @@ def recorded(job: Job, jmeter: JMeter, results: Path, name: str) -> Iterator[Pat
     folder = new_folder(results.absolute(), job.platform, name)
     record = Record(
         profile=job.profile, target=job.target, platform=job.platform, where=job.target.where,
-        settings=dict(job.settings), image=job.image, commit=commit(), machine=machine(), jmeter=str(jmeter.home),
-        java=str(jmeter.java), command=job.command, started=_now(),
+        settings=dict(job.settings), image=job.image, commit=commit(), machine=machine(), **jmeter.versions,
+        command=job.command, started=_now(),
     )  # fmt: skip
     record.write(folder)
     write_requests(job.profile, folder / REQUESTS)

@@ -17,7 +17,8 @@ def test_a_picture_has_the_size_that_its_name_promises(kind: str, size: int) -> 
     assert key == f"loadtest/{kind}-01.jpg"
     assert len(data) == pytest.approx(size, rel=0.05)
     _, width, height, _ = pictures.KINDS[kind]
-    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape == (height, width, 3)
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None and picture.shape == (height, width, 3)
     assert next(pictures.files(kind))[1] == data
 
 
