@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -17,9 +17,9 @@ from detection.errors import SetupError
 from detection.model import RANDOM_SUFFIX
 from loadtest import pictures
 from loadtest.errors import LoadTestError, ProfileError
-from loadtest.local.processes import free_port
+from loadtest.local.processes import StartError, free_port
 from loadtest.local.s3 import LocalS3, local_s3
-from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET, LocalService, local_lambda, local_service
+from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET, local_lambda, local_service
 from loadtest.profiles import Profile, first_problem
 from loadtest.runner import Job, key_of, run
 from loadtest.runs import Target, parse_target
@@ -30,7 +30,7 @@ from model_store.__main__ import main as model_store
 
 FOLDER = Path(__file__).parent / "matrices"
 LOCAL = "local"
-# What a local Lambda does not do for longer than AWS does, in the time of the profile.
+# After which a local Lambda ends an idle sandbox.
 IDLE_S = 300.0
 # Sandboxes at once; the users of no profile here are more.
 CONCURRENCY = 18
@@ -82,62 +82,65 @@ def run_matrix(
     targets = {size.target: parse_target(size.target) for size in remote}
     failures: list[str] = []
 
-    def attempt(size: Size, profile: Profile, target: Target) -> None:
-        job = Job(profile, target, size.platform, size.settings, size.image, command, key=key_of(os.environ))
+    def attempt(size: Size, profile: Profile, door: contextlib.AbstractContextManager[Target]) -> None:
         try:
-            done(run(job, results))
-        except LoadTestError as exc:
+            with door as target:
+                key = key_of(os.environ)
+                done(run(Job(profile, target, size.platform, size.settings, size.image, command, key), results))
+        except (LoadTestError, StartError) as exc:
             failures.append(f"{profile.name} on {size.platform} {size.settings}: {exc}")
-            sys.stderr.write(f"error: {failures[-1]}\n")
 
     for size in remote:
         for profile in profiles:
-            attempt(size, profile, targets[size.target])
+            attempt(size, profile, contextlib.nullcontext(targets[size.target]))
     local = [size for size in matrix.platforms if size.target == LOCAL]
     for model in matrix.models if local else ():
-        with Standing(model) as standing:
+        with standing(model) as stand_ins:
             for profile in profiles:
                 for size in local:
-                    with standing.door(size, profile) as door:
-                        attempt(size, profile, parse_target(door.url))
+                    attempt(size, profile, stand_ins.door(size, profile))
     return failures
 
 
+@dataclass(frozen=True)
 class Standing:
     """Local stand-ins for one model: a real S3 server with the pictures, and either door, as fresh as it can be."""
 
-    def __init__(self, model: str) -> None:
-        self._model = model
-        self._stack = contextlib.ExitStack()
-
-    def __enter__(self) -> Standing:
-        self._tag = put_model(self._model)
-        self._folder = Path(tempfile.mkdtemp(prefix="loadtest-"))
-        self._stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
-        self._s3: LocalS3 = self._stack.enter_context(local_s3(self._folder / "s3", INPUT_BUCKET, OUTPUT_BUCKET))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    tag: str
+    folder: Path
+    s3: LocalS3
 
     @contextlib.contextmanager
-    def door(self, size: Size, profile: Profile) -> Iterator[LocalService]:
-        """A door that has answered nothing yet, for one profile; raises StartError or SetupError."""
-        pictures.upload(self._s3.client(), INPUT_BUCKET, profile.pictures)
-        env = {"MODEL": self._tag}
-        image = size.image or None
-        log = self._folder / f"{size.platform}.log"
+    def door(self, size: Size, profile: Profile) -> Iterator[Target]:
+        """A door that has answered nothing yet, for one profile; raises StartError."""
+        pictures.upload(self.s3.client(), INPUT_BUCKET, profile.pictures)
+        how: dict[str, Any] = {
+            "port": free_port(), "log": self.folder / f"{size.platform}.log", "env": {"MODEL": self.tag},
+            "image": size.image or None,
+        }  # fmt: skip
         if size.platform != "lambda":
-            with local_service(self._s3, port=free_port(), log=log, env=env, image=image) as door:
-                yield door
+            with local_service(self.s3, **how) as door:
+                yield parse_target(door.url)
             return
-        options = {"memory": size.settings.get("memory_mb", 3000), "idle": IDLE_S * profile.time_scale}
-        options["concurrency"] = size.settings.get("concurrency", CONCURRENCY)
-        if not profile.at_minutes:
-            options["idle"] = IDLE_S
-        flags = [f"--{name}={value}" for name, value in options.items()]
-        with local_lambda(self._s3, port=free_port(), log=log, env=env, image=image, options=flags) as door:
-            yield door
+        options = {
+            "memory": size.settings.get("memory_mb", 3000),
+            "concurrency": size.settings.get("concurrency", CONCURRENCY),
+            # Where minutes are shortened, so is what AWS waits before it ends an idle sandbox.
+            "idle": IDLE_S * (profile.time_scale if profile.at_minutes else 1),
+        }
+        with local_lambda(self.s3, **how, options=[f"--{name}={value}" for name, value in options.items()]) as door:
+            yield parse_target(door.url)
+
+
+@contextlib.contextmanager
+def standing(model: str) -> Iterator[Standing]:
+    """Have stand-ins for a model until the block is left; raises StartError, or SetupError without such a model."""
+    tag = put_model(model)
+    with (
+        tempfile.TemporaryDirectory(prefix="loadtest-", ignore_cleanup_errors=True) as folder,
+        local_s3(Path(folder) / "s3", INPUT_BUCKET, OUTPUT_BUCKET) as s3,
+    ):
+        yield Standing(tag, Path(folder), s3)
 
 
 def put_model(name: str) -> str:

@@ -1,0 +1,67 @@
+"""The results that the README shows are those of the runs that are in the repository."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from loadtest.analysis import read_runs
+from loadtest.cost import compare_costs, load_prices
+from loadtest.matrix import load_matrix
+from loadtest.report.figures import interval, ms, pictures, rate, usd
+from loadtest.summary import Summary
+from loadtest.throughput import rates
+
+ROOT = Path(__file__).parents[2]
+MEASURED = ROOT / "loadtest" / "measured"
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[Summary]:
+    """Every run of `make compare` that is kept."""
+    summaries, skipped = read_runs(sorted((MEASURED / "runs").iterdir()))
+    assert skipped == []
+    return summaries
+
+
+def test_every_profile_was_run_on_both_platforms_with_both_models(runs: list[Summary]) -> None:
+    matrix = load_matrix("compare")
+    expected = {(p, s.platform, m) for p in matrix.profiles for s in matrix.platforms for m in matrix.models}
+    assert {(r.run.profile, r.run.platform, r.run.model.partition(":")[0]) for r in runs} == expected
+    assert {r.run.where for r in runs} == {"local"}
+    assert {r.run.status for r in runs} == {"finished"}
+
+
+def test_all_of_it_is_of_one_commit_and_one_machine_and_the_readme_names_them(runs: list[Summary]) -> None:
+    (commit,), (machine,) = {r.run.commit for r in runs}, {r.run.machine for r in runs}
+    days = {r.run.started[:10] for r in runs}
+    assert f"commit {commit}" in README and "+" not in commit
+    assert machine in README
+    assert all(day in README for day in days)
+
+
+def test_the_table_of_the_readme_is_that_of_the_runs(runs: list[Summary]) -> None:
+    costs = compare_costs(runs, load_prices(), date.today())
+    for cost in costs:
+        for option in cost.options:
+            of_label = {r.run.profile: r for r in runs if (r.run.label, r.run.model) == (option.label, cost.model)}
+            assert row(cost.model, option.label, of_label, option.usd_per_1000) in README
+        for even in cost.break_evens:
+            assert f"{pictures(even.pictures_per_month)} pictures a month" in README
+
+
+def row(model: str, label: str, of_label: dict[str, Summary], usd_per_1000: float) -> str:
+    """A platform with one model, as the README's table has it."""
+    warm, cold = of_label["single"].warm, of_label["idle-gaps"].cold
+    first, *later = [phase.latency for phase in of_label["batches"].phases]
+    assert warm and cold and first and all(later)
+    best = max(rate.per_s for rate in rates(list(of_label.values())))
+    means = " ".join(ms(batch.mean.value) for batch in later if batch)
+    cells = [
+        model.partition(":")[0], label, f"{ms(warm.p50.value)} {interval(warm.p50)}", ms(cold.p50.value),
+        f"{ms(first.mean.value)}, then {means}", rate(best), usd(usd_per_1000),
+    ]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
