@@ -19,7 +19,7 @@ import botocore.exceptions
 from detection.errors import SetupError
 from loadtest import jmeter, pictures
 from loadtest.analysis import read_runs
-from loadtest.cost import compare_costs, load_prices
+from loadtest.cost import compare_costs, load_prices, with_settings
 from loadtest.errors import LoadTestError, ProfileError
 from loadtest.local.processes import StartError
 from loadtest.matrix import LOCAL, Matrix, Size, load_matrix, run_matrix
@@ -87,6 +87,10 @@ def parser() -> argparse.ArgumentParser:
         for kind in ("json", "csv", "markdown"):
             command.add_argument(f"--{kind}", action="store_true", help="write that beside the page as well")
         command.add_argument("--prices", type=Path, default=PRICES, help="file of prices")
+        command.add_argument(
+            "--priced", action="append", default=[], metavar="NAME=VALUE",
+            help="what the runs would cost with another setting: region=eu-central-1, instance_type=c7g.xlarge",
+        )  # fmt: skip
 
     put = commands.add_parser("pictures", help="put the pictures of the profiles into an input bucket")
     put.add_argument("bucket")
@@ -194,7 +198,7 @@ def _report(runs: Sequence[Path], output: Path, options: argparse.Namespace) -> 
         print("error: no run could be read, so there is no report", file=sys.stderr)
         return 1
     summaries = [_linked(summary, output.parent) for summary in summaries]
-    costs = compare_costs(summaries, prices, date.today())
+    costs = compare_costs(with_settings(summaries, _settings(options.priced)), prices, date.today())
     for warning in sorted({warning for cost in costs for warning in cost.warnings}):
         print(f"warning: {warning}", file=sys.stderr)
     made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")

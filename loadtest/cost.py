@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from loadtest.options import NoCost, instance_curve, instance_option, lambda_curve, lambda_option
@@ -10,7 +11,7 @@ from loadtest.prices import Prices, PricesError, load_prices, price_warnings
 from loadtest.summary import BreakEven, CostComparison, CostOption, Summary
 from loadtest.tariff import Instances, PayPerUse
 
-__all__ = ["Prices", "PricesError", "break_even", "compare_costs", "load_prices", "price_warnings"]
+__all__ = ["Prices", "PricesError", "break_even", "compare_costs", "load_prices", "price_warnings", "with_settings"]
 
 SMALLEST, LARGEST, POINTS = 1_000, 100_000_000, 60
 
@@ -23,6 +24,11 @@ def compare_costs(summaries: Sequence[Summary], prices: Prices, today: date) -> 
             labels = groups.setdefault((summary.run.where, summary.run.model), {})
             labels.setdefault(summary.run.label, []).append(summary)
     return [_compare(labels, prices, today) for labels in groups.values()]
+
+
+def with_settings(summaries: Sequence[Summary], settings: Mapping[str, str | int | float]) -> list[Summary]:
+    """The same runs with other settings, to see what they would cost then."""
+    return [replace(s, run=replace(s.run, settings={**s.run.settings, **settings})) for s in summaries]
 
 
 def volumes() -> list[int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.cost import LARGEST, break_even, compare_costs, load_prices, price_warnings, volumes
+from loadtest.cost import LARGEST, break_even, compare_costs, load_prices, price_warnings, volumes, with_settings
 from loadtest.options import instance_curve, lambda_curve
 from loadtest.prices import Burstable
 from loadtest.summary import CostComparison
@@ -157,3 +157,13 @@ def test_runs_lead_to_their_break_even() -> None:
     assert volume is not None and volume < LARGEST
     assert instances.usd(volume - 1) >= use.usd(volume - 1) and instances.usd(volume) < use.usd(volume)
     assert found.usd_per_month == instances.usd(volume)
+
+
+def test_runs_can_be_priced_with_other_settings() -> None:
+    run = summary("ecs", settings={"instance_type": "t3a.xlarge", "instances": 1})
+    (other,) = with_settings([run], {"instance_type": "c6a.xlarge"})
+    assert other.run.settings == {"instance_type": "c6a.xlarge", "instances": 1}
+    assert run.run.settings["instance_type"] == "t3a.xlarge"
+    (before,), (after,) = (compare_costs([one], ROUND, TODAY) for one in (run, other))
+    # 730 hours at 0.20 instead of 0.10, and no surplus credits.
+    assert after.options[0].fixed_usd_per_month - before.options[0].fixed_usd_per_month == pytest.approx(73)
