@@ -32,13 +32,18 @@ def like_for_like(runs: Sequence[Summary]) -> list[Summary]:
 def coldest(runs: Sequence[Summary]) -> dict[str, Summary | None]:
     """Per platform the run that tells most of cold starts, None where no run had one.
 
-    Where no others started at the same time, as they may hold each other up; of those runs the one with the most.
+    Gaps before all, then the calmest: instances that start at the same time may hold each other up. Of several such
+    runs the one with the most cold answers.
     """
+
+    def telling(run: Summary) -> tuple[bool, int, int]:
+        gaps = any(phase.kind == "gap" for phase in run.phases)
+        return gaps, -_unrest(run), run.cold.count if run.cold else 0
+
     chosen: dict[str, Summary | None] = {run.run.label: None for run in usable(runs)}
     for label in chosen:
         had = [run for run in usable(runs) if run.run.label == label and run.cold]
-        alone = [run for run in had if max((phase.users for phase in run.phases), default=0) <= 1]
-        chosen[label] = max(alone or had, key=lambda run: run.cold.count if run.cold else 0, default=None)
+        chosen[label] = max(had, key=telling, default=None)
     return chosen
 
 

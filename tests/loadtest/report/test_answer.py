@@ -109,6 +109,15 @@ def test_a_rate_with_more_errors_than_one_percent_does_not_count() -> None:
     assert picks.highest_rate([run])[SERVICE].per_s == 1.0
 
 
+def test_cold_starts_are_told_by_gaps_and_not_by_many_that_start_at_once() -> None:
+    gap = summary(
+        info(profile="idle-gaps"), phases=[phase("gap", "minute 0", 2000.0, users=0)], cold=latency(2000.0, 4)
+    )
+    burst = summary(info(profile="burst"), phases=[phase("rate", "9/s", 9000.0, users=0)], cold=latency(9000.0, 40))
+    assert picks.coldest([burst, gap, burst])[LAMBDA] is gap
+    assert picks.coldest([burst])[LAMBDA] is burst
+
+
 def test_warm_times_are_of_the_calmest_profile_that_most_platforms_have() -> None:
     runs = [*tried(), summary(info("Fargate 2 CPUs", profile="alone"))]
     assert {run.run.profile for run in picks.like_for_like(runs)} == {"steady"}
