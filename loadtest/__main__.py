@@ -227,9 +227,11 @@ def _linked(summary: Summary, page: Path) -> Summary:
 
 
 def _folders(given: Sequence[Path]) -> list[Path]:
-    """The runs that were named, and those inside of folders that were."""
+    """The runs that were named, and those inside of folders that were; not the reports that lie between them."""
     folders: list[Path] = []
     for path in given:
+        if path.is_file():
+            continue
         inside = sorted(file.parent for file in path.glob("*/run.json"))
         folders += inside if inside and not (path / "run.json").is_file() else [path]
     return list(dict.fromkeys(folders))

@@ -80,15 +80,15 @@ def test_what_cannot_be_done_is_one_line(
 def test_a_report_names_what_it_skipped_and_what_is_old(tmp_path: Path, capsys: Captured) -> None:
     write_run(tmp_path / "runs" / "good", [sample(0, 100), sample(1, 120), failed(2, 5, code="overloaded")])
     write_run(tmp_path / "runs" / "half", "timeStamp,ela")
+    (tmp_path / "runs" / "old.html").touch()
     prices = json.loads((ROOT / "loadtest" / "prices.json").read_text())
     prices["regions"]["us-east-1"]["http_api"]["seen"] = "2020-01-01"
     (tmp_path / "prices.json").write_text(json.dumps(prices))
     page = tmp_path / "report.html"
-    assert (
-        main(["report", str(tmp_path / "runs"), "--output", str(page), "--prices", str(tmp_path / "prices.json")]) == 0
-    )
+    given = [str(path) for path in (tmp_path / "runs").iterdir()]
+    assert main(["report", *given, "--output", str(page), "--prices", str(tmp_path / "prices.json")]) == 0
     told = capsys.readouterr().err
-    assert "skipped half: samples.jtl has no column" in told
+    assert "skipped half: samples.jtl has no column" in told and told.count("skipped") == 1
     assert "older than a year, the oldest of 2020-01-01" in told
     text = page.read_text()
     assert "half" in text and "overloaded" in text and "older than a year" in text
