@@ -106,7 +106,7 @@ def test_no_jmeter_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 def test_what_is_installed_can_be_called_as_jmeter_is(tmp_path: Path) -> None:
-    command = [BUNDLED / "bin" / "jmeter", "--version"]
+    command = [str(BUNDLED / "bin" / "jmeter"), "--version"]
     told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert "5.5" in told.stdout
 
