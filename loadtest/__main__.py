@@ -184,8 +184,6 @@ def _matrix(options: argparse.Namespace) -> int:
     finally:  # After Ctrl-C too: what is done is worth a page.
         if options.report and folders:
             _report(folders, options.report, options)
-    for failure in failures:
-        print(f"error: {failure}", file=sys.stderr)
     return 1 if failures else 0
 
 

@@ -62,12 +62,13 @@ def summarise(table: pl.DataFrame, record: Record, folder: Path) -> Summary:
         )
     if len(models := _models(table)) > 1:
         warnings.append(f"answers came from {len(models)} models: {', '.join(models)}")
-    if record.status == "interrupted":
+    info = _info(record, folder, models)
+    if info.status == "interrupted":
         warnings.append("it was interrupted, so it has fewer samples than its profile asks for")
     cold = answered.filter(pl.col("cold").fill_null(False))
     instances = table["instance"].drop_nulls()
     return Summary(
-        run=_info(record, folder, models),
+        run=info,
         duration_s=seconds,
         requests=table.height,
         answered=answered.height,
@@ -98,9 +99,8 @@ def _of_the_run(table: pl.DataFrame, record: Record) -> tuple[pl.DataFrame, list
     kept = table.filter(~broken)
     if not kept.height:
         raise SamplesError("it was interrupted before the first answer")
-    return kept, [f"{count} requests were broken off by the interruption"] if (
-        count := table.height - kept.height
-    ) else []
+    count = table.height - kept.height
+    return kept, [f"{count} requests were broken off by the interruption"] if count else []
 
 
 def _start(table: pl.DataFrame, profile: Profile) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def load_matrix(name: str) -> Matrix:
 def run_matrix(
     matrix: Matrix, profiles: Sequence[Profile], results: Path, *, command: str, done: Callable[[Path], None]
 ) -> list[str]:
-    """Do every run of a matrix, telling `done` of each; returns what failed, a line each.
+    """Do every run of a matrix, telling `done` of each; what fails is told at once, and returned.
 
     The targets are read before the first run, so that a mistake costs nothing.
     """
@@ -89,6 +90,7 @@ def run_matrix(
                 done(run(Job(profile, target, size.platform, size.settings, size.image, command, key), results))
         except (LoadTestError, StartError) as exc:
             failures.append(f"{profile.name} on {size.platform} {size.settings}: {exc}")
+            sys.stderr.write(f"error: {failures[-1]}\n")
 
     for size in remote:
         for profile in profiles:
@@ -122,12 +124,12 @@ class Standing:
             with local_service(self.s3, **how) as door:
                 yield parse_target(door.url)
             return
-        options = {
-            "memory": size.settings.get("memory_mb", 3000),
-            "concurrency": size.settings.get("concurrency", CONCURRENCY),
+        options = {"concurrency": size.settings.get("concurrency", CONCURRENCY)}
+        if "memory_mb" in size.settings:
+            options["memory"] = size.settings["memory_mb"]
+        if profile.at_minutes:
             # Where minutes are shortened, so is what AWS waits before it ends an idle sandbox.
-            "idle": IDLE_S * (profile.time_scale if profile.at_minutes else 1),
-        }
+            options["idle"] = IDLE_S * profile.time_scale
         with local_lambda(self.s3, **how, options=[f"--{name}={value}" for name, value in options.items()]) as door:
             yield parse_target(door.url)
 

@@ -164,6 +164,8 @@ def load_profile(name: str, *, short: bool = False, changes: Sequence[str] = ())
         if not isinstance(given, dict):
             raise ProfileError(f"{file}: a profile is a mapping of names to values")
         brief = given.pop("short", {})
+        if not isinstance(brief, dict):
+            raise ProfileError(f"{file}: short is a mapping of names to values, not {brief!r}")
         given |= {"name": file.stem} | (brief if short else {}) | _parse(changes)
         return Profile.model_validate(given)
     except yaml.YAMLError as exc:
@@ -176,7 +178,10 @@ def _parse(changes: Sequence[str]) -> dict[str, Any]:
     pairs = [change.partition("=") for change in changes]
     if wrong := [name for name, sign, _ in pairs if not sign]:
         raise ProfileError(f"{wrong[0]} is no change of a profile: write name=value")
-    return {name: yaml.safe_load(value) for name, _, value in pairs}
+    try:
+        return {name: yaml.safe_load(value) for name, _, value in pairs}
+    except yaml.YAMLError as exc:
+        raise ProfileError(f"{' '.join(changes)}: a value is not YAML: {' '.join(str(exc).split())}") from None
 
 
 def first_problem(error: ValidationError) -> str:

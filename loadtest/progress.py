@@ -27,7 +27,7 @@ class Progress:
     cold_starts: int = 0
     users: int = 0
     started: float | None = None  # Seconds since 1970, of the first sample.
-    fatal: str | None = None
+    fatal: str | None = None  # Why all will fail, while every sample so far says so.
     _offset: int = 0
     _rest: str = ""
     _columns: list[str] = field(default_factory=list)
@@ -54,16 +54,13 @@ class Progress:
 
     def _count(self, sample: dict[str, str]) -> None:
         failed = sample["success"] != "true"
-        problem = hopeless(sample) if failed else None
-        if self.requests == self.errors:  # Until one is answered.
-            self.fatal = problem
+        if self.fatal or not self.requests:
+            self.fatal = hopeless(sample) if failed else None
         self.started = min(self.started if self.started is not None else math.inf, int(sample["timeStamp"]) / 1000)
         self.requests += 1
         self.errors += failed
         self.cold_starts += sample["cold"] == "true"
         self.users = int(sample["allThreads"])
-        if not failed:
-            self.fatal = None
 
 
 def hopeless(sample: dict[str, str]) -> str | None:
@@ -90,6 +87,7 @@ class Display:
     def __init__(self, profile: Profile, what: str, out: TextIO = sys.stderr) -> None:
         self._profile, self._what, self._out = profile, what, out
         self._start = time.monotonic()
+        self._total, self._length = profile.total, profile.length_s
         self._last = -EVERY_S
         self._seen: tuple[float, int] = (self._start, 0)
 
@@ -111,9 +109,8 @@ class Display:
         rate = (progress.requests - counted) / (now - before) if now > before else 0.0
         if now - before >= 5:
             self._seen = (now, progress.requests)
-        total, length = self._profile.total, self._profile.length_s
-        requests = f"{progress.requests} of {total} requests" if total else f"{progress.requests} requests"
-        long = f"{passed:.0f} of {length:.0f} s" if length else f"{passed:.0f} s"
+        requests = f"{progress.requests} of {self._total} requests" if self._total else f"{progress.requests} requests"
+        long = f"{passed:.0f} of {self._length:.0f} s" if self._length else f"{passed:.0f} s"
         return (
             f"{requests}, {long}, {self._users(progress)}{rate:.1f}/s, "
             f"{progress.errors} errors, {progress.cold_starts} cold starts"
@@ -132,5 +129,5 @@ class Display:
 
 def check_first(progress: Progress, url: str) -> None:
     """Raise TargetError when nothing but hopeless answers has come so far."""
-    if progress.fatal and progress.requests == progress.errors:
+    if progress.fatal:
         raise TargetError(f"{url} {progress.fatal}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import json
 import os
 import shutil
 import socket
@@ -40,8 +41,10 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Job:
-    """One run to do: what, of whom, and what is known of the platform. `key` is a header and its value, sent and
-    never written down."""
+    """One run to do: what, of whom, and what is known of the platform.
+
+    `key` is a header and its value, sent and never written down.
+    """
 
     profile: Profile
     target: Target
@@ -81,7 +84,7 @@ def recorded(job: Job, jmeter: JMeter, results: Path, name: str) -> Iterator[Pat
     record = Record(
         profile=job.profile, target=job.target, platform=job.platform, where=job.target.where,
         settings=dict(job.settings), image=job.image, commit=commit(), machine=machine(), **jmeter.versions,
-        command=job.command, started=_now(),
+        command=job.command, started=now_ms(),
     )  # fmt: skip
     record.write(folder)
     write_requests(job.profile, folder / REQUESTS)
@@ -90,17 +93,18 @@ def recorded(job: Job, jmeter: JMeter, results: Path, name: str) -> Iterator[Pat
         record.status = "finished"
     except KeyboardInterrupt as exc:
         record.status = "interrupted"
-        record.stopped = exc.at_ms if isinstance(exc, Interrupted) else _now()
+        record.stopped = exc.at_ms if isinstance(exc, Interrupted) else now_ms()
         raise
     except LoadTestError as exc:
         record.status, record.problem = "failed", str(exc)
         raise
     finally:
-        record.ended = _now()
+        record.ended = now_ms()
         record.write(folder)
 
 
-def _now() -> int:
+def now_ms() -> int:
+    """This machine's clock, milliseconds since 1970."""
     return time.time_ns() // 1_000_000
 
 
@@ -144,7 +148,7 @@ def _run_jmeter(jmeter: JMeter, job: Job, folder: Path) -> None:
                     check_first(progress, job.target.url)
                     display.show(progress)
             except KeyboardInterrupt:
-                at_ms = _now()
+                at_ms = now_ms()
                 sys.stderr.write("\nstopping, the samples are kept\n")
                 _stop(process, port)
                 raise Interrupted(at_ms) from None
@@ -185,8 +189,8 @@ def private_properties(given: Mapping[str, str | int], key: tuple[str, str] | No
 
 
 def _escaped(value: str) -> str:
-    """A value as Java's properties files have it."""
-    return value.replace("\\", "\\\\").encode("ascii", "backslashreplace").decode().replace("\n", "\\n")
+    """A value as Java's properties files have it: with the escapes that JSON has too."""
+    return json.dumps(value)[1:-1]
 
 
 def _stop(process: subprocess.Popen[bytes], port: int) -> None:

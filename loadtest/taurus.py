@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ import yaml
 
 from loadtest.errors import JMeterError
 from loadtest.jmeter import PLAN, PROPERTIES, JMeter, find_jmeter
-from loadtest.runner import Job, plan_properties, private_properties, recorded
+from loadtest.runner import Interrupted, Job, now_ms, plan_properties, private_properties, recorded
 from loadtest.runs import SAMPLES
 
 CRITERIA = Path(__file__).parent / "criteria" / "service-level.yml"
@@ -47,9 +48,14 @@ def run_taurus(job: Job, results: Path, criteria: Path = CRITERIA) -> int:
             try:
                 return process.wait()
             except KeyboardInterrupt:
+                at_ms = now_ms()
                 process.send_signal(signal.SIGINT)
-                process.wait(STOP_TIMEOUT_S)
-                raise
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(STOP_TIMEOUT_S)
+                raise Interrupted(at_ms) from None
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def execution(job: Job, jmeter: JMeter, folder: Path) -> dict[str, object]:

@@ -149,7 +149,9 @@ def test_what_an_interruption_broke_off_is_no_failure_of_the_target(tmp_path: Pa
 
 
 def test_a_run_that_was_killed_counts_as_interrupted(tmp_path: Path) -> None:
-    assert summed(tmp_path, [sample(0, 1)], record(status="running", ended=None)).run.status == "interrupted"
+    summary = summed(tmp_path, [sample(0, 1)], record(status="running", ended=None))
+    assert summary.run.status == "interrupted"
+    assert any("fewer samples than its profile asks for" in warning for warning in summary.warnings)
 
 
 def test_answers_of_two_models_are_pointed_out(tmp_path: Path) -> None:

@@ -68,7 +68,9 @@ def test_every_profile_is_run_on_every_platform_and_local_ones_with_every_model(
     assert len(done) == 6
 
 
-def test_what_fails_is_named_and_the_rest_goes_on(asked: list[tuple[str, str, str]]) -> None:
+def test_what_fails_is_named_and_the_rest_goes_on(
+    asked: list[tuple[str, str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
     done: list[Path] = []
     sizes = [
         Size(platform="ecs", target="http://down.example.com"),
@@ -83,6 +85,7 @@ def test_what_fails_is_named_and_the_rest_goes_on(asked: list[tuple[str, str, st
         "single on kubernetes {}: no such stand-in today",
         "steps on kubernetes {}: no such stand-in today",
     ]
+    assert capsys.readouterr().err.splitlines() == [f"error: {failure}" for failure in failures]
 
 
 def test_a_target_that_is_no_url_stops_before_the_first_run(asked: list[tuple[str, str, str]]) -> None:

@@ -122,6 +122,7 @@ def test_every_variable_of_the_samples_is_set_by_the_plan() -> None:
         ),
         (["pictures=[huge]"], "pictures.0: Input should be 'scenes', 'small', 'medium' or 'large', not 'huge'"),
         (["user=3"], "user: Extra inputs are not permitted, not 3"),
+        (["users=[1"], "users=[1: a value is not YAML"),
         (["users"], "users is no change of a profile: write name=value"),
     ],
 )
@@ -140,6 +141,9 @@ def test_an_unknown_profile_is_named_with_those_that_there_are() -> None:
 def test_a_file_that_is_not_a_profile_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("[1, 2")
     (tmp_path / "b.yaml").write_text("- 1")
+    (tmp_path / "c.yaml").write_text("{question: 'Why?', loops: 1, short: 3}")
+    with pytest.raises(LoadTestError, match=r"c\.yaml: short is a mapping"):
+        load_profile(str(tmp_path / "c.yaml"))
     with pytest.raises(LoadTestError, match=r"a\.yaml is not YAML"):
         load_profile(str(tmp_path / "a.yaml"))
     with pytest.raises(LoadTestError, match=r"b\.yaml: a profile is a mapping"):

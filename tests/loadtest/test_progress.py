@@ -100,5 +100,10 @@ def test_a_run_is_stopped_only_while_nothing_has_been_answered(tmp_path: Path) -
     file.write_text(text([page]))
     progress = Progress(file)
     progress.read()
+    overloaded = failed(0, 1, "503", content="application/json", code="overloaded")
+    file.write_text(text([overloaded, page]))
+    slow = Progress(file)
+    slow.read()
+    check_first(slow, "http://t")
     with pytest.raises(TargetError, match=r"^http://t answers 503 with HTML"):
         check_first(progress, "http://t")
