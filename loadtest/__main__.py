@@ -19,11 +19,11 @@ import botocore.exceptions
 from detection.errors import SetupError
 from loadtest import jmeter, pictures
 from loadtest.analysis import read_runs
-from loadtest.cost import compare_costs, load_prices, with_settings
+from loadtest.cost import compare_costs, with_settings
 from loadtest.errors import LoadTestError, ProfileError
 from loadtest.local.processes import StartError
 from loadtest.matrix import LOCAL, Matrix, Size, load_matrix, run_matrix
-from loadtest.prices import PRICES, PricesError
+from loadtest.prices import PRICES, load_prices
 from loadtest.profiles import NAMES, load_profile
 from loadtest.report.page import to_html
 from loadtest.report.tables import to_csv, to_json, to_markdown
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, _interrupt)
     try:
         return int(options.run(options))
-    except (LoadTestError, PricesError, StartError, SetupError) as exc:
+    except (LoadTestError, StartError, SetupError) as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -202,7 +202,7 @@ def _report(runs: Sequence[Path], output: Path, options: argparse.Namespace) -> 
     made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     texts = {
         ".html": lambda *what: to_html(*what, made=made, command=_command()),
-        ".json": to_json, ".csv": to_csv, ".md": to_markdown,
+        ".json": to_json, ".csv": lambda runs, *_: to_csv(runs), ".md": to_markdown,
     }  # fmt: skip
     wanted = {".html": True, ".json": options.json, ".csv": options.csv, ".md": options.markdown}
     files = {output.with_suffix(suffix): page for suffix, page in texts.items() if wanted[suffix]}

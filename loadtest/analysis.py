@@ -115,7 +115,7 @@ def _end(table: pl.DataFrame) -> int:
 
 
 def _info(record: Record, folder: Path, models: list[str]) -> RunInfo:
-    dashboard = folder / DASHBOARD / "index.html"
+    dashboard = folder / DASHBOARD
     return RunInfo(
         name=folder.name, folder=str(folder), profile=record.profile.name, question=record.profile.question,
         mode="open" if record.profile.open else "closed", platform=record.platform, where=record.where,
@@ -125,7 +125,7 @@ def _info(record: Record, folder: Path, models: list[str]) -> RunInfo:
         started=datetime.fromtimestamp(record.started / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC"),
         # A run that was killed could not say so.
         status="interrupted" if record.status == "running" else record.status,
-        command=record.command, dashboard=str(dashboard) if dashboard.is_file() else None,
+        command=record.command, dashboard=str(dashboard) if (dashboard / "index.html").is_file() else None,
     )  # fmt: skip
 
 

@@ -7,11 +7,9 @@ from dataclasses import replace
 from datetime import date
 
 from loadtest.options import NoCost, instance_curve, instance_option, lambda_curve, lambda_option
-from loadtest.prices import Prices, PricesError, load_prices, price_warnings
+from loadtest.prices import Prices, price_warnings
 from loadtest.summary import BreakEven, CostComparison, CostOption, Summary
 from loadtest.tariff import Instances, PayPerUse
-
-__all__ = ["Prices", "PricesError", "break_even", "compare_costs", "load_prices", "price_warnings", "with_settings"]
 
 SMALLEST, LARGEST, POINTS = 1_000, 100_000_000, 60
 

@@ -4,6 +4,7 @@ LoadTestError
 ├── ProfileError
 ├── JMeterError
 ├── TargetError
+├── PricesError
 └── SamplesError
 """
 
@@ -22,6 +23,10 @@ class JMeterError(LoadTestError):
 
 class TargetError(LoadTestError):
     """The target does not answer as /predict does."""
+
+
+class PricesError(LoadTestError):
+    """The file of prices is missing or wrong."""
 
 
 class SamplesError(LoadTestError):

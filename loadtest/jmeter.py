@@ -96,14 +96,13 @@ def find_java() -> Path:
     """JAVA_HOME, or java on the PATH, or the one in the environment; raises JMeterError."""
     own = os.environ.get("JAVA_HOME")
     candidates = [Path(own) / "bin" / "java" if own else None, shutil.which("java"), _packaged_java()]
-    found = [Path(java) for java in candidates if java and Path(java).is_file()]
-    versions = {java: _java_version(java) for java in found}
-    for java, version in versions.items():
+    others = []
+    for java in (Path(java) for java in candidates if java and Path(java).is_file()):
+        version = _java_version(java)
         if OLDEST_JAVA <= version <= NEWEST_JAVA:
             return java
-    have = (
-        ", ".join(f"{java} is {version or 'none that runs'}" for java, version in versions.items()) or "there is none"
-    )
+        others.append(f"{java} is {version or 'none that runs'}")
+    have = ", ".join(others) or "there is none"
     raise JMeterError(
         f"no Java from {OLDEST_JAVA} to {NEWEST_JAVA} here ({have}): make loadtest installs one, or set JAVA_HOME"
     )

@@ -12,16 +12,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from loadtest.errors import PricesError
+
 PRICES = Path(__file__).with_name("prices.json")
 FROM_MEMORY = "from memory, not looked up"
 MAX_AGE = timedelta(days=365)
 
 Architecture = Literal["x86_64", "arm64"]
 Unit = Literal["GB-second", "request", "million requests", "hour", "vCPU-hour", "GB-hour", "LCU-hour"]
-
-
-class PricesError(Exception):
-    """The file of prices is missing or wrong; the message is one line that names file, field and what to do."""
 
 
 class _Frozen(BaseModel):

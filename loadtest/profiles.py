@@ -92,15 +92,11 @@ class Profile(BaseModel):
             return [round(minute * 60_000 * self.time_scale) for minute in self.at_minutes]
         random = np.random.default_rng(self.seed)
         arrivals: list[int] = []
-        for begin, end, stage in self._stage_times():
+        for begin, end, rate in self.stage_times():
             # Given their number, the arrivals of a Poisson process are uniform; the number itself is held to the rate.
-            count = max(1, round((end - begin) * stage.rate_per_s))
+            count = max(1, round((end - begin) * rate))
             arrivals += sorted((random.uniform(begin, end, count) * 1000).astype(int).tolist())
         return arrivals
-
-    def _stage_times(self) -> list[tuple[float, float, Stage]]:
-        ends = list(itertools.accumulate(stage.for_s * self.time_scale for stage in self.stages or ()))
-        return [(begin, end, stage) for begin, end, stage in zip([0.0, *ends], ends, self.stages or (), strict=False)]
 
     def starts_ms(self) -> list[int]:
         """When each user of a profile with steps begins, milliseconds after its start."""
@@ -117,7 +113,10 @@ class Profile(BaseModel):
 
     def stage_times(self) -> list[tuple[float, float, float]]:
         """Begin and end of each stage, seconds, and its rate per second."""
-        return [(begin, end, stage.rate_per_s) for begin, end, stage in self._stage_times()]
+        stages = self.stages or ()
+        ends = list(itertools.accumulate(stage.for_s * self.time_scale for stage in stages))
+        rates = [stage.rate_per_s for stage in stages]
+        return list(zip([0.0, *ends[:-1]], ends, rates, strict=True)) if stages else []
 
     @property
     def length_s(self) -> float | None:

@@ -82,7 +82,7 @@ def recorded(job: Job, jmeter: JMeter, results: Path, name: str) -> Iterator[Pat
     check_answers(job.target)
     folder = new_folder(results.absolute(), job.platform, name)
     record = Record(
-        profile=job.profile, target=job.target, platform=job.platform, where=job.target.where,
+        profile=job.profile, target=job.target, platform=job.platform,
         settings=dict(job.settings), image=job.image, commit=commit(), machine=machine(), **jmeter.versions,
         command=job.command, started=now_ms(),
     )  # fmt: skip

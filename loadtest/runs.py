@@ -89,7 +89,6 @@ class Record(BaseModel):
     profile: Profile
     target: Target
     platform: Platform
-    where: Where
     settings: dict[str, str | int | float]
     image: str
     commit: str
@@ -102,6 +101,11 @@ class Record(BaseModel):
     stopped: int | None = None
     status: Literal["running", "finished", "interrupted", "failed"] = "running"
     problem: str = ""
+
+    @property
+    def where(self) -> Where:
+        """The place of the target."""
+        return self.target.where
 
     @property
     def label(self) -> str:

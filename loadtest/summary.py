@@ -134,6 +134,11 @@ class Summary:
     points: list[Point]
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def failed(self) -> int:
+        """How many requests were not answered with status 200."""
+        return sum(self.errors.values())
+
 
 @dataclass(frozen=True)
 class Skipped:

@@ -30,7 +30,7 @@ def rates(runs: Sequence[Summary]) -> list[Rate]:
     found: dict[bool, list[Rate]] = {True: [], False: []}
     for run in runs:
         telling = [phase.kind in TELLING for phase in run.phases]
-        share = sum(run.errors.values()) / max(1, run.requests)
+        share = run.failed / max(1, run.requests)
         found[not telling or any(telling)] += _rate(run, run.throughput_per_s, run.run.profile, share)
         for phase in run.phases:
             share = phase.errors / phase.requests if phase.requests else 1.0

@@ -148,7 +148,7 @@ def write_run(size: int, folder: Path) -> None:
     folder.mkdir(parents=True)
     profile = load_profile("steps")
     record = Record(
-        profile=profile, target=parse_target("http://127.0.0.1:3000"), platform="ecs", where="local", settings={},
+        profile=profile, target=parse_target("http://127.0.0.1:3000"), platform="ecs", settings={},
         image="", commit="", machine="", jmeter="", java="", command="", started=1_790_000_000_000, status="finished",
     )  # fmt: skip
     record.write(folder)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
-from loadtest.summary import CostComparison, Skipped, Summary, Where
+from loadtest.summary import CostComparison, Platform, Skipped, Summary, Where
 
 TITLE = "YOLOv7 under load"
 PLACES: dict[Where, str] = {"aws": "AWS", "local": "local stand-in, not AWS"}
-PLATFORMS = ("lambda", "ecs", "fargate", "kubernetes")
+PLATFORMS = get_args(Platform)
 LOCAL_CAUTION = (
     "Local stand-ins on one machine, not AWS: they show how the two ways of serving behave, "
     "not what AWS's processors and network would measure."
@@ -86,11 +87,6 @@ def series(report: Report) -> list[str]:
 def without_place(label: str) -> str:
     """A label without the word that says that it is of a stand-in."""
     return label.removeprefix("local ")
-
-
-def failed(run: Summary) -> int:
-    """How many requests of a run were not answered with status 200."""
-    return sum(run.errors.values())
 
 
 def natural(text: str) -> list[tuple[int, str]]:

@@ -14,16 +14,10 @@ from markupsafe import Markup
 from loadtest.report import figures
 from loadtest.report.answer import answer
 from loadtest.report.charts import charts
-from loadtest.report.contents import TITLE, Report, failed, sections, series
+from loadtest.report.contents import TITLE, Report, sections, series
 from loadtest.report.tables import comparison
 from loadtest.report.vega import Looks
 from loadtest.summary import CostComparison, Skipped, Summary
-
-
-def _dashboard(path: str) -> str:
-    """A link to a dashboard's page, or to that in a dashboard's folder."""
-    return quote(path if path.endswith(".html") else f"{path}/index.html")
-
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
@@ -37,10 +31,8 @@ _ENVIRONMENT.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": F
 _ENVIRONMENT.filters |= {name: getattr(figures, name) for name in ("ms", "rate", "usd", "pictures", "duration", "size")}
 _ENVIRONMENT.globals |= {
     "comparison": comparison,
-    "failed": failed,
     "share": figures.share,
     "link": quote,
-    "dashboard": _dashboard,
 }
 
 

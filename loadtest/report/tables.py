@@ -13,7 +13,7 @@ from operator import attrgetter
 
 from loadtest.report.answer import answer
 from loadtest.report.charts import ALL_STEPS
-from loadtest.report.contents import TITLE, Report, Section, failed, sections
+from loadtest.report.contents import TITLE, Report, Section, sections
 from loadtest.report.figures import NONE, interval, ms, pictures, rate, share, usd
 from loadtest.summary import CostComparison, Estimate, Latency, Skipped, Summary
 
@@ -43,7 +43,7 @@ def _cells(run: Summary, opened: bool) -> list[Cell]:
     cells = [
         Cell(run.run.label, run.run.name),
         Cell(f"{run.requests:,}"),
-        Cell(share(failed(run), run.requests)),
+        Cell(share(run.failed, run.requests)),
         _estimated(every.p50 if every else None),
         _estimated(every.p95 if every else None),
         Cell(ms(every.p99.value if every else None)),
@@ -113,11 +113,8 @@ def _md(text: str) -> str:
     return re.sub(r"([\\`*_|\[\]<>])", r"\\\1", " ".join(text.split()))
 
 
-def to_csv(runs: Sequence[Summary], skipped: Sequence[Skipped] = (), costs: Sequence[CostComparison] = ()) -> str:
-    """One row per run with the units in the names of columns; what was not measured is empty.
-
-    Skipped runs and costs have no row: they are taken so that all formats are called alike.
-    """
+def to_csv(runs: Sequence[Summary]) -> str:
+    """One row per run with the units in the names of columns; what was not measured is empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -158,8 +155,8 @@ COLUMNS: dict[str, Column] = {
     "duration_s": lambda run: run.duration_s,
     "requests": lambda run: run.requests,
     "answered": lambda run: run.answered,
-    "errors": failed,
-    "error_percent": lambda run: 100 * failed(run) / run.requests if run.requests else None,
+    "errors": lambda run: run.failed,
+    "error_percent": lambda run: 100 * run.failed / run.requests if run.requests else None,
     "throughput_per_s": lambda run: run.throughput_per_s,
     "offered_per_s": lambda run: run.offered_per_s,
     **_latency_columns("", lambda run: run.all),

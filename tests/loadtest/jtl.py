@@ -51,7 +51,7 @@ def record(profile: str = "batches", changes: tuple[str, ...] = (), **more: Any)
     """The record of a run of a profile."""
     given: dict[str, Any] = {
         "profile": load_profile(profile, changes=changes), "target": parse_target("http://127.0.0.1:3000"),
-        "platform": "lambda", "where": "local", "settings": {"memory_mb": 3000}, "image": "", "commit": "abc",
+        "platform": "lambda", "settings": {"memory_mb": 3000}, "image": "", "commit": "abc",
         "machine": "2 cores",
         "jmeter": "j", "java": "j", "command": "c", "started": START - 3000, "ended": START + 60_000,
         "status": "finished",

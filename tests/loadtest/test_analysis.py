@@ -177,5 +177,4 @@ def test_answers_of_two_models_are_pointed_out(tmp_path: Path) -> None:
     ],
 )
 def test_a_run_is_named_by_its_platform_and_size(url: str, platform: Any, settings: dict[str, Any], label: str) -> None:
-    target = parse_target(url)
-    assert record(target=target, where=target.where, platform=platform, settings=settings).label == label
+    assert record(target=parse_target(url), platform=platform, settings=settings).label == label

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from loadtest.cost import LARGEST, break_even, compare_costs, load_prices, price_warnings, volumes, with_settings
+from loadtest.cost import LARGEST, break_even, compare_costs, volumes, with_settings
 from loadtest.options import instance_curve, lambda_curve
-from loadtest.prices import Burstable
+from loadtest.prices import Burstable, load_prices, price_warnings
 from loadtest.summary import CostComparison
 from loadtest.tariff import Instances, PayPerUse
 from tests.loadtest.costing import ROUND, T3A, TODAY, summary

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from loadtest.analysis import read_runs
-from loadtest.cost import compare_costs, load_prices, with_settings
+from loadtest.cost import compare_costs, with_settings
 from loadtest.matrix import load_matrix
+from loadtest.prices import load_prices
 from loadtest.report.figures import interval, ms, pictures, rate, usd
 from loadtest.summary import Summary
 from loadtest.throughput import rates

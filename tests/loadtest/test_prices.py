@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from loadtest.prices import FROM_MEMORY, PRICES, Prices, PricesError, all_prices, load_prices, price_warnings
+from loadtest.errors import PricesError
+from loadtest.prices import FROM_MEMORY, PRICES, Prices, all_prices, load_prices, price_warnings
 from tests.loadtest.costing import CONTENT, ROUND, TODAY, price
 
 

@@ -59,7 +59,7 @@ def info(
         settings={"memory_mb": 3000} if platform == "lambda" else {"instance_type": "t3a.xlarge"},
         model=model, commit="9eba93d", image="yolov7@sha256:1f3870be274f", machine="AMD EPYC, 2 processors, Linux 6.1",
         started="2026-11-22 09:14:05 UTC", status="finished", command=f"python -m loadtest run {profile} {url}",
-        dashboard=f"results/{name}/dashboard/index.html",
+        dashboard=f"results/{name}/dashboard",
     )  # fmt: skip
 
 
