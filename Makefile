@@ -10,10 +10,10 @@ help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 serve: $(VENV)/.local ## Serve on port 3000 with a local S3, and show one request; ONCE=1 stops after it, PORT= moves it
-	@$(PYTHON) -m loadtest.local.serve $(if $(ONCE),--once) serve $(if $(PORT),--port $(PORT))
+	@$(PYTHON) -m local.doors $(if $(ONCE),--once) serve $(if $(PORT),--port $(PORT))
 
 lambda: $(VENV)/.local ## The same by a local AWS Lambda behind a local API Gateway, on port 3001; ARGS=--memory=1769 and others
-	@$(PYTHON) -m loadtest.local.serve $(if $(ONCE),--once) lambda $(if $(PORT),--port $(PORT)) $(ARGS)
+	@$(PYTHON) -m local.doors $(if $(ONCE),--once) lambda $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: $(VENV)/.dev .bentoctl/.done .bzt/.done ## Run all tests
 	@$(PYTHON) -m pytest $(ARGS)
@@ -63,8 +63,8 @@ lock: requirements/service.txt ## Lock what is in the image, with hashes; needs 
 	@uv pip compile --quiet --generate-hashes --python-version 3.11 --no-annotate --no-header \
 	    --custom-compile-command "make lock" --output-file requirements/taurus.lock requirements/taurus.in
 
-bench: $(VENV)/.dev ## Measure engines and whole requests side by side; writes loadtest/bench/*.json and *.md
-	@$(PYTHON) -m loadtest.bench $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.cold $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.generator $(ARGS) && $(PYTHON) -W ignore -m loadtest.bench.precision $(ARGS)
+bench: $(VENV)/.dev ## Measure engines and whole requests side by side; writes bench/*.json and *.md
+	@$(PYTHON) -m bench $(ARGS) && $(PYTHON) -W ignore -m bench.cold $(ARGS) && $(PYTHON) -W ignore -m bench.generator $(ARGS) && $(PYTHON) -W ignore -m bench.precision $(ARGS)
 
 train: $(VENV)/.dev ## Train the bundled model from scratch (about an hour on two cores); ARGS=--resume goes on
 	@$(PYTHON) -m model_store.training $(ARGS)

@@ -35,7 +35,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from snapshot_restore_py import register_after_restore
 
-from detection.contract import (
+from detection.errors import InternalError, InvalidRequest, OwnResult, RequestError, SetupError
+from serving.contract import (
     STEPS,
     HttpAnswer,
     Instance,
@@ -47,9 +48,8 @@ from detection.contract import (
     request_id_from,
     success,
 )
-from detection.errors import InternalError, InvalidRequest, OwnResult, RequestError, SetupError
-from detection.predictor import Predictor, load_predictor
-from detection.settings import load_settings
+from serving.predictor import Predictor, load_predictor
+from serving.settings import load_settings
 
 Event = Mapping[str, Any]
 

@@ -15,7 +15,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from detection.contract import (
+from detection.engine import OpenVINOEngine
+from detection.errors import InternalError, InvalidRequest, Overloaded, RequestError, SetupError
+from model_store import store
+from serving.contract import (
     MAX_BODY_BYTES,
     STEPS,
     ErrorAnswer,
@@ -28,11 +31,8 @@ from detection.contract import (
     request_id_from,
     success,
 )
-from detection.engine import OpenVINOEngine
-from detection.errors import InternalError, InvalidRequest, Overloaded, RequestError, SetupError
-from detection.predictor import load_predictor
-from detection.settings import Settings, load_settings
-from model_store import store
+from serving.predictor import load_predictor
+from serving.settings import Settings, load_settings
 
 logger = logging.getLogger("bentoml.yolov7")
 

@@ -1,1 +1,1 @@
-"""Find objects in a picture with YOLOv7: fetch, decode, detect, annotate, store."""
+"""Find objects in a picture with YOLOv7: picture in memory, detections, annotated picture."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from detection.card import ModelCard
 from detection.engine import Engine
 from detection.errors import InvalidRequest
 from detection.letterbox import fit
-from detection.model import ModelCard
 from detection.postprocess import maps_to_candidates, nms
 from detection.types import Detections, Integers, Picture
 

@@ -16,7 +16,7 @@ from loadtest.errors import ProfileError
 FOLDER = Path(__file__).parent / "profiles"
 NAMES = tuple(sorted(file.stem for file in FOLDER.glob("*.yaml")))
 
-# What is asked for; `loadtest.pictures` makes them.
+# What is asked for; `scenes.pictures` makes them.
 Pictures = Literal["scenes", "small", "medium", "large"]
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from loadtest.errors import SamplesError, TargetError
 from loadtest.profiles import Profile, first_problem
-from loadtest.summary import Platform, Where
+from loadtest.results.summary import Platform, Where
 from model_store.files import write_atomically
 
 RECORD, SAMPLES, REQUESTS, DASHBOARD = "run.json", "samples.jtl", "requests.csv", "dashboard"

@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 
+from detection.card import CARD, RANDOM_SUFFIX, ModelCard
 from detection.errors import SetupError
-from detection.model import CARD, RANDOM_SUFFIX, ModelCard
-from model_store.checkpoint import OWN_LICENCE, read_checkpoint
+from model_store.checkpoint.reader import OWN_LICENCE, read_checkpoint
 from model_store.coco import COCO_LABELS
 from model_store.export import save, to_openvino
-from model_store.network import Network
+from model_store.network.graph import Network
+from model_store.network.variants import VARIANTS, build
 from model_store.store import content_version
-from model_store.variants import VARIANTS, build
 
 INPUT_SIZES = {variant: 1280 if variant.endswith(("6", "6e")) else 640 for variant in VARIANTS}
 

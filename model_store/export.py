@@ -10,7 +10,7 @@ from openvino.preprocess import ColorFormat, PrePostProcessor
 from openvino.tools.ovc import convert_model
 
 from detection.engine import NETWORK
-from model_store.network import Network
+from model_store.network.graph import Network
 
 PRECISIONS = ("fp32", "fp16")
 

@@ -13,11 +13,11 @@ from typing import Any
 import bentoml
 from bentoml.exceptions import BentoMLException, NotFound
 
+from detection.card import CARD, ModelCard, read_card
 from detection.engine import NETWORK, WEIGHTS
 from detection.errors import SetupError
-from detection.model import CARD, ModelCard, read_card
-from detection.settings import Settings
 from model_store.files import write_atomically
+from serving.settings import Settings
 
 # Marks our models among others in the same store.
 LABELS = {"framework": "openvino", "family": "yolov7"}

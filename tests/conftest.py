@@ -18,12 +18,12 @@ import cv2
 import numpy as np
 import pytest
 
-from detection.settings import Settings
 from detection.types import Picture
-from loadtest.local.processes import free_port
-from loadtest.local.s3 import LocalS3, local_s3
-from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET, LocalService, local_lambda, local_service
-from model_store.training.scenes import HELD_OUT_SEEDS, Scene, render_scene
+from local.doors import INPUT_BUCKET, OUTPUT_BUCKET, LocalService, local_lambda, local_service
+from local.processes import free_port
+from local.s3 import LocalS3, local_s3
+from scenes.render import HELD_OUT_SEEDS, Scene, render_scene
+from serving.settings import Settings
 
 # When an image is named, both doors of the contract suite are containers of it.
 IMAGE = os.environ.get("YOLOV7_IMAGE")

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from detection.model import read_card
-from loadtest.local.s3 import LocalS3
-from loadtest.local.serve import LocalService
+from detection.card import read_card
+from local.doors import LocalService
+from local.s3 import LocalS3
 from model_store.evaluate import CONFIDENCE, IOU, CocoBox, coco_map
-from model_store.training.scenes import HELD_OUT_SEEDS, LABELS, render_scene
+from scenes.render import HELD_OUT_SEEDS, LABELS, render_scene
 from tests.conftest import BUNDLED, predict, to_jpeg, upload
 
 

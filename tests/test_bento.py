@@ -12,10 +12,10 @@ import bentoml
 import pytest
 import yaml
 
-from loadtest.local.processes import free_port, running, wait_until_ready
-from loadtest.local.s3 import LocalS3
-from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET
-from model_store.training.scenes import Scene
+from local.doors import INPUT_BUCKET, OUTPUT_BUCKET
+from local.processes import free_port, running, wait_until_ready
+from local.s3 import LocalS3
+from scenes.render import Scene
 from tests.conftest import send, to_jpeg, upload
 from tests.test_doors import matches
 
@@ -34,14 +34,14 @@ def bento(bundled_tag: str) -> bentoml.Bento:
 def test_the_bento_holds_what_serving_needs_and_nothing_else(bento: bentoml.Bento, bundled_tag: str) -> None:
     source = Path(bento.path) / "src"
     files = {str(file.relative_to(source)) for file in source.rglob("*.py")}
-    detection = {f"detection/{file.name}" for file in (ROOT / "detection").glob("*.py")}
+    rooms = {str(file.relative_to(ROOT)) for name in ("detection", "serving") for file in (ROOT / name).rglob("*.py")}
     assert files == {
         "service.py",
         "lambda_function.py",
         "model_store/__init__.py",
         "model_store/files.py",
         "model_store/store.py",
-        *detection,
+        *rooms,
     }
     assert [str(model.tag) for model in bento.info.all_models] == [bundled_tag]
     requirements = (Path(bento.path) / "env" / "python" / "requirements.txt").read_text()

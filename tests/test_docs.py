@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from detection.contract import STEPS
 from detection.errors import RequestError
-from detection.settings import Settings
-from loadtest.local.serve import SAMPLES
-from model_store.__main__ import _parser
-from tests.detection.test_contract import subclasses
+from local.doors import SAMPLES
+from model_store.cli import _parser
+from serving.contract import STEPS
+from serving.settings import Settings
+from tests.serving.test_contract import subclasses
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detection.contract import STEPS
+from detection.card import read_card
 from detection.images import decode
-from detection.model import read_card
-from loadtest.local.processes import free_port
-from loadtest.local.s3 import SECRET_KEY, LocalS3
-from loadtest.local.serve import INPUT_BUCKET, OUTPUT_BUCKET, LocalService
-from model_store.training.scenes import LABELS, Scene
+from local.doors import INPUT_BUCKET, OUTPUT_BUCKET, LocalService
+from local.processes import free_port
+from local.s3 import SECRET_KEY, LocalS3
+from scenes.render import LABELS, Scene
+from serving.contract import STEPS
 from tests.conftest import BUNDLED, Answer, door_of, predict, results, send, smooth_picture, to_jpeg, upload
 from tests.detection.test_images import png_header
 

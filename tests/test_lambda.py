@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from detection.storage import RESULT_MARK
-from loadtest.local.processes import free_port
-from loadtest.local.s3 import LocalS3
-from loadtest.local.sandbox import Function, Sandbox, function_environment
-from loadtest.local.serve import BUCKETS, INPUT_BUCKET, OUTPUT_BUCKET, ROOT, SAMPLES, LocalService, local_lambda
+from local.aws_lambda.sandbox import Function, Sandbox, function_environment
+from local.doors import BUCKETS, INPUT_BUCKET, OUTPUT_BUCKET, ROOT, SAMPLES, LocalService, local_lambda
+from local.processes import free_port
+from local.s3 import LocalS3
 from model_store import store
-from model_store.training.scenes import Scene, render_scene
+from scenes.render import Scene, render_scene
+from serving.storage import RESULT_MARK
 from tests.conftest import Answer, predict, results, send, to_jpeg, upload
 from tests.test_doors import PICTURE, matches
 
@@ -290,7 +290,7 @@ RENEWED = """
 import json, random
 import lambda_function as door
 from awslambdaric.lambda_runtime_hooks_runner import run_after_restore
-from detection.contract import PredictRequest
+from serving.contract import PredictRequest
 
 def pools():
     return [id(p) for p in door.predictor.storage._client._endpoint.http_session._manager.pools._container.values()]

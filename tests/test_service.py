@@ -7,11 +7,11 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from detection.contract import STEPS
-from loadtest.local.processes import free_port
-from loadtest.local.s3 import LocalS3
-from loadtest.local.serve import LocalService, local_service
-from model_store.training.scenes import Scene
+from local.doors import LocalService, local_service
+from local.processes import free_port
+from local.s3 import LocalS3
+from scenes.render import Scene
+from serving.contract import STEPS
 from tests.conftest import predict, send, to_jpeg, upload, wait_for
 from tests.test_doors import PICTURE
 

@@ -16,10 +16,10 @@ import yaml
 
 from deployment.image.context import DOCKERFILE, ImageError, make_context
 from detection.errors import SetupError
-from loadtest.local.containers import container_engine
-from loadtest.local.processes import StartError
+from local.containers import container_engine
+from local.processes import StartError
 from model_store import store
-from model_store.__main__ import BUNDLED
+from model_store.cli import BUNDLED
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from loadtest.report import picks
 from loadtest.report.contents import Section
 from loadtest.report.figures import ms, pictures, rate, share, usd
-from loadtest.summary import CostComparison, Latency, Phase, Where
-from loadtest.throughput import MOST_ERRORS
+from loadtest.results.summary import CostComparison, Latency, Phase, Where
+from loadtest.results.throughput import MOST_ERRORS
 
 SHARED = (
     "Here all of them share one machine's processors; on AWS every instance of a function brings its own, so this does "

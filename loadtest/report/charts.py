@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from detection.contract import STEPS
 from loadtest.report import picks
 from loadtest.report.answer import listed
 from loadtest.report.contents import Section
 from loadtest.report.figures import ms, pictures, usd
 from loadtest.report.phase_charts import described, phase_charts, ring
 from loadtest.report.vega import Chart, Key, Looks, Row, Spec, chart_spec, nominal, quantity, tooltip
-from loadtest.summary import CostComparison, Latency, Summary
+from loadtest.results.summary import CostComparison, Latency, Summary
+from serving.contract import STEPS
 
 ALL_STEPS = (*STEPS, "other")
 MOMENTS = [

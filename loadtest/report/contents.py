@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from loadtest.summary import CostComparison, Platform, Skipped, Summary, Where
+from loadtest.results.summary import CostComparison, Platform, Skipped, Summary, Where
 
 TITLE = "YOLOv7 under load"
 PLACES: dict[Where, str] = {"aws": "AWS", "local": "local stand-in, not AWS"}

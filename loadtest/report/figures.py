@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from loadtest.summary import Estimate
+from loadtest.results.summary import Estimate
 
 NONE = "–"
 

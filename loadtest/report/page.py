@@ -17,7 +17,7 @@ from loadtest.report.charts import charts
 from loadtest.report.contents import TITLE, Report, sections, series
 from loadtest.report.tables import comparison
 from loadtest.report.vega import Looks
-from loadtest.summary import CostComparison, Skipped, Summary
+from loadtest.results.summary import CostComparison, Skipped, Summary
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from loadtest.report.contents import natural
 from loadtest.report.figures import ms
 from loadtest.report.vega import DASHED, Chart, Key, Looks, Row, Spec, chart_spec, nominal, quantity, tooltip
-from loadtest.summary import PhaseKind, Summary
+from loadtest.results.summary import PhaseKind, Summary
 
 COLUMNS = [
     ("label", "Platform"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from loadtest.summary import CostComparison, Phase, Summary
-from loadtest.throughput import Rate, rates
+from loadtest.results.summary import CostComparison, Phase, Summary
+from loadtest.results.throughput import Rate, rates
 
 
 def usable(runs: Sequence[Summary]) -> list[Summary]:

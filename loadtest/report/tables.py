@@ -15,7 +15,7 @@ from loadtest.report.answer import answer
 from loadtest.report.charts import ALL_STEPS
 from loadtest.report.contents import TITLE, Report, Section, sections
 from loadtest.report.figures import NONE, interval, ms, pictures, rate, share, usd
-from loadtest.summary import CostComparison, Estimate, Latency, Skipped, Summary
+from loadtest.results.summary import CostComparison, Estimate, Latency, Skipped, Summary
 
 SCHEMA = 1
 Field = str | int | float | None

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from detection.letterbox import fit
-from model_store.training.scenes import ASPECTS, TRAIN_SEEDS, Scene, render_scene
+from scenes.render import ASPECTS, TRAIN_SEEDS, Scene, render_scene
 
 SMALL_SIZES = (0.7, 0.8, 0.9)
 """Shares of the full size that most of the training runs at: it learns as much from a picture in half the time."""

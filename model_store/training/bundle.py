@@ -10,13 +10,13 @@ from pathlib import Path
 
 import cv2
 
+from detection.card import CARD, ModelCard, read_card
 from detection.detector import Detector
 from detection.engine import NETWORK, WEIGHTS, OpenVINOEngine
 from detection.images import decode
-from detection.model import CARD, ModelCard, read_card
 from model_store.convert import from_checkpoint
 from model_store.evaluate import CONFIDENCE, IOU, CocoBox, Precision, coco_map
-from model_store.training.scenes import HELD_OUT_SEEDS, LABELS, render_scene
+from scenes.render import HELD_OUT_SEEDS, LABELS, render_scene
 
 NAME = "yolov7-tiny-scenes"
 BUNDLED = Path(__file__).parents[1] / "bundled"

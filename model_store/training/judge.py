@@ -7,9 +7,9 @@ import torch
 
 from detection.postprocess import maps_to_candidates, nms
 from model_store.evaluate import CONFIDENCE, IOU, CocoBox, coco_map
-from model_store.network import Network
+from model_store.network.graph import Network
 from model_store.training.batches import scene_to_input
-from model_store.training.scenes import LABELS, VALIDATION_SEEDS, render_scene
+from scenes.render import LABELS, VALIDATION_SEEDS, render_scene
 
 SCENES = 100
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model_store.heads import Detect
+from model_store.network.heads import Detect
 
 MAX_RATIO = 3.0
 """An anchor answers for an object when neither side differs by more than this factor."""

@@ -15,13 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from model_store.heads import Anchors
-from model_store.network import Network
+from model_store.network.graph import Network
+from model_store.network.heads import Anchors
+from model_store.network.variants import build
 from model_store.training.batches import Plan, batches
 from model_store.training.judge import judge
 from model_store.training.loss import Losses, detection_loss
-from model_store.training.scenes import LABELS
-from model_store.variants import build
+from scenes.render import LABELS
 
 VARIANT = "yolov7-tiny"
 STRIDE = 32

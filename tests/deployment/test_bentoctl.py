@@ -17,7 +17,7 @@ import boto3
 import pytest
 import yaml
 
-from loadtest.local.processes import free_port, running, wait_until_ready
+from local.processes import free_port, running, wait_until_ready
 
 ROOT = Path(__file__).parents[2]
 DEPLOYMENT = ROOT / "deployment"

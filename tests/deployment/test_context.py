@@ -12,7 +12,7 @@ import pytest
 from deployment.image import context
 from deployment.image.__main__ import main
 from deployment.image.context import DOCKERFILE, LOCK, ImageError, install, make_context, normalise, trim
-from detection.model import read_card
+from detection.card import read_card
 from tests.conftest import BUNDLED
 
 ROOT = Path(__file__).parents[2]

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from deployment.image.__main__ import main
-from detection.model import read_card
-from loadtest.local.containers import container_engine
-from loadtest.local.s3 import LocalS3
-from loadtest.local.serve import LocalService
+from detection.card import read_card
+from local.containers import container_engine
+from local.doors import LocalService
+from local.s3 import LocalS3
 from tests.conftest import BUNDLED, IMAGE, predict, upload
 from tests.test_doors import PICTURE
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from detection.errors import SetupError
-from detection.settings import Settings, load_settings
+from serving.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deployment" / "kubernetes"

@@ -16,7 +16,7 @@ import bentoml
 import pytest
 
 from deployment.image.__main__ import build_bento
-from loadtest.local.processes import running, wait_until_ready
+from local.processes import running, wait_until_ready
 from tests.conftest import IMAGE, wait_for
 from tests.deployment.test_bentoctl import (
     BIN,

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from detection.card import ModelCard
 from detection.detector import Detector
 from detection.errors import InvalidRequest
-from detection.model import ModelCard
 from detection.types import Floats, Picture
 
 CARD = ModelCard(

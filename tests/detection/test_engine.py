@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from detection.card import read_card
 from detection.engine import OpenVINOEngine
 from detection.errors import SetupError
-from detection.model import read_card
 from tests.conftest import BUNDLED, smooth_picture
 
 

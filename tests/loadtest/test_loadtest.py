@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.__main__ import main
-from tests.loadtest.jtl import failed, record, sample, write_run
+from loadtest.cli import main
+from tests.loadtest.results.jtl import failed, record, sample, write_run
 
 ROOT = Path(__file__).parents[2]
 Captured = pytest.CaptureFixture[str]

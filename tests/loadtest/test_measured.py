@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.analysis import read_runs
-from loadtest.cost import compare_costs, with_settings
-from loadtest.matrix import load_matrix
-from loadtest.prices import load_prices
+from loadtest.cost.compare import compare_costs, with_settings
+from loadtest.cost.prices import load_prices
 from loadtest.report.figures import interval, ms, pictures, rate, usd
-from loadtest.summary import Summary
-from loadtest.throughput import rates
+from loadtest.results.analysis import read_runs
+from loadtest.results.summary import Summary
+from loadtest.results.throughput import rates
+from loadtest.run.matrix import load_matrix
 
 ROOT = Path(__file__).parents[2]
 MEASURED = ROOT / "loadtest" / "measured"

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from loadtest.errors import LoadTestError
-from loadtest.jmeter import PLAN, PROPERTIES
-from loadtest.matrix import load_matrix
 from loadtest.profiles import NAMES, load_profile
-from loadtest.runner import write_requests
+from loadtest.run.jmeter import PLAN, PROPERTIES
+from loadtest.run.matrix import load_matrix
+from loadtest.run.runner import write_requests
 
 
 def read(file: Path) -> list[dict[str, str]]:

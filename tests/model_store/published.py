@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from model_store.network import Network
+from model_store.network.graph import Network
 
 _HEADS = ("Detect", "IDetect", "IAuxDetect")
 _OURS = {"ImplicitAdd": "ImplicitA", "ImplicitMultiply": "ImplicitM"}

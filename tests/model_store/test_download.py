@@ -10,9 +10,9 @@ from threading import Thread
 import pytest
 
 from detection.errors import SetupError
-from loadtest.local.processes import free_port
+from local.processes import free_port
 from model_store.download import Release, catalogue, fetch
-from model_store.variants import VARIANTS
+from model_store.network.variants import VARIANTS
 
 DATA = bytes(range(256)) * 10_000
 SHA256 = hashlib.sha256(DATA).hexdigest()

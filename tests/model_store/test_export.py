@@ -10,9 +10,9 @@ import torch
 from detection.engine import NETWORK, WEIGHTS
 from detection.postprocess import maps_to_candidates
 from model_store.export import PRECISIONS, save, to_openvino
-from model_store.heads import decode
-from model_store.variants import VARIANTS
-from tests.model_store.test_network import unsettled
+from model_store.network.heads import decode
+from model_store.network.variants import VARIANTS
+from tests.model_store.network.test_graph import unsettled
 
 EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from detection.card import CARD, read_card
 from detection.detector import Detector
 from detection.engine import WEIGHTS, OpenVINOEngine
 from detection.errors import SetupError
-from detection.model import CARD, read_card
 from model_store import store
-from model_store.__main__ import main
+from model_store.cli import main
 from model_store.evaluate import evaluate
 from model_store.quantise import calibration_files, quantise
 from model_store.training.bundle import judge_held_out
-from model_store.training.scenes import TRAIN_SEEDS, write_coco
+from scenes.render import TRAIN_SEEDS, write_coco
 from tests.conftest import BUNDLED
 
 

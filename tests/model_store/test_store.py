@@ -7,11 +7,11 @@ from pathlib import Path
 import bentoml
 import pytest
 
+from detection.card import CARD, read_card
 from detection.engine import NETWORK, WEIGHTS
 from detection.errors import SetupError
-from detection.model import CARD, read_card
 from model_store import store
-from model_store.__main__ import main
+from model_store.cli import main
 from tests.conftest import BUNDLED
 
 

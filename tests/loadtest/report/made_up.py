@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from loadtest.report.contents import Section
 from loadtest.report.page import to_html
-from loadtest.summary import (
+from loadtest.results.summary import (
     BreakEven,
     CostComparison,
     CostOption,

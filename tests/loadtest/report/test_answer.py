@@ -7,7 +7,7 @@ import pytest
 from loadtest.report import picks
 from loadtest.report.answer import answer, listed
 from loadtest.report.contents import Section
-from loadtest.summary import BreakEven, CostComparison, Summary
+from loadtest.results.summary import BreakEven, CostComparison, Summary
 from tests.loadtest.report.made_up import LAMBDA, SERVICE, cost, info, latency, phase, section, summary, tried
 
 

@@ -7,7 +7,7 @@ import pytest
 from loadtest.report.charts import charts
 from loadtest.report.contents import Report, Section, sections, series
 from loadtest.report.vega import Chart, Looks
-from loadtest.summary import Point
+from loadtest.results.summary import Point
 from tests.loadtest.report.made_up import LAMBDA, SERVICE, TINY, W6, cost, info, latency, phase, section, summary, tried
 
 ALL = [

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.summary import Skipped
+from loadtest.results.summary import Skipped
 from tests.loadtest.report.made_up import HOSTILE, LAMBDA, TINY, W6, cost, info, page, phase, summary, tried
 
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 
 from loadtest.report.tables import comparison, to_csv, to_json, to_markdown
-from loadtest.summary import Skipped
+from loadtest.results.summary import Skipped
 from tests.loadtest.report.made_up import HOSTILE, SERVICE, cost, info, latency, summary, tried
 
 SKIPPED = [Skipped("z", "no run.json in it"), Skipped("a", "broken")]

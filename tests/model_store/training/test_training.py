@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from model_store.network.variants import build
 from model_store.training import train
 from model_store.training.__main__ import main
 from model_store.training.batches import Plan, batches, scene_to_input
 from model_store.training.loss import complete_iou, detection_loss, match
-from model_store.training.scenes import LABELS, TRAIN_SEEDS, render_scene
 from model_store.training.train import ANCHORS, Run, save_atomically
-from model_store.variants import build
+from scenes.render import LABELS, TRAIN_SEEDS, render_scene
 
 PLAN = Plan(images=16, batch=2, size=96, stride=32)
 

@@ -1,0 +1,86 @@
+"""The figures as Markdown tables. Only words and rounding here; nothing is measured or summed up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.engines import OLD, SERVED, TORCH
+from serving.contract import STEPS
+
+
+def to_markdown(result: dict[str, Any]) -> str:
+    """One page: what was measured where, then three tables per variant."""
+    about = result["about"]
+    lines = [
+        "# Benchmark",
+        "",
+        f"{heading(about)}; the candidates take turns within each round. Batch 1, random weights.",
+    ]
+    for variant, figures in result["variants"].items():
+        lines += ["", *_engines(variant, figures), "", *_requests(figures), "", *_start(figures)]
+    return "\n".join(lines) + "\n"
+
+
+def _engines(variant: str, figures: dict[str, Any]) -> list[str]:
+    width, height = figures["input"]
+    served = figures["engines"][SERVED]["median_ms"]
+    peak = figures["gemm_peak_per_s"]
+    rates = ", ".join(f"{name} {rate / 1e12:.2f}" for name, rate in peak.items())
+    return [
+        f"## {variant}, {width} x {height}",
+        "",
+        "| network alone | ms | times (e) | largest difference of a logit from (b) |",
+        "|---|---|---|---|",
+        *(
+            f"| {name} | {spread(samples)} | {samples['median_ms'] / served:.2f} | {figures['difference'][name]:.2g} |"
+            for name, samples in figures["engines"].items()
+        ),
+        f"| limit: {figures['operations'] / 1e9:.0f} GFLOP at the machine's {figures['precision']} GEMM peak "
+        f"| {figures['limit_ms']:.1f} | {figures['limit_ms'] / served:.2f} | |",
+        "",
+        f"What is served computes in {figures['precision']}; GEMM peaks in TFLOP/s: {rates}. "
+        f"(e) takes {served / figures['limit_ms']:.2f} times the limit.",
+    ]
+
+
+def _requests(figures: dict[str, Any]) -> list[str]:
+    requests, steps = figures["requests"], figures["steps"]
+    served = requests[SERVED]["median_ms"]
+    around = sum(steps[name] for name in STEPS if name != "detect") + steps["http"]
+    return [
+        f"| whole request, {figures['picture_bytes'] / 1e6:.2f} MB JPEG, S3 on the same machine | ms | times (e) |",
+        "|---|---|---|",
+        *(
+            f"| {name}{'' if name == SERVED else ', without HTTP'} | {spread(requests[name])} "
+            f"| {requests[name]['median_ms'] / served:.2f} |"
+            for name in (OLD, TORCH, SERVED)
+        ),
+        "",
+        "Steps of (e), ms: " + ", ".join(f"{name} {steps[name]:.1f}" for name in (*STEPS, "http")) + f". "
+        f"Everything around detect: {around:.1f} ms.",
+    ]
+
+
+def _start(figures: dict[str, Any]) -> list[str]:
+    parts = figures["start_ms"]
+    total = sum(parts.values())
+    return [
+        f"| from `bentoml serve` to the first answer: {total / 1000:.1f} s | ms | share |",
+        "|---|---|---|",
+        *(f"| {name} | {value:.0f} | {value / total:.0%} |" for name, value in parts.items()),
+    ]
+
+
+def heading(about: dict[str, Any]) -> str:
+    """Where, when and how something was measured; a sentence without its full stop."""
+    instructions = ", ".join(about["matrix_instructions"]) or "no matrix instructions"
+    return (
+        f"{about['machine']} ({instructions}), {about['date']}, commit {about['commit']}, `{about['command']}`. "
+        f"Medians of {about['rounds']} rounds, quartiles in brackets"
+    )
+
+
+def spread(samples: dict[str, Any], digits: int = 1) -> str:
+    """Median and quartiles, milliseconds."""
+    low, high = samples["quartiles_ms"]
+    return f"{samples['median_ms']:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

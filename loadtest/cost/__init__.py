@@ -1,0 +1,1 @@
+"""What a platform costs per month, from dated prices."""

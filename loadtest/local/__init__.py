@@ -1,1 +1,0 @@
-"""Stand-ins that run on one machine."""

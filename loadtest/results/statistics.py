@@ -1,0 +1,77 @@
+"""Figures of response times: percentiles, and how far another run might have come out.
+
+Response times are whole milliseconds, so a sample is its distinct values and how often each came: a bootstrap resample
+is then a draw of how often, from a multinomial, and its cost depends on the number of distinct values, not of samples.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from loadtest.results.summary import Estimate, Latency
+
+RESAMPLES = 1000
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+# Beyond so many distinct values they are rounded to three digits, well below the width of any interval.
+MOST_DISTINCT = 5000
+_CHUNK = 50
+
+Values = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+def latency(times_ms: pl.Series, seed: int = 0) -> Latency | None:
+    """Mean, percentiles and maximum of response times, with 95% bootstrap intervals; None where there are none.
+
+    The resamples are the same for the same seed. Requests of one run are not independent of each other, as the
+    bootstrap takes them to be: an interval tells of chance within the run and is narrower than the difference between
+    two runs.
+    """
+    if times_ms.is_empty():
+        return None
+    highest = float(times_ms.max())  # type: ignore[arg-type]
+    if times_ms.n_unique() > MOST_DISTINCT:
+        times_ms = times_ms.cast(pl.Float64).round_sig_figs(3)
+    table = times_ms.alias("value").value_counts().sort("value")
+    values, counts = table["value"].to_numpy().astype(np.float64), table["count"].to_numpy().astype(np.int64)
+    figures = {"mean": mean(values, counts[None, :]), **quantiles(values, counts[None, :])}
+    resampled = _bootstrap(values, counts, seed)
+    estimates = {
+        name: Estimate(float(figure[0]), *(float(edge) for edge in np.quantile(resampled[name], (0.025, 0.975))))
+        for name, figure in figures.items()
+    }
+    return Latency(count=int(counts.sum()), max=highest, **estimates)
+
+
+def mean(values: Values, counts: Counts) -> Values:
+    """Means of samples given as (U,) distinct values and (R, U) counts: (R,)."""
+    return np.asarray(counts @ values / counts.sum(axis=1), np.float64)
+
+
+def quantiles(values: Values, counts: Counts) -> dict[str, Values]:
+    """Percentiles of samples given as (U,) rising values and (R, U) counts, each (R,).
+
+    Between two samples they are interpolated linearly, as numpy's own default does.
+    """
+    cumulated = counts.cumsum(axis=1)
+    found = {}
+    for name, share in PERCENTILES.items():
+        position = share * (cumulated[:, -1] - 1)
+        below = np.floor(position).astype(np.int64)
+        low = values[(cumulated <= below[:, None]).sum(axis=1)]
+        high = values[(cumulated <= np.ceil(position)[:, None]).sum(axis=1)]
+        found[name] = low + (high - low) * (position - below)
+    return found
+
+
+def _bootstrap(values: Values, counts: Counts, seed: int) -> dict[str, Values]:
+    """Figures of RESAMPLES resamples; some at a time, as all of their counts at once would take much memory."""
+    random = np.random.default_rng(seed)
+    total = int(counts.sum())
+    parts = []
+    for _ in range(0, RESAMPLES, _CHUNK):
+        drawn = random.multinomial(total, counts / total, size=_CHUNK)
+        parts.append({"mean": mean(values, drawn), **quantiles(values, drawn)})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

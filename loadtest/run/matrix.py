@@ -1,0 +1,161 @@
+"""A matrix: profiles over platforms and their sizes, one after the other, each in a run of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from detection.card import RANDOM_SUFFIX
+from detection.errors import SetupError
+from loadtest.errors import LoadTestError, ProfileError
+from loadtest.profiles import Profile, first_problem
+from loadtest.results.summary import Platform
+from loadtest.run.runner import Job, key_of, run
+from loadtest.runs import Target, parse_target
+from local.doors import INPUT_BUCKET, OUTPUT_BUCKET, local_lambda, local_service
+from local.processes import StartError, free_port
+from local.s3 import LocalS3, local_s3
+from model_store import store
+from model_store.cli import BUNDLED
+from model_store.cli import main as model_store
+from scenes import pictures
+
+FOLDER = Path(__file__).parents[1] / "matrices"
+LOCAL = "local"
+# After which a local Lambda ends an idle sandbox.
+IDLE_S = 300.0
+# Sandboxes at once; the users of no profile here are more.
+CONCURRENCY = 18
+
+
+class Size(BaseModel):
+    """A platform in one size: its URL, or `local` for the stand-in on this machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    platform: Platform
+    target: str = LOCAL
+    settings: dict[str, str | int | float] = {}
+    image: str = ""
+
+
+class Matrix(BaseModel):
+    """Which profiles run on which platforms. `models` are those of the local stand-ins; others have theirs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profiles: tuple[str, ...] = Field(min_length=1)
+    platforms: tuple[Size, ...] = Field(min_length=1)
+    models: tuple[str, ...] = ("yolov7-tiny-scenes",)
+
+
+def load_matrix(name: str) -> Matrix:
+    """Read a matrix by its name or its file; raises ProfileError."""
+    file = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    try:
+        return Matrix.model_validate(yaml.safe_load(file.read_text()))
+    except OSError:
+        names = ", ".join(sorted(file.stem for file in FOLDER.glob("*.yaml")))
+        raise ProfileError(f"no matrix {name}: take one of {names}, or name a .yaml file") from None
+    except yaml.YAMLError as exc:
+        raise ProfileError(f"{file} is not YAML: {' '.join(str(exc).split())}") from None
+    except ValidationError as exc:
+        raise ProfileError(f"{file}: {first_problem(exc)}") from None
+
+
+def run_matrix(
+    matrix: Matrix, profiles: Sequence[Profile], results: Path, *, command: str, done: Callable[[Path], None]
+) -> list[str]:
+    """Do every run of a matrix, telling `done` of each; what fails is told at once, and returned.
+
+    The targets are read before the first run, so that a mistake costs nothing.
+    """
+    remote = [size for size in matrix.platforms if size.target != LOCAL]
+    targets = {size.target: parse_target(size.target) for size in remote}
+    failures: list[str] = []
+
+    def attempt(size: Size, profile: Profile, door: contextlib.AbstractContextManager[Target]) -> None:
+        try:
+            with door as target:
+                key = key_of(os.environ)
+                done(run(Job(profile, target, size.platform, size.settings, size.image, command, key), results))
+        except (LoadTestError, StartError) as exc:
+            failures.append(f"{profile.name} on {size.platform} {size.settings}: {exc}")
+            sys.stderr.write(f"error: {failures[-1]}\n")
+
+    for size in remote:
+        for profile in profiles:
+            attempt(size, profile, contextlib.nullcontext(targets[size.target]))
+    local = [size for size in matrix.platforms if size.target == LOCAL]
+    for model in matrix.models if local else ():
+        with standing(model) as stand_ins:
+            for profile in profiles:
+                for size in local:
+                    attempt(size, profile, stand_ins.door(size, profile))
+    return failures
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Local stand-ins for one model: a real S3 server with the pictures, and either door, as fresh as it can be."""
+
+    tag: str
+    folder: Path
+    s3: LocalS3
+
+    @contextlib.contextmanager
+    def door(self, size: Size, profile: Profile) -> Iterator[Target]:
+        """A door that has answered nothing yet, for one profile; raises StartError."""
+        pictures.upload(self.s3.client(), INPUT_BUCKET, profile.pictures)
+        how: dict[str, Any] = {
+            "port": free_port(), "log": self.folder / f"{size.platform}.log", "env": {"MODEL": self.tag},
+            "image": size.image or None,
+        }  # fmt: skip
+        if size.platform != "lambda":
+            with local_service(self.s3, **how) as door:
+                yield parse_target(door.url)
+            return
+        options = {"concurrency": size.settings.get("concurrency", CONCURRENCY)}
+        if "memory_mb" in size.settings:
+            options["memory"] = size.settings["memory_mb"]
+        if profile.at_minutes:
+            # Where minutes are shortened, so is what AWS waits before it ends an idle sandbox.
+            options["idle"] = IDLE_S * profile.time_scale
+        with local_lambda(self.s3, **how, options=[f"--{name}={value}" for name, value in options.items()]) as door:
+            yield parse_target(door.url)
+
+
+@contextlib.contextmanager
+def standing(model: str) -> Iterator[Standing]:
+    """Have stand-ins for a model until the block is left; raises StartError, or SetupError without such a model."""
+    tag = put_model(model)
+    with (
+        tempfile.TemporaryDirectory(prefix="loadtest-", ignore_cleanup_errors=True) as folder,
+        local_s3(Path(folder) / "s3", INPUT_BUCKET, OUTPUT_BUCKET) as s3,
+    ):
+        yield Standing(tag, Path(folder), s3)
+
+
+def put_model(name: str) -> str:
+    """The tag of a model in BentoML's store, put there first where it is the bundled one or one with random weights.
+
+    Raises SetupError when there is no such model.
+    """
+    if name == "yolov7-tiny-scenes":
+        return str(store.put(BUNDLED))
+    if name.endswith(RANDOM_SUFFIX):
+        with contextlib.suppress(SetupError):
+            store.find(name)
+            return name
+        model_store(["add", name.removesuffix(RANDOM_SUFFIX), "--random"])
+    store.find(name)
+    return name

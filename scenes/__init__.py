@@ -1,0 +1,1 @@
+"""Rendered scenes with known objects: for training, samples, load tests and tests."""

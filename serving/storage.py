@@ -1,0 +1,157 @@
+"""Where pictures live: S3, reached with boto3."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import ConnectionError as RefusedError
+
+from detection.errors import ImageNotFound, ImageTooLarge, NotAnImage, StorageRefused, StorageTimeout
+from serving.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_SLOW = frozenset({"RequestTimeout", "SlowDown", "ServiceUnavailable", "InternalError", "503", "500", "504"})
+
+
+# Metadata of every annotated picture, so that an event about one is recognised wherever it lies.
+RESULT_MARK = {"made-by": "yolov7-serving"}
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The bytes of a picture, its entity tag, and whether it is an annotated picture of ours."""
+
+    data: bytes
+    etag: str
+    is_result: bool = False
+
+
+class Storage(Protocol):
+    """The seam between the five steps and wherever pictures live."""
+
+    def fetch(self, key: str) -> Fetched:
+        """Read a picture."""
+        ...
+
+    def store(self, key: str, data: bytes) -> str:
+        """Write an annotated JPEG and return its URL."""
+        ...
+
+    def reconnect(self) -> None:
+        """Share no connection any more with a copy of this process."""
+        ...
+
+
+def s3_client(settings: Settings) -> S3Client:
+    """Make the one S3 client of a process, with the timeouts and the bounded retries of the settings."""
+    custom = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    # A session of its own: the default one would keep the credentials that it saw first.
+    return boto3.Session().client(
+        "s3",
+        region_name=os.environ.get("AWS_REGION"),  # boto3 itself reads AWS_DEFAULT_REGION and the profile.
+        config=Config(
+            signature_version="s3v4",
+            connect_timeout=settings.s3_connect_timeout_s,
+            read_timeout=settings.s3_read_timeout_s,
+            retries={"mode": "standard", "total_max_attempts": settings.s3_attempts},
+            max_pool_connections=settings.max_queue,
+            # S3 servers other than AWS's are rarely set up for one host name per bucket.
+            s3={"addressing_style": "path" if custom else "auto"},
+        ),
+    )
+
+
+class S3Storage:
+    """Pictures in one bucket, annotated pictures in another. Thread-safe, as boto3's clients are."""
+
+    def __init__(self, settings: Settings, client: S3Client | None = None) -> None:
+        self._settings = settings
+        self._client = client or s3_client(settings)
+
+    def connect(self) -> None:
+        """Open the connections to both buckets in the background, so that the first request finds them open.
+
+        What S3 answers does not matter, and an S3 that cannot be reached is the first request's to report.
+        """
+
+        def ask(bucket: str) -> None:
+            with suppress(BotoCoreError, ClientError):
+                self._client.head_bucket(Bucket=bucket)
+
+        for bucket in {self._settings.input_bucket, self._settings.output_bucket}:
+            threading.Thread(target=ask, args=(bucket,), daemon=True).start()
+
+    def reconnect(self) -> None:
+        """Drop the open connections and open new ones: a copy of this process has the old ones as well."""
+        self._client.close()
+        self.connect()
+
+    def fetch(self, key: str) -> Fetched:
+        """Read a picture; its size is judged from the answer's length, before the bytes are read.
+
+        Raises ImageNotFound, ImageTooLarge, NotAnImage (no bytes), StorageRefused or StorageTimeout.
+        """
+        limit = self._settings.max_image_bytes
+        with _translated(self._settings.input_bucket, key, "read"):
+            answer = self._client.get_object(Bucket=self._settings.input_bucket, Key=key)
+            size = answer["ContentLength"]
+            if size > limit:
+                answer["Body"].close()
+                raise ImageTooLarge(
+                    f"{key} has {size / 1e6:.1f} MB; the limit is {limit / 1e6:g} MB (MAX_IMAGE_BYTES): "
+                    "send a smaller picture"
+                )
+            data = answer["Body"].read()
+        if not data:
+            raise NotAnImage(f"{key} is empty: upload it again")
+        marked = RESULT_MARK.items() <= answer.get("Metadata", {}).items()
+        return Fetched(data, answer["ETag"].strip('"'), is_result=marked)
+
+    def store(self, key: str, data: bytes) -> str:
+        """Write an annotated JPEG; raises StorageRefused or StorageTimeout. S3 shows the whole object or none."""
+        bucket = self._settings.output_bucket
+        with _translated(bucket, key, "write"):
+            self._client.put_object(Bucket=bucket, Key=key, Body=data, ContentType="image/jpeg", Metadata=RESULT_MARK)
+            url = self._client.generate_presigned_url(
+                "get_object",
+                Params={"Bucket": bucket, "Key": key},
+                ExpiresIn=self._settings.result_url_expires_s,
+            )
+        return url.partition("?")[0] if self._settings.result_url == "public" else url
+
+
+@contextmanager
+def _translated(bucket: str, key: str, verb: str) -> Iterator[None]:
+    """Turn boto3's errors into ours, in this one place; credentials and signatures stay out of the message."""
+    try:
+        yield
+    except ClientError as exc:
+        code = str(exc.response.get("Error", {}).get("Code", "unknown"))[:60]
+        if code in ("NoSuchKey", "404") and verb == "read":
+            raise ImageNotFound(f"{key} is not in bucket {bucket}: upload it first") from exc
+        if code in _SLOW:
+            raise StorageTimeout(f"S3 could not {verb} {key} in bucket {bucket} now ({code}): try again") from exc
+        hint = {"NoSuchBucket": "create the bucket or correct its name"}.get(
+            code, "check the credentials and what they may do"
+        )
+        raise StorageRefused(f"S3 refused to {verb} {key} in bucket {bucket} ({code}): {hint}") from exc
+    except (NoCredentialsError, PartialCredentialsError) as exc:
+        raise StorageRefused(f"no AWS credentials to {verb} bucket {bucket}: set a role, a profile or keys") from exc
+    except (RefusedError, HTTPClientError) as exc:  # Refused, timed out, or broken off.
+        raise StorageTimeout(
+            f"S3 did not answer in time to {verb} {key} in bucket {bucket} ({type(exc).__name__}): try again"
+        ) from exc
+    except BotoCoreError as exc:
+        raise StorageRefused(
+            f"S3 could not be asked to {verb} bucket {bucket} ({type(exc).__name__}): check the AWS settings"
+        ) from exc

@@ -1,0 +1,65 @@
+"""Percentiles and intervals, against numpy's own and a plain bootstrap."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from loadtest.results.statistics import MOST_DISTINCT, latency
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10, 99, 1000])
+def test_figures_are_those_of_numpy(count: int) -> None:
+    times = np.random.default_rng(count).lognormal(6, 0.7, count).astype(int)
+    found = latency(pl.Series(times))
+    assert found is not None
+    assert (found.count, found.max) == (count, times.max())
+    assert found.mean.value == pytest.approx(times.mean())
+    for name, share in (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)):
+        assert getattr(found, name).value == pytest.approx(np.quantile(times, share)), name
+
+
+def test_intervals_are_those_of_a_plain_bootstrap() -> None:
+    random = np.random.default_rng(0)
+    times = random.lognormal(6, 0.5, 400).astype(int)
+    found = latency(pl.Series(times))
+    assert found is not None
+    drawn = random.choice(times, (4000, len(times)))
+    for name, figures in (
+        ("mean", drawn.mean(axis=1)),
+        ("p50", np.median(drawn, axis=1)),
+        ("p90", np.quantile(drawn, 0.9, axis=1)),
+    ):
+        low, high = np.quantile(figures, (0.025, 0.975))
+        estimate = getattr(found, name)
+        assert (estimate.low, estimate.high) == pytest.approx((low, high), rel=0.03), name
+
+
+def test_an_interval_holds_the_truth_about_as_often_as_it_says() -> None:
+    random = np.random.default_rng(1)
+    truth = np.exp(6.0)  # The median of the distribution.
+    held = 0
+    for seed in range(100):
+        found = latency(pl.Series(random.lognormal(6, 0.5, 100).round().astype(int)), seed)
+        assert found is not None
+        held += found.p50.low <= truth <= found.p50.high
+    assert 87 <= held <= 99
+
+
+def test_the_same_samples_give_the_same_figures() -> None:
+    times = pl.Series([5, 7, 7, 9, 30])
+    assert latency(times) == latency(times.reverse())
+
+
+def test_no_times_have_no_figures() -> None:
+    assert latency(pl.Series([], dtype=pl.Int64)) is None
+
+
+def test_very_many_different_times_are_rounded_far_below_their_interval() -> None:
+    times = np.arange(1, 40_000)
+    assert len(times) > MOST_DISTINCT
+    found = latency(pl.Series(times))
+    assert found is not None
+    assert found.p50.value == pytest.approx(20_000, rel=0.005)
+    assert found.max == 39_999

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from detection.detector import Detector
+from detection.errors import NotAnImage, OwnResult, RequestError
+from detection.images import decode
+from serving.contract import MAX_KEY_BYTES, PredictRequest
+from serving.predictor import Predictor, result_key
+from serving.settings import Settings
+from serving.storage import Fetched
+from tests.conftest import to_jpeg
+from tests.detection.test_detector import CARD, FakeEngine
+
+SETTINGS = Settings(input_bucket="pictures", output_bucket="results", result_prefix="annotated/")
+
+
+@dataclass
+class FakeStorage:
+    """Pictures in a dictionary."""
+
+    pictures: dict[str, bytes]
+    stored: dict[str, bytes] = field(default_factory=dict)
+
+    def fetch(self, key: str) -> Fetched:
+        return Fetched(self.pictures[key], f"tag of {key}", is_result=key in self.stored)
+
+    def store(self, key: str, data: bytes) -> str:
+        self.stored[key] = data
+        return f"https://results/{key}"
+
+    def reconnect(self) -> None:
+        """A dictionary has no connections."""
+
+
+def predictor(**pictures: bytes) -> Predictor:
+    return Predictor(SETTINGS, Detector(CARD, FakeEngine()), FakeStorage(pictures))
+
+
+def test_predict_answers_as_the_contract_says() -> None:
+    house = predictor(bus=to_jpeg(np.full((300, 600, 3), 60, np.uint8)))
+    answer = house.predict(PredictRequest(filename="bus")).model_dump()
+    timings = answer.pop("timings_ms")
+    key = answer["filename"]
+    assert answer == {
+        "bucket": "results",
+        "filename": key,
+        "location": f"https://results/{key}",
+        "detections": [
+            {"label": "bus", "class_id": 0, "confidence": 0.9074, "box": {"x1": 0, "y1": 0, "x2": 300, "y2": 300}},
+            {"label": "car", "class_id": 1, "confidence": 0.7758, "box": {"x1": 300, "y1": 0, "x2": 600, "y2": 300}},
+        ],
+        "image": {"width": 600, "height": 300},
+        "model": {"name": "fake", "version": "1"},
+    }
+    assert list(timings) == ["fetch", "decode", "detect", "annotate", "store", "total"]
+    assert sum(timings.values()) - timings["total"] <= timings["total"] + 0.1
+    assert isinstance(house.storage, FakeStorage)
+    assert decode(house.storage.stored[key], name=key, max_pixels=10**6).shape == (300, 600, 3)
+
+
+def test_warm_up_infers_once_and_writes_nothing() -> None:
+    engine, storage = FakeEngine(), FakeStorage({})
+    Predictor(SETTINGS, Detector(CARD, engine), storage).warm_up()
+    assert engine.seen == [(64, 64, 3)]
+    assert storage.stored == {}
+
+
+def test_an_annotated_picture_is_refused_to_events_alone() -> None:
+    house = predictor(bus=to_jpeg(np.zeros((8, 8, 3), np.uint8)))
+    assert isinstance(house.storage, FakeStorage)
+    made = house.predict(PredictRequest(filename="bus")).filename
+    house.storage.pictures[made] = house.storage.stored[made]
+    with pytest.raises(OwnResult, match="is an annotated picture"):
+        house.predict(PredictRequest(filename=made), refuse_results=True)
+    assert set(house.storage.stored) == {made}
+    assert house.predict(PredictRequest(filename=made)).filename != made
+
+
+@pytest.mark.parametrize("body", [{"filename": "text"}, {"filename": "bus", "classes": ["cat"]}])
+def test_predict_writes_nothing_when_it_fails(body: dict[str, object]) -> None:
+    house = predictor(text=b"no picture", bus=to_jpeg(np.zeros((8, 8, 3), np.uint8)))
+    with pytest.raises(RequestError):
+        house.predict(PredictRequest.model_validate(body))
+    assert isinstance(house.storage, FakeStorage)
+    assert house.storage.stored == {}
+
+
+def test_an_unknown_label_is_refused_before_anything_is_fetched() -> None:
+    with pytest.raises(RequestError, match="no label"):
+        predictor().predict(PredictRequest(filename="not even there", classes=["cat"]))
+
+
+def test_a_broken_picture_is_named() -> None:
+    with pytest.raises(NotAnImage, match=r"^text is no picture"):
+        predictor(text=b"no picture").predict(PredictRequest(filename="text"))
+
+
+def test_the_same_request_gives_the_same_key_and_any_other_another() -> None:
+    def key(etag: str = "1", **changes: object) -> str:
+        return result_key(SETTINGS, PredictRequest.model_validate({"filename": "a/bus.png"} | changes), etag, CARD)
+
+    assert key() == key()
+    assert key().startswith("annotated/a/bus_")
+    assert key().endswith(".jpg")
+    others = [key(etag="2"), key(confidence=0.3), key(iou=0.3), key(classes=["bus"]), key(filename="a/c.png")]
+    assert len({key(), *others}) == 6
+
+
+def test_the_key_of_a_result_is_never_too_long_for_s3() -> None:
+    key = result_key(SETTINGS, PredictRequest(filename="é" * 512), "1", CARD)
+    assert MAX_KEY_BYTES - 1 <= len(key.encode()) <= MAX_KEY_BYTES

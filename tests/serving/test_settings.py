@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from detection.errors import SetupError
+from serving.settings import Settings, load_settings
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INPUT_BUCKET", "pictures")
+    monkeypatch.setenv("OUTPUT_BUCKET", "results")
+    monkeypatch.setenv("MAX_IMAGE_PIXELS", "100")
+    assert load_settings(None) == Settings(input_bucket="pictures", output_bucket="results", max_image_pixels=100)
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings(input_bucket="abc", output_bucket="abc").input_bucket = "other"  # type: ignore[misc]
+
+
+def test_a_env_file_fills_what_the_environment_does_not_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / ".env"
+    file.write_text("INPUT_BUCKET=from-file\nOUTPUT_BUCKET=from-file\nAWS_REGION=eu-central-1\n")
+    monkeypatch.setenv("OUTPUT_BUCKET", "from-environment")
+    for name in ("INPUT_BUCKET", "AWS_REGION"):  # So that what the file sets is taken back after the test.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    settings = load_settings(file)
+    assert (settings.input_bucket, settings.output_bucket) == ("from-file", "from-environment")
+    assert os.environ["AWS_REGION"] == "eu-central-1"
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({}, "INPUT_BUCKET is not set; OUTPUT_BUCKET is not set "),
+        ({"INPUT_BUCKET": "", "OUTPUT_BUCKET": "abc"}, "INPUT_BUCKET: .* at least 3 characters"),
+        ({"INPUT_BUCKET": "abc", "OUTPUT_BUCKET": "abc", "JPEG_QUALITY": "101"}, "JPEG_QUALITY: .* less than or equal"),
+        ({"INPUT_BUCKET": "abc", "OUTPUT_BUCKET": "abc", "RESULT_URL": "x"}, "RESULT_URL: .*'presigned' or 'public'"),
+        ({"INPUT_BUCKET": "abc", "OUTPUT_BUCKET": "abc", "MAX_QUEUE": "many"}, "MAX_QUEUE: .* valid integer"),
+    ],
+)
+def test_faults_are_one_line_that_names_them_all(
+    environment: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SetupError, match=message) as caught:
+        load_settings(None)
+    assert "\n" not in str(caught.value)

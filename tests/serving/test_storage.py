@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import socket
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from detection.errors import ImageNotFound, ImageTooLarge, NotAnImage, RequestError, StorageRefused, StorageTimeout
+from local.doors import INPUT_BUCKET, OUTPUT_BUCKET
+from local.processes import free_port
+from local.s3 import SECRET_KEY, LocalS3
+from serving.settings import Settings
+from serving.storage import S3Storage
+from tests.conftest import results, upload
+
+Make = Callable[..., S3Storage]
+
+
+@pytest.fixture
+def storage(s3: LocalS3, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Makes a storage on the real server; keyword arguments change settings, capitals the environment."""
+
+    def make(**changes: object) -> S3Storage:
+        for name, value in s3.env.items():
+            monkeypatch.setenv(name, value)
+        for name in [name for name in changes if name.isupper()]:
+            monkeypatch.setenv(name, str(changes.pop(name)))
+        settings = {"input_bucket": INPUT_BUCKET, "output_bucket": OUTPUT_BUCKET, "s3_attempts": 1}
+        return S3Storage(Settings.model_validate(settings | {"s3_read_timeout_s": 5.0} | changes))
+
+    return make
+
+
+def test_fetch_gives_bytes_and_entity_tag(s3: LocalS3, storage: Make) -> None:
+    key = upload(s3, "été/写 真+1.jpg", b"one")
+    fetched = storage().fetch(key)
+    data, tag = fetched.data, fetched.etag
+    assert data == b"one"
+    upload(s3, key, b"two")
+    assert storage().fetch(key).etag != tag
+
+
+def test_store_writes_a_jpeg_and_gives_a_url_that_anyone_can_read(s3: LocalS3, storage: Make) -> None:
+    url = storage().store("annotated/été 1.jpg", b"picture")
+    with urllib.request.urlopen(url) as answer:
+        assert (answer.read(), answer.headers["Content-Type"]) == (b"picture", "image/jpeg")
+    assert "X-Amz-Expires=3600" in url
+    assert SECRET_KEY not in url
+
+
+def test_store_gives_the_plain_url_for_a_public_bucket(s3: LocalS3, storage: Make) -> None:
+    url = storage(result_url="public").store("a/é.jpg", b"picture")
+    assert url == f"{s3.endpoint}/{OUTPUT_BUCKET}/a/%C3%A9.jpg"
+
+
+def test_fetch_judges_the_size_before_it_reads(s3: LocalS3, storage: Make) -> None:
+    key = upload(s3, "large.jpg", b"x" * 3_000_000)
+    with pytest.raises(ImageTooLarge, match=r"^large.jpg has 3.0 MB; the limit is 2 MB "):
+        storage(max_image_bytes=2_000_000).fetch(key)
+
+
+FETCH_ERRORS = [
+    ("missing.jpg", {}, ImageNotFound, "missing.jpg is not in bucket yolov7-pictures"),
+    ("a.jpg", {"input_bucket": "no-such-bucket"}, StorageRefused, "NoSuchBucket"),
+    ("a.jpg", {"AWS_SECRET_ACCESS_KEY": "wrong-secret"}, StorageRefused, "check the credentials"),
+    ("a.jpg", {"AWS_ACCESS_KEY_ID": "nobody"}, StorageRefused, "check the credentials"),
+    ("a.jpg", {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:{closed}"}, StorageTimeout, "did not answer"),
+]
+
+
+@pytest.mark.parametrize(("key", "changes", "kind", "message"), FETCH_ERRORS)
+def test_fetch_translates_errors(
+    key: str, changes: dict[str, str], kind: type[RequestError], message: str, s3: LocalS3, storage: Make
+) -> None:
+    upload(s3, "a.jpg", b"x")
+    made = storage(**{name: value.format(closed=free_port()) for name, value in changes.items()})
+    with pytest.raises(kind) as caught:
+        made.fetch(key)
+    assert message in str(caught.value)
+    assert not {"wrong-secret", SECRET_KEY, "Signature"} & set(str(caught.value).split())
+
+
+def test_fetch_without_credentials_says_so(storage: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = storage(AWS_CONFIG_FILE=tmp_path / "none", AWS_SHARED_CREDENTIALS_FILE=tmp_path / "none")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    made = S3Storage(Settings(input_bucket=INPUT_BUCKET, output_bucket=OUTPUT_BUCKET))
+    with pytest.raises(StorageRefused, match="no AWS credentials"):
+        made.fetch("a.jpg")
+
+
+def test_fetch_refuses_an_empty_object(s3: LocalS3, storage: Make) -> None:
+    with pytest.raises(NotAnImage, match=r"^empty.jpg is empty"):
+        storage().fetch(upload(s3, "empty.jpg", b""))
+
+
+def test_store_into_a_missing_bucket_writes_nothing(s3: LocalS3, storage: Make) -> None:
+    before = results(s3)
+    with pytest.raises(StorageRefused, match=r"write x.jpg in bucket no-such-bucket \(NoSuchBucket\): create the"):
+        storage(output_bucket="no-such-bucket").store("x.jpg", b"x")
+    assert results(s3) == before
+    assert "no-such-bucket" not in {bucket["Name"] for bucket in s3.client().list_buckets()["Buckets"]}
+
+
+@pytest.fixture
+def silent_server() -> Iterator[int]:
+    """A server that accepts connections and never says a word: an S3 that is slow without end."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        held: list[socket.socket] = []
+
+        def accept() -> None:
+            while True:
+                try:
+                    held.append(server.accept()[0])
+                except OSError:
+                    return
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+        for connection in held:
+            connection.close()
+
+
+@pytest.mark.parametrize("verb", ["read", "write"])
+def test_an_s3_that_never_answers_is_a_timeout(verb: str, silent_server: int, storage: Make) -> None:
+    made = storage(AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{silent_server}", s3_read_timeout_s=0.2)
+    with pytest.raises(StorageTimeout, match=f"did not answer in time to {verb} a.jpg"):
+        made.fetch("a.jpg") if verb == "read" else made.store("a.jpg", b"x")
