@@ -1,5 +1,6 @@
 """Everything that can go wrong, as one tree.
 
+UserError                    whoever runs the program can correct it; every room's tree of errors starts here
 DetectionError
 ├── SetupError               the service cannot start: a setting, or the model
 ├── OwnResult                an event is about a picture that we wrote: nothing to do
@@ -20,8 +21,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 
-class DetectionError(Exception):
-    """Base of all; the message is one line that names the offender, the limit and what to do."""
+class UserError(Exception):
+    """A mistake that the user can correct; the message is one line that names the offender, the limit and what to do."""
+
+
+class DetectionError(UserError):
+    """Base of this room's errors."""
 
 
 class SetupError(DetectionError):
