@@ -22,7 +22,7 @@ from typing import ClassVar
 
 
 class UserError(Exception):
-    """A mistake that the user can correct; the message is one line that names the offender, the limit and what to do."""
+    """A mistake that the user can correct; the message is one line: the offender, the limit, what to do."""
 
 
 class DetectionError(UserError):
