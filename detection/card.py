@@ -1,4 +1,4 @@
-"""What is known of a stored model; the network itself is in the engine's two files beside the card."""
+"""The card of a stored model; the network itself is in the engine's two files beside the card."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from detection.errors import SetupError
+from detection.errors import ModelError
 
 CARD = "model.json"
 
@@ -15,7 +15,7 @@ RANDOM_SUFFIX = "-random"
 
 
 class ModelCard(BaseModel):
-    """What serving must know of a model, and where the model comes from.
+    """What serving must know about a model, and where the model comes from.
 
     `anchors` is (scales, anchors per scale, 2), width and height in pixels; `strides` has one entry per scale;
     `input_size` is the long side of the network's input in pixels.
@@ -52,12 +52,14 @@ class ModelCard(BaseModel):
 
 
 def read_card(folder: Path) -> ModelCard:
-    """Read a model folder's card; raises SetupError when it is missing or wrong."""
+    """Read a model folder's card; raises ModelError when it is missing or wrong."""
     try:
         return ModelCard.model_validate_json((folder / CARD).read_bytes())
     except FileNotFoundError:
-        raise SetupError(f"{folder} is no model: it has no {CARD}; add one with python -m model_store add") from None
+        raise ModelError(
+            f"{folder} is not a model folder: it has no {CARD}; add one with python -m model_store add"
+        ) from None
     except ValidationError as exc:
         error = exc.errors()[0]
         name = ".".join(str(part) for part in error["loc"])
-        raise SetupError(f"{folder / CARD} is damaged ({name}: {error['msg']}): add the model again") from None
+        raise ModelError(f"{folder / CARD} is damaged ({name}: {error['msg']}): add the model again") from None

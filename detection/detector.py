@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from detection.card import ModelCard
 from detection.engine import Engine
-from detection.errors import InvalidRequest
+from detection.errors import UnknownLabel
 from detection.letterbox import fit
 from detection.postprocess import maps_to_candidates, nms
 from detection.types import Detections, Integers, Picture
@@ -22,13 +24,13 @@ class Detector:
         self._class_ids = {label: index for index, label in enumerate(card.labels)}
 
     def class_ids(self, labels: list[str] | None) -> Integers | None:
-        """The ids of labels, None for all; raises InvalidRequest when the model has no such label."""
+        """The ids of labels, None for all; raises UnknownLabel when the model has no such label."""
         if labels is None:
             return None
         unknown = [label for label in labels if label not in self._class_ids]
         if unknown:
             known = ", ".join(self.card.labels)
-            raise InvalidRequest(f"classes: {unknown[0][:100]!r} is no label of {self.card.name}; known are {known}")
+            raise UnknownLabel(f"classes: {unknown[0][:100]!r} is not a label of {self.card.name}; known are {known}")
         return np.array([self._class_ids[label] for label in labels], np.int64)
 
     def detect(
@@ -41,9 +43,10 @@ class Detector:
         height, width = picture.shape[:2]
         box = fit(width, height, self.card.input_size, self.card.stride)
         maps = self._engine.infer(box.apply(picture))
-        boxes, scores, ids = maps_to_candidates(maps, self._anchors, self.card.strides, confidence)
+        candidates = Detections(
+            *maps_to_candidates(maps, self._anchors, self.card.strides, confidence), self.card.labels
+        )
         if class_ids is not None:
-            wanted = np.isin(ids, class_ids)
-            boxes, scores, ids = boxes[wanted], scores[wanted], ids[wanted]
-        kept = nms(boxes, scores, ids, iou)
-        return Detections(box.to_source(boxes[kept]), scores[kept], ids[kept], self.card.labels)
+            candidates = candidates.select(np.isin(candidates.class_ids, class_ids))
+        kept = candidates.select(nms(candidates.boxes, candidates.scores, candidates.class_ids, iou))
+        return replace(kept, boxes=box.to_source(kept.boxes))

@@ -18,7 +18,7 @@ import openvino as ov  # noqa: E402
 if _BLOCKED:
     del sys.modules["openvino.tools.ovc"]
 
-from detection.errors import SetupError  # noqa: E402
+from detection.errors import ModelError  # noqa: E402
 from detection.types import Floats, Picture  # noqa: E402
 
 NETWORK = "model.xml"
@@ -42,13 +42,15 @@ class OpenVINOEngine:
     def __init__(self, folder: Path) -> None:
         for name in (NETWORK, WEIGHTS):
             if not (folder / name).is_file():
-                raise SetupError(f"{folder} is no model: it has no {name}; add one with python -m model_store add")
+                raise ModelError(
+                    f"{folder} is not a model folder: it has no {name}; add one with python -m model_store add"
+                )
         core = ov.Core()
         try:
             compiled = core.compile_model(folder / NETWORK, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
         except RuntimeError as exc:
             reason = str(exc).strip().splitlines()[-1][:200]
-            raise SetupError(f"{folder / NETWORK} is damaged ({reason}): add the model again") from exc
+            raise ModelError(f"{folder / NETWORK} is damaged ({reason}): add the model again") from exc
         self._request = compiled.create_infer_request()
 
     def infer(self, picture: Picture) -> list[Floats]:
@@ -57,5 +59,5 @@ class OpenVINOEngine:
 
 
 def compile_in_background(folder: Path) -> Future[OpenVINOEngine]:
-    """Compile a model while the caller goes on importing; the future raises SetupError as OpenVINOEngine does."""
+    """Compile a model while the caller goes on importing; the future raises ModelError as OpenVINOEngine does."""
     return ThreadPoolExecutor(1, "compile").submit(OpenVINOEngine, folder)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from detection.errors import ImageTooLarge, NotAnImage
+from detection.errors import NotAPicture, PictureTooLarge
 from detection.types import Picture
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
@@ -21,17 +21,17 @@ def decode(data: bytes, *, name: str, max_pixels: int) -> Picture:
     """Decode a picture to (H, W, 3) uint8 BGR, upright as its EXIF orientation says.
 
     Grey, 16-bit, CMYK and palette pictures are converted; transparency is laid over white; of an animation the first
-    frame counts. Raises ImageTooLarge when the header promises more than `max_pixels`, NotAnImage when it is no
+    frame counts. Raises PictureTooLarge when the header promises more than `max_pixels`, NotAPicture when it is no
     picture in one of FORMATS, or a broken one. `name` is for the messages.
     """
     width, height, kind, transparent = _read_header(data, name)
     if width * height > max_pixels:
-        raise ImageTooLarge(
+        raise PictureTooLarge(
             f"{name} has {width} x {height} = {width * height / 1e6:.1f} megapixels; "
             f"the limit is {max_pixels / 1e6:g} (MAX_IMAGE_PIXELS): send a smaller picture"
         )
     if kind in ("JPEG", "MPO") and not _jpeg_is_complete(data):
-        raise NotAnImage(f"{name} is a JPEG that ends too early: upload it again")
+        raise NotAPicture(f"{name} is a JPEG that ends too early: upload it again")
     try:
         picture = (
             _decode_over_white(data) if transparent else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -39,7 +39,7 @@ def decode(data: bytes, *, name: str, max_pixels: int) -> Picture:
     except cv2.error:  # OpenCV has limits of its own, for instance on one side of a picture.
         picture = None
     if picture is None:
-        raise NotAnImage(f"{name} is a {kind} that cannot be decoded: upload it again, or as another format")
+        raise NotAPicture(f"{name} is a {kind} that cannot be decoded: upload it again, or as another format")
     return np.ascontiguousarray(picture, np.uint8)
 
 
@@ -50,8 +50,8 @@ def _read_header(data: bytes, name: str) -> tuple[int, int, str, bool]:
             transparent = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
             return image.width, image.height, str(image.format), transparent
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError):
-        what = "is empty" if not data else "is no picture that can be read"
-        raise NotAnImage(f"{name} {what}; accepted are {', '.join(FORMATS)}") from None
+        what = "is empty" if not data else "is not a picture that can be read"
+        raise NotAPicture(f"{name} {what}; accepted are {', '.join(FORMATS)}") from None
 
 
 def _jpeg_is_complete(data: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""The values that cross boundaries inside the house."""
+"""The values that pass between the steps of a detection."""
 
 from __future__ import annotations
 
@@ -39,6 +39,10 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+    def select(self, rows: Integers | NDArray[np.bool_]) -> Detections:
+        """Keep some detections: indices in their new order, or a boolean mask of shape (N,)."""
+        return Detections(self.boxes[rows], self.scores[rows], self.class_ids[rows], self.labels)
 
     def label(self, index: int) -> str:
         """The label of one detection."""

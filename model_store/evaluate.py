@@ -18,7 +18,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from detection.detector import Detector
-from detection.errors import RequestError, SetupError
+from detection.errors import DetectionError, SetupError
 from detection.images import decode
 from detection.types import Picture
 
@@ -150,5 +150,5 @@ def read_picture(file: Path) -> Picture:
     """Decode a picture as the service does; raises SetupError when it is missing or broken."""
     try:
         return decode(file.read_bytes(), name=str(file), max_pixels=MAX_PIXELS)
-    except (OSError, RequestError) as exc:
+    except (OSError, DetectionError) as exc:
         raise SetupError(f"{file} cannot be used: {exc}") from None

@@ -1,21 +1,18 @@
-"""The contract of /predict: what is asked, what is answered, and how both travel over HTTP.
+"""The contract of /predict: the schemas of request, answer and error, and the parser of request bodies.
 
-Both doors use this module alone for schemas, statuses, headers and bodies, so that they cannot drift apart.
+Both doors use these schemas and this parser, so they cannot drift apart.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import threading
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from detection.errors import InternalError, InvalidRequest, NotJson, RequestError
+from serving.errors import InvalidRequest, NotJson
 
 STEPS = ("fetch", "decode", "detect", "annotate", "store")
 
@@ -23,11 +20,10 @@ MAX_BODY_BYTES = 65_536
 MAX_KEY_BYTES = 1024
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,128}")
 
 
 def legal_key(filename: str) -> str:
-    """Return the S3 key unchanged; raises ValueError where S3 or a URL would not give back the same key."""
+    """Return the S3 key unchanged; raises ValueError when S3 or a URL would not preserve it."""
     try:
         size = len(filename.encode())
     except UnicodeEncodeError:
@@ -42,7 +38,7 @@ def legal_key(filename: str) -> str:
 
 
 class PredictRequest(BaseModel):
-    """A picture in the input bucket, and how to look at it."""
+    """A picture in the input bucket, and the options of the detection."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -54,7 +50,11 @@ class PredictRequest(BaseModel):
     filename: Annotated[str, AfterValidator(legal_key)] = Field(description="key of the picture in the input bucket")
     confidence: float = Field(0.25, ge=0, le=1, allow_inf_nan=False, description="lowest score of a detection, 0..1")
     iou: float = Field(
-        0.45, ge=0, le=1, allow_inf_nan=False, description="two boxes of a class that overlap more are one, 0..1"
+        0.45,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="a box that overlaps a more confident one of its class by more is dropped, 0..1",
     )
     classes: list[str] | None = Field(None, max_length=1000, description="labels to keep; all when absent")
 
@@ -85,14 +85,14 @@ class ImageSize(BaseModel):
 
 
 class ModelName(BaseModel):
-    """The model that answered."""
+    """The model that produced the answer."""
 
     name: str
     version: str
 
 
 class Timings(BaseModel):
-    """Milliseconds of each step; the total also holds the time spent waiting for a free engine."""
+    """Milliseconds of each step; `total` includes the time spent waiting for a free engine."""
 
     fetch: float
     decode: float
@@ -143,7 +143,7 @@ class PredictAnswer(BaseModel):
 
 
 class ErrorDetail(BaseModel):
-    """What went wrong, in a word for programs and a line for people."""
+    """What went wrong: a code for programs and a line for people."""
 
     code: str
     message: str
@@ -156,49 +156,10 @@ class ErrorAnswer(BaseModel):
     error: ErrorDetail
 
 
-@dataclass(frozen=True)
-class HttpAnswer:
-    """An answer ready to be sent."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-@dataclass
-class Instance:
-    """One serving process or sandbox; knows its id and whether it has answered before."""
-
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    _answered: bool = False
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def renew(self) -> None:
-        """Become another one: for a process that was copied after it had started."""
-        with self._lock:
-            self.id, self._answered = uuid.uuid4().hex, False
-
-    def headers(self, request_id: str) -> dict[str, str]:
-        """The headers of every answer; counts as answering."""
-        with self._lock:
-            cold, self._answered = not self._answered, True
-        return {
-            "Content-Type": "application/json",
-            "X-Cold-Start": "true" if cold else "false",
-            "X-Instance-Id": self.id,
-            "X-Request-Id": request_id,
-        }
-
-
-def request_id_from(header: str | None) -> str:
-    """Echo the client's request id when it is harmless, else make one."""
-    return header if header and _REQUEST_ID.fullmatch(header) else uuid.uuid4().hex
-
-
 def parse_request(body: bytes, content_type: str | None) -> PredictRequest:
     """Read a request's body; raises NotJson or InvalidRequest.
 
-    A missing type counts as JSON, and so does a form's, which is what `curl -d` sends without being told.
+    A missing type counts as JSON, and so does a form's, which is the default of `curl -d`.
     """
     kind = (content_type or "application/json").split(";")[0].strip().lower()
     if not (kind in ("application/json", "application/x-www-form-urlencoded") or kind.endswith("+json")):
@@ -232,22 +193,3 @@ def _reason(error: Mapping[str, Any]) -> str:
         "value_error": str(error["msg"]).removeprefix("Value error, "),
     }
     return reasons.get(error["type"], str(error["msg"]))
-
-
-def success(answer: PredictAnswer, instance: Instance, request_id: str) -> HttpAnswer:
-    """The 200 answer, with the step times in Server-Timing."""
-    timings = answer.timings_ms.model_dump()
-    headers = instance.headers(request_id)
-    headers["Server-Timing"] = ", ".join(f"{step};dur={timings[step]:g}" for step in (*STEPS, "total"))
-    return HttpAnswer(200, headers, answer.model_dump_json().encode())
-
-
-def failure(error: Exception, instance: Instance, request_id: str) -> HttpAnswer:
-    """The answer to an error; of one that is no RequestError, nothing is shown but the request's id."""
-    if not isinstance(error, RequestError):
-        error = InternalError("an unexpected error; the log has it under this request_id")
-    headers = instance.headers(request_id)
-    if error.retry_after_s is not None:
-        headers["Retry-After"] = str(error.retry_after_s)
-    detail = ErrorDetail(code=error.code, message=str(error), request_id=request_id)
-    return HttpAnswer(error.status, headers, ErrorAnswer(error=detail).model_dump_json().encode())

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,10 @@ from detection.annotate import annotate
 from detection.card import ModelCard, read_card
 from detection.detector import Detector
 from detection.engine import Engine
-from detection.errors import OwnResult
 from detection.images import decode, encode_jpeg
-from detection.types import Detections, Picture
+from detection.types import Detections, Integers
 from serving.contract import MAX_KEY_BYTES, Box, Detection, ImageSize, ModelName, PredictAnswer, PredictRequest, Timings
+from serving.errors import OwnResult
 from serving.settings import Settings
 from serving.storage import S3Storage, Storage
 
@@ -29,8 +30,17 @@ from serving.storage import S3Storage, Storage
 logger = logging.getLogger("bentoml.yolov7")
 
 
+@dataclass(frozen=True)
+class Processed:
+    """What came out of a picture in memory: its size, the detections, and the annotated picture as JPEG."""
+
+    size: ImageSize
+    found: Detections
+    jpeg: bytes
+
+
 class Predictor:
-    """The house: everything that a request needs, made once. Thread-safe."""
+    """The settings, the detector and the storage of one process, and the five steps. Thread-safe."""
 
     def __init__(self, settings: Settings, detector: Detector, storage: Storage) -> None:
         self.settings = settings
@@ -39,7 +49,7 @@ class Predictor:
         self._engine_is_free = threading.Lock()
 
     def warm_up(self) -> None:
-        """Detect and annotate once, on a grey 4:3 picture, so that the first request finds everything ready."""
+        """Detect and annotate once, on a grey 4:3 picture, so that the first request does not pay for it."""
         card = self.detector.card
         picture = np.full((card.input_size * 3 // 4, card.input_size, 3), 114, np.uint8)
         self.detector.detect(picture, confidence=0.25, iou=0.45)
@@ -48,9 +58,10 @@ class Predictor:
         encode_jpeg(annotated, self.settings.jpeg_quality)
 
     def predict(self, request: PredictRequest, *, refuse_results: bool = False) -> PredictAnswer:
-        """Answer one request; raises a RequestError, and then has written nothing.
+        """Answer one request; when it raises a RequestError or a DetectionError, nothing has been written.
 
-        `refuse_results` is for events, which our own writing causes as well: raises OwnResult for an annotated picture.
+        `refuse_results` is for events, which writing a result causes as well: raises OwnResult for an annotated
+        picture.
         """
         settings, card = self.settings, self.detector.card
         class_ids = self.detector.class_ids(request.classes)
@@ -59,25 +70,43 @@ class Predictor:
             fetched = self.storage.fetch(request.filename)
         if refuse_results and fetched.is_result:
             raise OwnResult(f"{request.filename} in bucket {settings.input_bucket} is an annotated picture")
-        with clock.measure("decode"):
-            picture = decode(fetched.data, name=request.filename, max_pixels=settings.max_image_pixels)
-        # One inference uses all cores: a second one beside it would only slow both down. Waiting is not detecting.
-        with self._engine_is_free, clock.measure("detect"):
-            found = self.detector.detect(picture, confidence=request.confidence, iou=request.iou, class_ids=class_ids)
-        with clock.measure("annotate"):
-            jpeg = encode_jpeg(annotate(picture, found), settings.jpeg_quality)
+        processed = self.process(
+            fetched.data,
+            name=request.filename,
+            confidence=request.confidence,
+            iou=request.iou,
+            class_ids=class_ids,
+            clock=clock,
+        )
         with clock.measure("store"):
             key = result_key(settings, request, fetched.etag, card)
-            location = self.storage.store(key, jpeg)
+            location = self.storage.store(key, processed.jpeg)
         return PredictAnswer(
             bucket=settings.output_bucket,
             filename=key,
             location=location,
-            detections=_to_contract(found),
-            image=_size(picture),
+            detections=_to_contract(processed.found),
+            image=processed.size,
             model=ModelName(name=card.name, version=card.version),
             timings_ms=Timings(**clock.laps_ms, total=clock.total_ms()),
         )
+
+    def process(
+        self, data: bytes, *, name: str, confidence: float, iou: float, class_ids: Integers | None, clock: Stopwatch
+    ) -> Processed:
+        """Decode, detect and annotate a picture in memory; `name` is for the messages of the errors.
+
+        Raises PictureTooLarge or NotAPicture.
+        """
+        with clock.measure("decode"):
+            picture = decode(data, name=name, max_pixels=self.settings.max_image_pixels)
+        # One inference uses all cores, so a second one at the same time would only slow both down. Waiting for the
+        # engine is not part of "detect".
+        with self._engine_is_free, clock.measure("detect"):
+            found = self.detector.detect(picture, confidence=confidence, iou=iou, class_ids=class_ids)
+        with clock.measure("annotate"):
+            jpeg = encode_jpeg(annotate(picture, found), self.settings.jpeg_quality)
+        return Processed(ImageSize(width=picture.shape[1], height=picture.shape[0]), found, jpeg)
 
 
 class Stopwatch:
@@ -95,14 +124,14 @@ class Stopwatch:
         self.laps_ms[name] = round((time.perf_counter() - start) * 1000, 2)
 
     def total_ms(self) -> float:
-        """Time since the stopwatch was made, the gaps between the parts included."""
+        """Time since the stopwatch was made, including the gaps between the parts."""
         return round((time.perf_counter() - self._start) * 1000, 2)
 
 
 def result_key(settings: Settings, request: PredictRequest, etag: str, card: ModelCard) -> str:
-    """The key of the annotated picture: the picture's own name and a digest of all that shapes the result.
+    """The key of the annotated picture: the name of the picture and a digest of everything that shapes the result.
 
-    The same request of the same picture gives the same key, so a repeated request replaces its result by an equal one.
+    The same request for the same picture gives the same key, so a repeated request replaces its result by an equal one.
     """
     facts = [settings.input_bucket, etag, request.model_dump(), card.name, card.version, settings.jpeg_quality]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
@@ -123,14 +152,10 @@ def _to_contract(found: Detections) -> list[Detection]:
     ]
 
 
-def _size(picture: Picture) -> ImageSize:
-    return ImageSize(width=picture.shape[1], height=picture.shape[0])
-
-
 def load_predictor(
     settings: Settings, folder: Path, compiled: Callable[[], Engine], *, warm_up: bool = True
 ) -> Predictor:
-    """Make the house from a model's folder and what gives, or waits for, its compiled network; raises SetupError."""
+    """Make the predictor of a model folder; `compiled` returns its engine, or waits for it. Raises ModelError."""
     clock = Stopwatch()
     with clock.measure("s3_client"):
         storage = S3Storage(settings)

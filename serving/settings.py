@@ -9,7 +9,7 @@ from dotenv import load_dotenv
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from detection.errors import SetupError
+from serving.errors import SettingsError
 
 
 class Settings(BaseSettings):
@@ -40,7 +40,7 @@ class Settings(BaseSettings):
 def load_settings(env_file: Path | None = Path(".env")) -> Settings:
     """Read the settings from the environment, and from `env_file` what the environment does not say.
 
-    The file's AWS_* variables count too, as boto3 reads them from the environment. Raises SetupError with one line
+    The file's AWS_* variables count too, as boto3 reads them from the environment. Raises SettingsError with one line
     that names every setting that is missing or wrong.
     """
     if env_file is not None:
@@ -49,7 +49,7 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
         return Settings()
     except ValidationError as exc:
         faults = "; ".join(_fault(str(e["loc"][0]).upper(), e["type"], e["msg"]) for e in exc.errors())
-        raise SetupError(f"{faults} (set it in the environment or in .env; the README lists all settings)") from None
+        raise SettingsError(f"{faults} (set it in the environment or in .env; the README lists all settings)") from None
 
 
 def _fault(name: str, kind: str, message: str) -> str:

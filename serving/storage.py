@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, PartialCredentialsError
 from botocore.exceptions import ConnectionError as RefusedError
 
-from detection.errors import ImageNotFound, ImageTooLarge, NotAnImage, StorageRefused, StorageTimeout
+from serving.errors import ImageNotFound, ImageTooLarge, NotAnImage, StorageRefused, StorageTimeout
 from serving.settings import Settings
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from detection.errors import RequestError
 from local.doors import SAMPLES
 from model_store.cli import _parser
 from serving.contract import STEPS
+from serving.errors import RequestError
 from serving.settings import Settings
-from tests.serving.test_contract import subclasses
+from tests.serving.test_errors import subclasses
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

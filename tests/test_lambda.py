@@ -147,7 +147,7 @@ def test_the_other_pictures_of_a_failing_event_are_answered_all_the_same(
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("sns", "an event of aws:sns"), ("websocket", "this HTTP event is of no known kind")]
+    ("name", "said"), [("sns", "an event of aws:sns"), ("websocket", "this HTTP event is not of a known kind")]
 )
 def test_events_of_other_services_fail_by_name(name: str, said: str, lambda_door: LocalService) -> None:
     assert failure(invoke(lambda_door, recorded(name))).startswith(said)
@@ -249,7 +249,8 @@ def test_logs_and_metrics_are_those_of_powertools(s3: LocalS3, bundled_tag: str,
     assert (refused["request_id"], refused["cold_start"], refused["level"]) == ("mine-2", False, "WARNING")
     emf = [line for line in lines if "_aws" in line]
     assert {line["_aws"]["CloudWatchMetrics"][0]["Namespace"] for line in emf} == {"YOLOv7"}
-    cold, first, second = emf
+    cold, first, by_code, second = emf
+    assert (by_code["code"], by_code["errors"]) == ("image_not_found", [1.0])
     assert cold["ColdStart"] == [1]
     assert {name: first[name] for name in ("fetch", "store", "detections")} == {
         "fetch": [found["timings_ms"]["fetch"]],
@@ -269,7 +270,7 @@ def test_tracing_is_done_where_it_is_asked_for(s3: LocalS3, bundled_tag: str, tm
     ("changes", "said"),
     [
         ({"OUTPUT_BUCKET": ""}, "error: OUTPUT_BUCKET: "),
-        ({"MODEL_FOLDER": "/nowhere"}, "error: /nowhere is no model: it has no model.json"),
+        ({"MODEL_FOLDER": "/nowhere"}, "error: /nowhere is not a model folder: it has no model.json"),
         ({"JPEG_QUALITY": "high"}, "error: JPEG_QUALITY: "),
     ],
 )

@@ -1,42 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 
-from detection.card import ModelCard
 from detection.detector import Detector
-from detection.errors import InvalidRequest
-from detection.types import Floats, Picture
-
-CARD = ModelCard(
-    name="fake",
-    version="1",
-    variant="yolov7-tiny",
-    labels=("bus", "car"),
-    anchors=(((32.0, 32.0),),),
-    strides=(32,),
-    input_size=64,
-    precision="fp32",
-    source="a test",
-    licence="Apache-2.0",
-)
-
-
-@dataclass
-class FakeEngine:
-    """Sees a bus in the middle of the first cell of every picture, and a car in the last."""
-
-    seen: list[tuple[int, ...]] = field(default_factory=list)
-
-    def infer(self, picture: Picture) -> list[Floats]:
-        self.seen.append(picture.shape)
-        maps = np.full((7, picture.shape[0] // 32, picture.shape[1] // 32), -20, np.float32)
-        maps[:4] = 0.0
-        maps[4:6, 0, 0] = 3.0
-        maps[[4, 6], -1, -1] = 2.0
-        return [maps]
+from detection.errors import UnknownLabel
+from tests.fakes import CARD, FakeEngine
 
 
 def test_detect_letterboxes_and_maps_back() -> None:
@@ -62,5 +31,5 @@ def test_no_wanted_class_finds_nothing() -> None:
 
 
 def test_an_unknown_label_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InvalidRequest, match=r"classes: 'cat' is no label of fake; known are bus, car"):
+    with pytest.raises(UnknownLabel, match=r"classes: 'cat' is not a label of fake; known are bus, car"):
         Detector(CARD, FakeEngine()).class_ids(["bus", "cat"])

@@ -8,7 +8,7 @@ import pytest
 
 from detection.card import read_card
 from detection.engine import OpenVINOEngine
-from detection.errors import SetupError
+from detection.errors import ModelError
 from tests.conftest import BUNDLED, smooth_picture
 
 
@@ -32,7 +32,7 @@ def test_the_engine_gives_the_same_for_the_same_picture_after_another() -> None:
 def test_a_model_that_lacks_a_file_is_named(name: str, tmp_path: Path) -> None:
     folder = shutil.copytree(BUNDLED, tmp_path / "model")
     (folder / name).unlink()
-    with pytest.raises(SetupError, match=f"is no model: it has no {name}"):
+    with pytest.raises(ModelError, match=f"is not a model folder: it has no {name}"):
         read_card(folder)
         OpenVINOEngine(folder)
 
@@ -41,7 +41,7 @@ def test_a_model_that_lacks_a_file_is_named(name: str, tmp_path: Path) -> None:
 def test_a_damaged_model_is_one_clear_line(name: str, tmp_path: Path) -> None:
     folder = shutil.copytree(BUNDLED, tmp_path / "model")
     (folder / name).write_bytes((folder / name).read_bytes()[:500])
-    with pytest.raises(SetupError, match=f"{name} is damaged .*: add the model again") as caught:
+    with pytest.raises(ModelError, match=f"{name} is damaged .*: add the model again") as caught:
         read_card(folder)
         OpenVINOEngine(folder)
     assert "\n" not in str(caught.value)

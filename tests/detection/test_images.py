@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detection.errors import ImageTooLarge, NotAnImage
+from detection.errors import NotAPicture, PictureTooLarge
 from detection.images import decode, encode_jpeg
 from tests.conftest import smooth_picture, to_jpeg
 
@@ -88,13 +88,13 @@ def test_decode_turns_a_transparent_picture_upright() -> None:
 
 
 def test_decode_refuses_too_many_pixels_without_decoding() -> None:
-    with pytest.raises(ImageTooLarge, match=r"^bomb.png has 20000 x 20000 = 400.0 megapixels; the limit is 50 "):
+    with pytest.raises(PictureTooLarge, match=r"^bomb.png has 20000 x 20000 = 400.0 megapixels; the limit is 50 "):
         decode(png_header(20_000, 20_000), name="bomb.png", max_pixels=50_000_000)
 
 
 def test_decode_accepts_exactly_the_limit() -> None:
     assert decode(saved(RGB, "PNG"), name="x", max_pixels=120 * 90).shape == (90, 120, 3)
-    with pytest.raises(ImageTooLarge):
+    with pytest.raises(PictureTooLarge):
         decode(saved(RGB, "PNG"), name="x", max_pixels=120 * 90 - 1)
 
 
@@ -115,7 +115,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_decode_refuses_what_is_no_picture(kind: str) -> None:
-    with pytest.raises(NotAnImage, match=r"^x\.jpg "):
+    with pytest.raises(NotAPicture, match=r"^x\.jpg "):
         decode(BROKEN[kind], name="x.jpg", max_pixels=2_000_000)
 
 

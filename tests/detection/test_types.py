@@ -13,6 +13,13 @@ def test_detections_know_their_labels() -> None:
     assert (len(found), found.label(0), found.label(1)) == (2, "car", "bus")
 
 
+@pytest.mark.parametrize("rows", [np.array([False, True]), np.array([1])])
+def test_select_keeps_what_a_mask_or_indices_name(rows: object) -> None:
+    scores = np.array([0.9, 0.8], np.float32)
+    found = Detections(BOXES, scores, np.array([1, 0]), ("bus", "car")).select(rows)  # type: ignore[arg-type]
+    assert (found.scores.tolist(), found.label(0)) == (pytest.approx([0.8]), "bus")
+
+
 @pytest.mark.parametrize(
     ("boxes", "scores", "ids", "message"),
     [

@@ -1,48 +1,21 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 
 from detection.detector import Detector
-from detection.errors import NotAnImage, OwnResult, RequestError
+from detection.errors import DetectionError, NotAPicture, UnknownLabel
 from detection.images import decode
 from serving.contract import MAX_KEY_BYTES, PredictRequest
+from serving.errors import OwnResult
 from serving.predictor import Predictor, result_key
-from serving.settings import Settings
-from serving.storage import Fetched
 from tests.conftest import to_jpeg
-from tests.detection.test_detector import CARD, FakeEngine
-
-SETTINGS = Settings(input_bucket="pictures", output_bucket="results", result_prefix="annotated/")
-
-
-@dataclass
-class FakeStorage:
-    """Pictures in a dictionary."""
-
-    pictures: dict[str, bytes]
-    stored: dict[str, bytes] = field(default_factory=dict)
-
-    def fetch(self, key: str) -> Fetched:
-        return Fetched(self.pictures[key], f"tag of {key}", is_result=key in self.stored)
-
-    def store(self, key: str, data: bytes) -> str:
-        self.stored[key] = data
-        return f"https://results/{key}"
-
-    def reconnect(self) -> None:
-        """A dictionary has no connections."""
-
-
-def predictor(**pictures: bytes) -> Predictor:
-    return Predictor(SETTINGS, Detector(CARD, FakeEngine()), FakeStorage(pictures))
+from tests.fakes import CARD, SETTINGS, FakeEngine, FakeStorage, predictor
 
 
 def test_predict_answers_as_the_contract_says() -> None:
-    house = predictor(bus=to_jpeg(np.full((300, 600, 3), 60, np.uint8)))
-    answer = house.predict(PredictRequest(filename="bus")).model_dump()
+    ours = predictor(bus=to_jpeg(np.full((300, 600, 3), 60, np.uint8)))
+    answer = ours.predict(PredictRequest(filename="bus")).model_dump()
     timings = answer.pop("timings_ms")
     key = answer["filename"]
     assert answer == {
@@ -58,8 +31,8 @@ def test_predict_answers_as_the_contract_says() -> None:
     }
     assert list(timings) == ["fetch", "decode", "detect", "annotate", "store", "total"]
     assert sum(timings.values()) - timings["total"] <= timings["total"] + 0.1
-    assert isinstance(house.storage, FakeStorage)
-    assert decode(house.storage.stored[key], name=key, max_pixels=10**6).shape == (300, 600, 3)
+    assert isinstance(ours.storage, FakeStorage)
+    assert decode(ours.storage.stored[key], name=key, max_pixels=10**6).shape == (300, 600, 3)
 
 
 def test_warm_up_infers_once_and_writes_nothing() -> None:
@@ -70,32 +43,32 @@ def test_warm_up_infers_once_and_writes_nothing() -> None:
 
 
 def test_an_annotated_picture_is_refused_to_events_alone() -> None:
-    house = predictor(bus=to_jpeg(np.zeros((8, 8, 3), np.uint8)))
-    assert isinstance(house.storage, FakeStorage)
-    made = house.predict(PredictRequest(filename="bus")).filename
-    house.storage.pictures[made] = house.storage.stored[made]
+    ours = predictor(bus=to_jpeg(np.zeros((8, 8, 3), np.uint8)))
+    assert isinstance(ours.storage, FakeStorage)
+    made = ours.predict(PredictRequest(filename="bus")).filename
+    ours.storage.pictures[made] = ours.storage.stored[made]
     with pytest.raises(OwnResult, match="is an annotated picture"):
-        house.predict(PredictRequest(filename=made), refuse_results=True)
-    assert set(house.storage.stored) == {made}
-    assert house.predict(PredictRequest(filename=made)).filename != made
+        ours.predict(PredictRequest(filename=made), refuse_results=True)
+    assert set(ours.storage.stored) == {made}
+    assert ours.predict(PredictRequest(filename=made)).filename != made
 
 
 @pytest.mark.parametrize("body", [{"filename": "text"}, {"filename": "bus", "classes": ["cat"]}])
 def test_predict_writes_nothing_when_it_fails(body: dict[str, object]) -> None:
-    house = predictor(text=b"no picture", bus=to_jpeg(np.zeros((8, 8, 3), np.uint8)))
-    with pytest.raises(RequestError):
-        house.predict(PredictRequest.model_validate(body))
-    assert isinstance(house.storage, FakeStorage)
-    assert house.storage.stored == {}
+    ours = predictor(text=b"no picture", bus=to_jpeg(np.zeros((8, 8, 3), np.uint8)))
+    with pytest.raises(DetectionError):
+        ours.predict(PredictRequest.model_validate(body))
+    assert isinstance(ours.storage, FakeStorage)
+    assert ours.storage.stored == {}
 
 
 def test_an_unknown_label_is_refused_before_anything_is_fetched() -> None:
-    with pytest.raises(RequestError, match="no label"):
+    with pytest.raises(UnknownLabel, match="not a label"):
         predictor().predict(PredictRequest(filename="not even there", classes=["cat"]))
 
 
 def test_a_broken_picture_is_named() -> None:
-    with pytest.raises(NotAnImage, match=r"^text is no picture"):
+    with pytest.raises(NotAPicture, match=r"^text is not a picture"):
         predictor(text=b"no picture").predict(PredictRequest(filename="text"))
 
 

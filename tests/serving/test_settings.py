@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from detection.errors import SetupError
+from serving.errors import SettingsError
 from serving.settings import Settings, load_settings
 
 
@@ -48,6 +48,6 @@ def test_faults_are_one_line_that_names_them_all(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(SetupError, match=message) as caught:
+    with pytest.raises(SettingsError, match=message) as caught:
         load_settings(None)
     assert "\n" not in str(caught.value)

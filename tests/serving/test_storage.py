@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from detection.errors import ImageNotFound, ImageTooLarge, NotAnImage, RequestError, StorageRefused, StorageTimeout
 from local.doors import INPUT_BUCKET, OUTPUT_BUCKET
 from local.processes import free_port
 from local.s3 import SECRET_KEY, LocalS3
+from serving.errors import ImageNotFound, ImageTooLarge, NotAnImage, RequestError, StorageRefused, StorageTimeout
 from serving.settings import Settings
 from serving.storage import S3Storage
 from tests.conftest import results, upload

@@ -1,0 +1,1 @@
+"""The Lambda door: one module per kind of event, and what it logs and measures."""

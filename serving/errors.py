@@ -1,0 +1,121 @@
+"""What can go wrong while serving.
+
+UserError
+├── SettingsError            the process cannot start: a setting is missing or wrong
+└── RequestError             one request cannot be answered; `status` and `code` are the contract's
+    ├── InvalidRequest       400 invalid_request
+    ├── ImageNotFound        404 image_not_found
+    ├── ImageTooLarge        413 image_too_large
+    ├── NotAnImage           415 not_an_image
+    │   └── NotJson          415 not_an_image, for a request body that is not JSON
+    ├── InternalError        500 internal_error
+    ├── StorageRefused       502 storage_refused
+    ├── Overloaded           503 overloaded
+    └── StorageTimeout       504 storage_timeout
+EventFailed                  AWS shall deliver the event again
+OwnResult                    an event is about a picture that this service wrote
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from detection.errors import DetectionError, NotAPicture, PictureTooLarge, UnknownLabel, UserError
+
+
+class SettingsError(UserError):
+    """A setting is missing or wrong."""
+
+
+class RequestError(UserError):
+    """A request that cannot be answered; the message is shown to the client."""
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+    retry_after_s: ClassVar[int | None] = None
+
+
+class InvalidRequest(RequestError):
+    """The body does not match the schema, or the filename is not a legal key."""
+
+    status = 400
+    code = "invalid_request"
+
+
+class ImageNotFound(RequestError):
+    """The input bucket has no such object."""
+
+    status = 404
+    code = "image_not_found"
+
+
+class ImageTooLarge(RequestError):
+    """The picture has more bytes or more pixels than the settings allow."""
+
+    status = 413
+    code = "image_too_large"
+
+
+class NotAnImage(RequestError):
+    """The object's bytes are not a picture that can be decoded."""
+
+    status = 415
+    code = "not_an_image"
+
+
+class NotJson(NotAnImage):
+    """The request's body is not JSON."""
+
+
+class InternalError(RequestError):
+    """A defect in the service; the log has the details under the request's id."""
+
+    status = 500
+    code = "internal_error"
+
+
+class StorageRefused(RequestError):
+    """S3 answered with an error that the operator must correct."""
+
+    status = 502
+    code = "storage_refused"
+
+
+class Overloaded(RequestError):
+    """MAX_QUEUE requests are already in work or waiting."""
+
+    status = 503
+    code = "overloaded"
+    retry_after_s = 1
+
+
+class StorageTimeout(RequestError):
+    """S3 did not answer in time, or not at all."""
+
+    status = 504
+    code = "storage_timeout"
+
+
+class EventFailed(Exception):
+    """An event that was not answered in full: raised so that AWS delivers it again and finally sets it aside."""
+
+
+class OwnResult(Exception):
+    """The picture is an annotated one that this service wrote; answering events about results would never end."""
+
+
+_TRANSLATED: dict[type[DetectionError], type[RequestError]] = {
+    UnknownLabel: InvalidRequest,
+    PictureTooLarge: ImageTooLarge,
+    NotAPicture: NotAnImage,
+}
+
+
+def to_request_error(error: Exception) -> RequestError:
+    """Translate any error into one of the contract; a defect becomes an InternalError that shows no details."""
+    if isinstance(error, RequestError):
+        return error
+    for kind, translated in _TRANSLATED.items():
+        if isinstance(error, kind):
+            return translated(str(error))
+    return InternalError("an unexpected error; the log has it under this request_id")

@@ -1,0 +1,1 @@
+"""The HTTP door: what BentoML's service needs around it to keep the contract."""

@@ -1,0 +1,44 @@
+"""The OpenAPI document of /predict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bentoml
+from pydantic import BaseModel
+
+from serving.contract import ErrorAnswer, PredictAnswer, PredictRequest
+from serving.errors import RequestError
+
+_SCHEMA = "#/components/schemas/{model}"
+
+
+def openapi(service: bentoml.Service[Any]) -> dict[str, Any]:
+    """BentoML's OpenAPI document with the errors that /predict really answers."""
+    document: dict[str, Any] = service.openapi_spec.asdict()
+    document["openapi"] = "3.1.0"  # The version of pydantic's schemas.
+    version = str(service.bento.tag.version) if service.bento else "development"
+    document["info"] = {"title": "YOLOv7", "description": service.inner.__doc__, "version": version}
+    schemas: dict[str, Any] = {}
+    document["components"] = {"schemas": schemas}
+    for model in (PredictRequest, PredictAnswer, ErrorAnswer):
+        schema = model.model_json_schema(ref_template=_SCHEMA)
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
+    operation = document["paths"]["/predict"]["post"]
+    operation["requestBody"] = {"required": True, "content": _content(PredictRequest)}
+    operation["responses"] = {"200": {"description": "What was found", "content": _content(PredictAnswer)}}
+    for kind in sorted(_subclasses(RequestError), key=lambda k: k.status):
+        description = f"{kind.code}: {(kind.__doc__ or '').strip()}"
+        operation["responses"].setdefault(
+            str(kind.status), {"description": description, "content": _content(ErrorAnswer)}
+        )
+    return document
+
+
+def _content(model: type[BaseModel]) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": _SCHEMA.format(model=model.__name__)}}}
+
+
+def _subclasses(kind: type[RequestError]) -> list[type[RequestError]]:
+    return [k for sub in kind.__subclasses__() for k in (sub, *_subclasses(sub))]

@@ -1,0 +1,148 @@
+"""Every kind of event, answered in this process by fakes; tests/test_lambda.py runs the real runtime."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from serving.aws import observe
+from serving.aws.function import Function
+from serving.aws.http_events import HttpEvents
+from serving.aws.object_events import ObjectEvents
+from serving.aws.observe import CloudWatchObserver
+from serving.aws.queue_events import QueueEvents
+from serving.errors import EventFailed
+from serving.instance import Instance
+from serving.respond import Responder
+from tests.conftest import to_jpeg
+from tests.fakes import FakeStorage, predictor
+
+EVENTS = Path(__file__).parents[2] / "events"
+PICTURE = to_jpeg(np.zeros((64, 64, 3), np.uint8))
+BUCKET = "yolov7-pictures"
+
+
+class Context(LambdaContext):
+    """As much of Lambda's context as a handler reads."""
+
+    _aws_request_id = "invocation-1"
+
+
+def recorded(name: str) -> Any:
+    """An event of tests/events, about the bucket of the fakes."""
+    return json.loads((EVENTS / f"{name}.json").read_text().replace(BUCKET, "pictures"))
+
+
+@pytest.fixture
+def storage() -> FakeStorage:
+    names = ("scene-1.jpg", "scene-2.jpg", "scene-3.jpg", "scene-4.jpg", "my pictureé.jpg")
+    return FakeStorage(dict.fromkeys(names, PICTURE))
+
+
+@pytest.fixture
+def answer(storage: FakeStorage) -> Iterator[Any]:
+    """Answers an event as lambda_function.handler does."""
+    ours = predictor()
+    ours.storage = storage
+    observer = CloudWatchObserver()
+    function = Function(ours, Responder(Instance(), observer), observer)
+    objects = ObjectEvents(function)
+    kinds = (HttpEvents(function), QueueEvents(function, objects), objects)
+    yield lambda event: function.answer(event, Context(), kinds)
+    observe.metrics.clear_metrics()
+
+
+@pytest.mark.parametrize("name", ["http-api", "http-api-named-stage", "function-url-base64", "rest-api", "alb"])
+def test_http_events_are_answered_in_the_form_of_their_sender(name: str, answer: Any, storage: FakeStorage) -> None:
+    found = answer(recorded(name))
+    assert found["statusCode"] == 200, found
+    assert set(storage.stored) == {json.loads(found["body"])["filename"]}
+
+
+def test_an_error_of_an_http_event_has_the_shape_of_the_contract(answer: Any) -> None:
+    found = answer(recorded("http-api") | {"body": "%%%", "isBase64Encoded": True})
+    error = json.loads(found["body"])["error"]
+    assert (found["statusCode"], error["code"], error["request_id"]) == (400, "invalid_request", "recorded-1")
+
+
+def test_an_http_event_of_an_unknown_kind_is_refused_by_name(answer: Any) -> None:
+    with pytest.raises(EventFailed, match=r"known are HTTP API 2\.0, REST API 1.0, function URL and ALB"):
+        answer(recorded("websocket"))
+
+
+@pytest.mark.parametrize("event", [{"filename": "scene-1.jpg"}, [], None, {"filename": 7}])
+def test_any_other_event_is_a_direct_request(event: object, answer: Any) -> None:
+    found = answer(event)
+    assert found.get("filename", "").startswith("annotated/scene-1_") or found["error"]["code"] == "invalid_request"
+
+
+@pytest.mark.parametrize("name", ["s3", "s3-encoded-key", "eventbridge-s3"])
+def test_an_event_about_a_new_object_gives_one_result(name: str, answer: Any, storage: FakeStorage) -> None:
+    assert answer(recorded(name)) == answer(recorded(name)) == {"results": list(storage.stored), "skipped": []}
+
+
+@pytest.mark.parametrize("name", ["s3-folder", "s3-removed", "s3-test"])
+def test_events_about_no_new_picture_are_ignored(name: str, answer: Any, storage: FakeStorage) -> None:
+    assert answer(recorded(name))["results"] == []
+    assert storage.stored == {}
+
+
+def test_a_malformed_record_costs_neither_results_nor_failures_of_the_others(answer: Any, storage: FakeStorage) -> None:
+    first, gone, malformed, last = (copy.deepcopy(recorded("s3")["Records"][0]) for _ in range(4))
+    gone["s3"]["object"]["key"] = "gone.jpg"
+    del malformed["s3"]["bucket"]
+    last["s3"]["object"]["key"] = "scene-2.jpg"
+    with pytest.raises(EventFailed) as caught:
+        answer({"Records": [first, gone, malformed, last]})
+    assert [key.split("_")[0] for key in storage.stored] == ["annotated/scene-1", "annotated/scene-2"]
+    assert str(caught.value).startswith("gone.jpg: gone.jpg is not in bucket pictures")
+    assert str(caught.value).endswith("the S3 event is incomplete (KeyError 'bucket')")
+
+
+WRONG_TYPES = [
+    {"key": 7}, {"key": None}, {"key": ["a"]}, {"size": "large"}, {"key": {"a": 1}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", WRONG_TYPES)
+@pytest.mark.parametrize("name", ["s3", "eventbridge-s3"])
+def test_wrong_types_in_an_event_are_one_clear_line(name: str, changes: dict[str, Any], answer: Any) -> None:
+    event = recorded(name)
+    (event["Records"][0]["s3"] if name == "s3" else event["detail"])["object"] |= changes
+    with pytest.raises(EventFailed, match="the S3 event is incomplete") as caught:
+        answer(event)
+    assert "\n" not in str(caught.value)
+
+
+def test_events_of_other_services_are_refused_by_name(answer: Any) -> None:
+    with pytest.raises(EventFailed, match="an event of aws:sns is not understood; known are S3"):
+        answer(recorded("sns"))
+
+
+def test_only_the_bad_messages_of_a_batch_are_reported(answer: Any, storage: FakeStorage) -> None:
+    event = recorded("sqs-ten-with-three-bad")
+    reported = [item["itemIdentifier"] for item in answer(event)["batchItemFailures"]]
+    # A missing picture, no JSON, a confidence of 7, and a label that this model does not have.
+    assert reported == [event["Records"][number]["messageId"] for number in (2, 4, 6, 9)]
+    assert len(storage.stored) == 4
+
+
+def emitted(text: str) -> list[dict[str, Any]]:
+    """The records of CloudWatch's embedded metric format in what was printed."""
+    return [line for line in map(json.loads, text.splitlines()) if "_aws" in line]
+
+
+def test_errors_are_counted_by_code(answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    answer({"filename": "gone.jpg"})
+    [by_code] = emitted(capsys.readouterr().out)
+    assert (by_code["code"], by_code["errors"]) == ("image_not_found", [1.0])
+    assert by_code["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "YOLOv7"
+    assert set(by_code["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == {"service", "code"}
+    assert dict(observe.metrics.serialize_metric_set())["errors"] == [1.0]

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from serving.contract import PredictRequest
+from serving.http.middleware import ContractMiddleware, request_id, to_response
+from serving.instance import Instance
+from serving.respond import Responder
+from tests.conftest import to_jpeg
+from tests.fakes import FakeStorage, RecordingObserver, predictor
+from tests.serving.test_contract import INVALID, NOT_JSON
+
+OURS = predictor(**{"bus.jpg": to_jpeg(np.zeros((64, 64, 3), np.uint8))})
+
+
+class Inner:
+    """What BentoML is to the middleware: parses the body that it gets, and calls the predictor."""
+
+    def __init__(self, responder: Responder) -> None:
+        self._responder = responder
+        self.bodies: list[bytes] = []
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def __call__(self, request: Request) -> Response:
+        body = await request.body()
+        self.bodies.append(body)
+        assert request.headers["content-type"] == "application/json"
+        await self.go_on.wait()
+        read = PredictRequest.model_validate_json(body)
+        return to_response(self._responder.respond(lambda: read, OURS.predict, request_id.get()))
+
+
+class Door:
+    """The middleware around `inner`, and a client of it; at most two requests are in work or waiting."""
+
+    def __init__(self) -> None:
+        self.observer = RecordingObserver()
+        responder = Responder(Instance(), self.observer)
+        self.inner = Inner(responder)
+
+        async def endpoint(request: Request) -> Response:
+            return await self.inner(request)
+
+        app = Starlette(routes=[Route("/predict", endpoint, methods=["POST"])])
+        guarded = ContractMiddleware(app, lambda: responder, lambda: 2, lambda: {"openapi": "3.1.0"})
+        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app=guarded), base_url="http://door")
+
+    def post(self, body: bytes, **headers: str) -> httpx.Response:
+        """POST /predict."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return asyncio.run(self.client.post("/predict", content=body, headers=named))
+
+    def get(self, path: str) -> httpx.Response:
+        """GET a path."""
+        return asyncio.run(self.client.get(path))
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+BUS = b'{"filename": "bus.jpg"}'
+
+
+def test_a_valid_request_reaches_bentoml_as_json(door: Door) -> None:
+    answer = door.post(b' {"filename" : "bus.jpg"}', x_request_id="mine-1")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-request-id"] == "mine-1"
+    assert json.loads(door.inner.bodies[0]) == {"filename": "bus.jpg", "confidence": 0.25, "iou": 0.45, "classes": None}
+
+
+@pytest.mark.parametrize(("body", "kind"), NOT_JSON)
+def test_what_is_not_json_never_reaches_bentoml(body: bytes, kind: str, door: Door) -> None:
+    answer = door.post(body, content_type=kind)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "not_an_image")
+    assert door.inner.bodies == []
+
+
+@pytest.mark.parametrize(("body", "message"), INVALID)
+def test_an_invalid_request_never_reaches_bentoml(body: str, message: str, door: Door) -> None:
+    answer = door.post(body.encode(), content_type="application/json")
+    assert answer.status_code == 400
+    assert message in answer.json()["error"]["message"]
+    assert (door.inner.bodies, [error.code for error, _, _ in door.observer.errors]) == ([], ["invalid_request"])
+
+
+def test_requests_beyond_the_queue_are_refused_and_later_ones_are_not(door: Door) -> None:
+    async def crowd() -> tuple[list[httpx.Response], httpx.Response, httpx.Response]:
+        door.inner.go_on.clear()
+        waiting = [asyncio.create_task(door.client.post("/predict", content=BUS)) for _ in range(2)]
+        while len(door.inner.bodies) < 2:
+            await asyncio.sleep(0.001)
+        refused = await door.client.post("/predict", content=BUS)
+        door.inner.go_on.set()
+        return [await one for one in waiting], refused, await door.client.post("/predict", content=BUS)
+
+    waited, refused, later = asyncio.run(crowd())
+    assert [one.status_code for one in (*waited, later)] == [200, 200, 200]
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert "2 requests are in work or waiting (MAX_QUEUE)" in refused.json()["error"]["message"]
+
+
+def test_the_openapi_document_is_ours_and_other_paths_are_bentomls(door: Door) -> None:
+    assert door.get("/docs.json").json() == {"openapi": "3.1.0"}
+    assert door.get("/predict").status_code == 405
+    assert door.get("/unknown").status_code == 404
+
+
+def test_nothing_is_stored_for_a_request_that_fails(door: Door) -> None:
+    assert isinstance(OURS.storage, FakeStorage)
+    before = dict(OURS.storage.stored)
+    assert door.post(b'{"filename": "gone.jpg"}').status_code == 404
+    assert OURS.storage.stored == before

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from typing import TypeVar
+
+import pytest
+
+from detection import errors as detection_errors
+from detection.errors import DetectionError, ModelError
+from serving import errors as serving_errors
+from serving.errors import InternalError, RequestError, to_request_error
+from serving.instance import Instance
+from serving.respond import failure
+
+Kind = TypeVar("Kind", bound=Exception)
+
+CONTRACT = {
+    "InvalidRequest": (400, "invalid_request"),
+    "ImageNotFound": (404, "image_not_found"),
+    "ImageTooLarge": (413, "image_too_large"),
+    "NotAnImage": (415, "not_an_image"),
+    "NotJson": (415, "not_an_image"),
+    "InternalError": (500, "internal_error"),
+    "StorageRefused": (502, "storage_refused"),
+    "Overloaded": (503, "overloaded"),
+    "StorageTimeout": (504, "storage_timeout"),
+}
+
+
+def subclasses(kind: type[Kind]) -> Iterator[type[Kind]]:
+    for sub in kind.__subclasses__():
+        yield sub
+        yield from subclasses(sub)
+
+
+def test_every_error_has_the_status_and_the_code_of_the_contract() -> None:
+    found = {}
+    for kind in subclasses(RequestError):
+        answer = failure(kind("what went wrong"), Instance(), "id-1")
+        error = json.loads(answer.body)["error"]
+        assert error == {"code": kind.code, "message": "what went wrong", "request_id": "id-1"}
+        found[kind.__name__] = (answer.status, error["code"])
+    assert found == CONTRACT
+
+
+@pytest.mark.parametrize("kind", [kind for kind in subclasses(DetectionError) if kind is not ModelError])
+def test_every_error_of_a_detection_has_a_status(kind: type[Exception]) -> None:
+    error = to_request_error(kind("what went wrong"))
+    assert not isinstance(error, InternalError)
+    assert str(error) == "what went wrong"
+
+
+def test_a_defect_shows_nothing_of_itself() -> None:
+    error = to_request_error(KeyError("secret-credential"))
+    assert isinstance(error, InternalError)
+    assert "secret" not in str(error)
+
+
+@pytest.mark.parametrize("module", ["detection.errors", "serving.errors"])
+def test_the_tree_in_the_docstring_is_complete(module: str) -> None:
+    room = {"detection.errors": detection_errors, "serving.errors": serving_errors}[module]
+    defined = {name for name, kind in vars(room).items() if inspect.isclass(kind) and kind.__module__ == module}
+    drawn = {line.strip("│├└─ ").split()[0] for line in (room.__doc__ or "").splitlines()[2:] if line.strip()}
+    assert defined <= drawn

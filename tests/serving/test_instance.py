@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import pytest
+
+from serving.instance import Instance, request_id_from
+
+
+def test_only_the_first_answer_of_a_process_is_cold() -> None:
+    instance = Instance()
+    first, second = instance.headers("a"), instance.headers("b")
+    assert (first["X-Cold-Start"], second["X-Cold-Start"]) == ("true", "false")
+    assert first["X-Instance-Id"] == second["X-Instance-Id"] != Instance().id
+
+
+@pytest.mark.parametrize("header", ["abc-123", "Root=1-5759e988-bd862e3fe1be46a994272793"])
+def test_a_harmless_request_id_is_echoed(header: str) -> None:
+    assert request_id_from(header) == header
+
+
+@pytest.mark.parametrize("header", [None, "", "a b", "x\r\nSet-Cookie: y", "a" * 129, "é"])
+def test_any_other_request_id_is_replaced(header: str | None) -> None:
+    assert request_id_from(header) != header
+    assert len(request_id_from(header)) == 32

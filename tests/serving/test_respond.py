@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from detection.errors import NotAPicture
+from serving.contract import PredictAnswer, PredictRequest
+from serving.errors import InternalError, InvalidRequest, NotAnImage, Overloaded, RequestError
+from serving.instance import Instance
+from serving.respond import Responder, failure
+from tests.fakes import RecordingObserver
+
+REQUEST = PredictRequest(filename="bus.jpg")
+ANSWER = PredictAnswer.model_validate(PredictAnswer.model_config["json_schema_extra"]["example"])  # type: ignore[index]
+
+
+@pytest.fixture
+def observer() -> RecordingObserver:
+    return RecordingObserver()
+
+
+@pytest.fixture
+def responder(observer: RecordingObserver) -> Responder:
+    return Responder(Instance(), observer)
+
+
+def test_an_answer_is_observed_and_sent(responder: Responder, observer: RecordingObserver) -> None:
+    response = responder.respond(lambda: REQUEST, lambda _: ANSWER, "id-1")
+    assert (response.status, json.loads(response.body)) == (200, ANSWER.model_dump())
+    assert response.headers["X-Request-Id"] == "id-1"
+    names = [part.split(";dur=")[0] for part in response.headers["Server-Timing"].split(", ")]
+    assert names == ["fetch", "decode", "detect", "annotate", "store", "total"]
+    assert (observer.answers, observer.errors) == ([(REQUEST, ANSWER, "id-1")], [])
+
+
+def test_a_request_that_cannot_be_read_is_not_predicted(responder: Responder, observer: RecordingObserver) -> None:
+    def read() -> PredictRequest:
+        raise InvalidRequest("filename: is required")
+
+    def predict(_: PredictRequest) -> PredictAnswer:
+        raise AssertionError("predicted")
+
+    response = responder.respond(read, predict, "id-1")
+    error = {"code": "invalid_request", "message": "filename: is required", "request_id": "id-1"}
+    assert (response.status, json.loads(response.body)) == (400, {"error": error})
+    [(seen, cause, request_id)] = observer.errors
+    assert (seen, request_id) == (cause, "id-1")
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "message"),
+    [
+        (NotAPicture("x.jpg is empty"), NotAnImage, "x.jpg is empty"),
+        (KeyError("secret-credential"), InternalError, "an unexpected error; the log has it under this request_id"),
+    ],
+)
+def test_foreign_errors_are_translated_and_their_cause_is_observed(
+    cause: Exception, kind: type[RequestError], message: str, responder: Responder, observer: RecordingObserver
+) -> None:
+    def predict(_: PredictRequest) -> PredictAnswer:
+        raise cause
+
+    response = responder.respond(lambda: REQUEST, predict, "id-1")
+    assert (response.status, json.loads(response.body)["error"]["message"]) == (kind.status, message)
+    [(error, seen, _)] = observer.errors
+    assert (type(error), seen) == (kind, cause)
+
+
+def test_overloaded_says_when_to_come_back() -> None:
+    assert failure(Overloaded("full"), Instance(), "id").headers["Retry-After"] == "1"
+
+
+def test_a_refused_request_marks_the_process_as_warm_too(responder: Responder) -> None:
+    responses = [responder.refuse(Overloaded("full"), "id") for _ in range(2)]
+    assert [response.headers["X-Cold-Start"] for response in responses] == ["true", "false"]
