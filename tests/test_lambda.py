@@ -5,7 +5,9 @@ The events are in tests/events, one per file, in the forms of AWS's documentatio
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,7 @@ from local.processes import free_port
 from local.s3 import LocalS3
 from model_store import store
 from scenes.render import Scene, render_scene
+from serving.contract import STEPS
 from serving.storage import RESULT_MARK
 from tests.conftest import Answer, predict, results, send, to_jpeg, upload
 from tests.test_doors import PICTURE, matches
@@ -242,7 +245,7 @@ def test_logs_and_metrics_are_those_of_powertools(s3: LocalS3, bundled_tag: str,
         lines = last_log(door)
     [loaded] = [line for line in lines if str(line.get("message")).startswith("loaded yolov7-tiny-scenes:")]
     [answered] = [line for line in lines if line.get("message") == "answered"]
-    [refused] = [line for line in lines if line.get("code") == "image_not_found"]
+    [refused] = [line for line in lines if line.get("level") == "WARNING"]
     assert loaded["service"] == "yolov7"
     assert (answered["request_id"], answered["cold_start"], answered["picture"]) == ("mine-1", True, "scene-1.jpg")
     assert answered["timings_ms"] == found["timings_ms"]
@@ -260,10 +263,36 @@ def test_logs_and_metrics_are_those_of_powertools(s3: LocalS3, bundled_tag: str,
     assert second["errors"] == [1]
 
 
-def test_tracing_is_done_where_it_is_asked_for(s3: LocalS3, bundled_tag: str, tmp_path: Path) -> None:
-    env = {"MODEL": bundled_tag, "TRACING": "xray", "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{free_port()}"}
-    with local_lambda(s3, port=free_port(), log=tmp_path / "lambda.log", env=env) as door:
-        assert predict(door, {"filename": "scene-1.jpg"}).status == 200
+TRACED = """
+import lambda_function
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+class Context(LambdaContext):
+    _aws_request_id, _function_name, _memory_limit_in_mb = "traced-1", "yolov7", 3000
+    _invoked_function_arn = "arn:aws:lambda:eu-central-1:123456789012:function:yolov7"
+
+lambda_function.handler({"filename": "scene-1.jpg"}, Context())
+"""
+
+
+def test_a_trace_with_the_times_of_the_steps_is_sent_where_it_is_asked_for(s3: LocalS3, bundled_tag: str) -> None:
+    """The X-Ray daemon is a socket of this test; the trace header is what Lambda's runtime sets when it samples."""
+    env = function_environment(s3.env | BUCKETS | {"MODEL_FOLDER": str(store.find(bundled_tag))})
+    env |= {"TRACING": "xray", "LAMBDA_TASK_ROOT": str(ROOT)}
+    env |= {"_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        daemon.settimeout(0.1)
+        env["AWS_XRAY_DAEMON_ADDRESS"] = "{}:{}".format(*daemon.getsockname())
+        done = subprocess.run([sys.executable, "-c", TRACED], cwd=ROOT, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        segments = {}
+        with contextlib.suppress(TimeoutError):
+            while True:
+                segment = json.loads(daemon.recv(65_536).partition(b"\n")[2])
+                segments[segment["name"]] = segment
+    assert "S3" in json.dumps(list(segments)).upper()
+    assert set(segments["## handler"]["metadata"]["yolov7"]["timings_ms"]) == {*STEPS, "total"}
 
 
 @pytest.mark.parametrize(

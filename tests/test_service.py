@@ -16,7 +16,7 @@ from tests.conftest import predict, send, to_jpeg, upload, wait_for
 from tests.test_doors import PICTURE
 
 
-def test_a_full_queue_is_answered_503_with_retry_after(
+def test_a_service_is_ready_once_it_is_warm_and_a_full_queue_is_answered_503_with_retry_after(
     s3: LocalS3, bundled_tag: str, own_home: str, scene: Scene, tmp_path: Path
 ) -> None:
     key = upload(s3, "queue.jpg", to_jpeg(scene.image))
@@ -25,6 +25,8 @@ def test_a_full_queue_is_answered_503_with_retry_after(
         local_service(s3, port=free_port(), log=tmp_path / "service.log", env=env) as running,
         ThreadPoolExecutor(8) as pool,
     ):
+        # local_service waits for /readyz, and the first request has not been sent.
+        assert '"warm_up": ' in running.log.read_text()
         cold = predict(running, {"filename": key})
         answers = list(pool.map(lambda _: predict(running, {"filename": key}), range(24)))
     assert cold.headers["x-cold-start"] == "true"
@@ -56,7 +58,7 @@ def test_a_client_that_hangs_up_harms_nobody(service: LocalService, s3: LocalS3)
     assert wait_for(lambda: metric(service, STORED) == before + 2)
 
 
-def test_probes_answer_when_the_model_is_warm(service: LocalService) -> None:
+def test_probes_answer(service: LocalService) -> None:
     for probe in ("livez", "readyz"):
         assert send(f"{service.url}/{probe}", method="GET").status == 200
 
@@ -84,5 +86,12 @@ def test_the_openapi_document_is_the_contract(service: LocalService) -> None:
 
 
 def test_the_service_logs_no_stack_trace(service: LocalService) -> None:
-    assert wait_for(lambda: "GET" in service.log.read_text() or service.log.stat().st_size > 0)
+    predict(service, {"filename": "no-such-picture.jpg"}, X_Request_Id="no-trace-1")
+    assert wait_for(lambda: "no-trace-1 404 image_not_found" in service.log.read_text())
     assert "Traceback" not in service.log.read_text()
+
+
+def test_the_service_logs_what_it_answered(service: LocalService, s3: LocalS3) -> None:
+    upload(s3, "logged.jpg", PICTURE)
+    found = predict(service, {"filename": "logged.jpg"}, X_Request_Id="logged-1").json
+    assert wait_for(lambda: f"logged-1 200 logged.jpg -> {found['filename']}, " in service.log.read_text())
