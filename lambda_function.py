@@ -12,11 +12,11 @@ import os
 from concurrent.futures import Future
 from pathlib import Path
 
-from detection.engine import OpenVINOEngine, compile_in_background
+from detection.engine import Engine, load_in_background
 
-_compiling: Future[OpenVINOEngine] | None = None
+_compiling: Future[Engine] | None = None
 if os.environ.get("MODEL_FOLDER"):
-    _compiling = compile_in_background(Path(os.environ["MODEL_FOLDER"]))
+    _compiling = load_in_background(Path(os.environ["MODEL_FOLDER"]))
 
 import random
 import sys
@@ -46,7 +46,7 @@ def _load() -> Predictor:
     from model_store import store  # Only on a laptop: importing BentoML takes a second.
 
     folder = store.served(settings)
-    return load_predictor(settings, folder, compile_in_background(folder).result, warm_up=warm_up)
+    return load_predictor(settings, folder, load_in_background(folder).result, warm_up=warm_up)
 
 
 try:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import bentoml
 from starlette.responses import Response
 
-from detection.engine import OpenVINOEngine
+from detection.engine import load_engine
 from detection.errors import UserError
 from model_store import store
 from serving.contract import PredictAnswer, PredictRequest
@@ -44,7 +44,7 @@ class YOLOv7:
     def __init__(self) -> None:
         responder()
         folder = store.served(settings())
-        self._predictor = load_predictor(settings(), folder, lambda: OpenVINOEngine(folder))
+        self._predictor = load_predictor(settings(), folder, lambda: load_engine(folder))
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod

@@ -12,8 +12,8 @@ import openvino as ov
 import torch
 
 from bench.old_design import load_checkpoint, to_tensor
-from detection.card import ModelCard
-from detection.engine import NETWORK, OpenVINOEngine
+from detection.card import NETWORK, ModelCard
+from detection.openvino import OpenVINOEngine
 from detection.types import Floats, Picture
 from model_store.convert import from_random, random_network
 from model_store.export import to_openvino

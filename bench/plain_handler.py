@@ -10,7 +10,7 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from detection.engine import OpenVINOEngine
+from detection.openvino import OpenVINOEngine
 from serving.contract import request_from
 from serving.predictor import load_predictor
 from serving.settings import load_settings

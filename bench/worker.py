@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 
-from detection.engine import NETWORK
+from detection.card import NETWORK
 
 
 def main() -> None:

@@ -9,7 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from detection.errors import ModelError
 
+# The files of a model folder: the card, and the two files of the engine.
 CARD = "model.json"
+NETWORK = "model.xml"
+WEIGHTS = "model.bin"
 
 RANDOM_SUFFIX = "-random"
 

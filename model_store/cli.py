@@ -10,8 +10,8 @@ from typing import Any
 
 from detection.card import read_card
 from detection.detector import Detector
-from detection.engine import OpenVINOEngine
 from detection.errors import SetupError
+from detection.openvino import OpenVINOEngine
 from model_store import download, store
 
 BUNDLED = Path(__file__).parent / "bundled"

@@ -9,7 +9,7 @@ import torch
 from openvino.preprocess import ColorFormat, PrePostProcessor
 from openvino.tools.ovc import convert_model
 
-from detection.engine import NETWORK
+from detection.card import NETWORK
 from model_store.network.graph import Network
 
 PRECISIONS = ("fp32", "fp16")

@@ -13,11 +13,11 @@ import nncf
 import numpy as np
 import openvino as ov
 
-from detection.card import CARD, ModelCard, read_card
+from detection.card import CARD, NETWORK, WEIGHTS, ModelCard, read_card
 from detection.detector import Detector
-from detection.engine import NETWORK, WEIGHTS, OpenVINOEngine
 from detection.errors import SetupError
 from detection.letterbox import fit
+from detection.openvino import OpenVINOEngine
 from detection.types import Picture
 from model_store.evaluate import CONFIDENCE, IOU, CocoBox, coco_map, evaluate, read_picture
 from model_store.export import save

@@ -13,8 +13,7 @@ from typing import Any
 import bentoml
 from bentoml.exceptions import BentoMLException, NotFound
 
-from detection.card import CARD, ModelCard, read_card
-from detection.engine import NETWORK, WEIGHTS
+from detection.card import CARD, NETWORK, WEIGHTS, ModelCard, read_card
 from detection.errors import SetupError
 from model_store.files import write_atomically
 from serving.settings import Settings

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import cv2
 
-from detection.card import CARD, ModelCard, read_card
+from detection.card import CARD, NETWORK, WEIGHTS, ModelCard, read_card
 from detection.detector import Detector
-from detection.engine import NETWORK, WEIGHTS, OpenVINOEngine
 from detection.images import decode
+from detection.openvino import OpenVINOEngine
 from model_store.convert import from_checkpoint
 from model_store.evaluate import CONFIDENCE, IOU, CocoBox, Precision, coco_map
 from scenes.render import HELD_OUT_SEEDS, LABELS, render_scene

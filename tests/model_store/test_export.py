@@ -7,7 +7,7 @@ import openvino as ov
 import pytest
 import torch
 
-from detection.engine import NETWORK, WEIGHTS
+from detection.card import NETWORK, WEIGHTS
 from detection.postprocess import maps_to_candidates
 from model_store.export import PRECISIONS, save, to_openvino
 from model_store.network.heads import decode

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from detection.card import CARD, read_card
+from detection.card import CARD, WEIGHTS, read_card
 from detection.detector import Detector
-from detection.engine import WEIGHTS, OpenVINOEngine
 from detection.errors import SetupError
+from detection.openvino import OpenVINOEngine
 from model_store import store
 from model_store.cli import main
 from model_store.evaluate import evaluate

@@ -7,8 +7,7 @@ from pathlib import Path
 import bentoml
 import pytest
 
-from detection.card import CARD, read_card
-from detection.engine import NETWORK, WEIGHTS
+from detection.card import CARD, NETWORK, WEIGHTS, read_card
 from detection.errors import SetupError
 from model_store import store
 from model_store.cli import main

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from detection.card import read_card
-from detection.engine import OpenVINOEngine
 from detection.errors import ModelError
+from detection.openvino import OpenVINOEngine
 from tests.conftest import BUNDLED, smooth_picture
 
 
