@@ -1,8 +1,8 @@
 """From the network's logits to boxes: decoding and non-maximum suppression, in numpy.
 
-Decoding happens here and not in the exported model because it must be exact: in bfloat16, in which the network itself
-runs on many processors, a coordinate of 1000 pixels has steps of 4. It is also cheap here, since only the few cells
-whose objectness passes the threshold are looked at.
+Decoding is not part of the exported model because it must be exact: on many processors the network runs in bfloat16,
+where a coordinate near 1000 pixels has steps of 4. It is also cheap here, because only the few cells whose objectness
+passes the threshold are decoded.
 """
 
 from __future__ import annotations

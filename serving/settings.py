@@ -13,7 +13,7 @@ from serving.errors import SettingsError
 
 
 class Settings(BaseSettings):
-    """What a serving process is told from outside; every field is the environment variable of that name in capitals."""
+    """The settings of a serving process; each field is read from the environment variable of that name in capitals."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
@@ -38,9 +38,9 @@ class Settings(BaseSettings):
 
 
 def load_settings(env_file: Path | None = Path(".env")) -> Settings:
-    """Read the settings from the environment, and from `env_file` what the environment does not say.
+    """Read the settings from the environment and, where a variable is not set, from `env_file`.
 
-    The file's AWS_* variables count too, as boto3 reads them from the environment. Raises SettingsError with one line
+    The file's AWS_* variables are put into the environment, where boto3 reads them. Raises SettingsError with one line
     that names every setting that is missing or wrong.
     """
     if env_file is not None:
@@ -49,7 +49,7 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
         return Settings()
     except ValidationError as exc:
         faults = "; ".join(_fault(str(e["loc"][0]).upper(), e["type"], e["msg"]) for e in exc.errors())
-        raise SettingsError(f"{faults} (set it in the environment or in .env; the README lists all settings)") from None
+        raise SettingsError(f"{faults} (set it in the environment or in .env; docs/settings.md lists all settings)") from None
 
 
 def _fault(name: str, kind: str, message: str) -> str:

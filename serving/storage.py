@@ -1,4 +1,4 @@
-"""Where pictures live: S3, reached with boto3."""
+"""Reads pictures from S3 and writes annotated pictures to it, with boto3."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _SLOW = frozenset({"RequestTimeout", "SlowDown", "ServiceUnavailable", "InternalError", "503", "500", "504"})
 
 
-# Metadata of every annotated picture, so that an event about one is recognised wherever it lies.
+# Metadata of every annotated picture, so that events about it are recognised even for a copy in another bucket.
 RESULT_MARK = {"made-by": "yolov7-serving"}
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """The bytes of a picture, its entity tag, and whether it is an annotated picture of ours."""
+    """The bytes of a picture, its entity tag, and whether this service annotated it."""
 
     data: bytes
     etag: str
@@ -37,7 +37,7 @@ class Fetched:
 
 
 class Storage(Protocol):
-    """The seam between the five steps and wherever pictures live."""
+    """The interface between the five steps and an object store."""
 
     def fetch(self, key: str) -> Fetched:
         """Read a picture."""
@@ -48,14 +48,14 @@ class Storage(Protocol):
         ...
 
     def reconnect(self) -> None:
-        """Share no connection any more with a copy of this process."""
+        """Replace all connections: after a snapshot, copies of this process would share them."""
         ...
 
 
 def s3_client(settings: Settings) -> S3Client:
-    """Make the one S3 client of a process, with the timeouts and the bounded retries of the settings."""
+    """Make the S3 client of a process, with the timeouts and the bounded retries of the settings."""
     custom = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    # A session of its own: the default one would keep the credentials that it saw first.
+    # Not the default session, which would keep the credentials that it saw first.
     return boto3.Session().client(
         "s3",
         region_name=os.environ.get("AWS_REGION"),  # boto3 itself reads AWS_DEFAULT_REGION and the profile.
@@ -65,7 +65,7 @@ def s3_client(settings: Settings) -> S3Client:
             read_timeout=settings.s3_read_timeout_s,
             retries={"mode": "standard", "total_max_attempts": settings.s3_attempts},
             max_pool_connections=settings.max_queue,
-            # S3 servers other than AWS's are rarely set up for one host name per bucket.
+            # Few S3 servers other than AWS's have one host name per bucket.
             s3={"addressing_style": "path" if custom else "auto"},
         ),
     )
@@ -92,12 +92,12 @@ class S3Storage:
             threading.Thread(target=ask, args=(bucket,), daemon=True).start()
 
     def reconnect(self) -> None:
-        """Drop the open connections and open new ones: a copy of this process has the old ones as well."""
+        """Drop the open connections and open new ones."""
         self._client.close()
         self.connect()
 
     def fetch(self, key: str) -> Fetched:
-        """Read a picture; its size is judged from the answer's length, before the bytes are read.
+        """Read a picture; its size is judged from the Content-Length of S3's response, before the bytes are read.
 
         Raises ImageNotFound, ImageTooLarge, NotAnImage (no bytes), StorageRefused or StorageTimeout.
         """
@@ -118,7 +118,7 @@ class S3Storage:
         return Fetched(data, answer["ETag"].strip('"'), is_result=marked)
 
     def store(self, key: str, data: bytes) -> str:
-        """Write an annotated JPEG; raises StorageRefused or StorageTimeout. S3 shows the whole object or none."""
+        """Write an annotated JPEG; raises StorageRefused or StorageTimeout. S3 writes objects atomically."""
         bucket = self._settings.output_bucket
         with _translated(bucket, key, "write"):
             self._client.put_object(Bucket=bucket, Key=key, Body=data, ContentType="image/jpeg", Metadata=RESULT_MARK)
@@ -132,7 +132,7 @@ class S3Storage:
 
 @contextmanager
 def _translated(bucket: str, key: str, verb: str) -> Iterator[None]:
-    """Turn boto3's errors into ours, in this one place; credentials and signatures stay out of the message."""
+    """Translate boto3's errors; the messages contain neither credentials nor signatures."""
     try:
         yield
     except ClientError as exc:
@@ -147,7 +147,7 @@ def _translated(bucket: str, key: str, verb: str) -> Iterator[None]:
         raise StorageRefused(f"S3 refused to {verb} {key} in bucket {bucket} ({code}): {hint}") from exc
     except (NoCredentialsError, PartialCredentialsError) as exc:
         raise StorageRefused(f"no AWS credentials to {verb} bucket {bucket}: set a role, a profile or keys") from exc
-    except (RefusedError, HTTPClientError) as exc:  # Refused, timed out, or broken off.
+    except (RefusedError, HTTPClientError) as exc:  # Refused, timed out, or interrupted.
         raise StorageTimeout(
             f"S3 did not answer in time to {verb} {key} in bucket {bucket} ({type(exc).__name__}): try again"
         ) from exc
