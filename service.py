@@ -13,7 +13,7 @@ from detection.engine import load_engine
 from detection.errors import UserError
 from model_store import store
 from serving.contract import PredictAnswer, PredictRequest
-from serving.http.metrics import PrometheusObserver
+from serving.http.metrics import MetricsMiddleware, PrometheusObserver, ServiceMetrics
 from serving.http.middleware import ContractMiddleware, request_id, to_response
 from serving.http.openapi import openapi
 from serving.instance import Instance
@@ -32,12 +32,18 @@ def settings() -> Settings:
 
 
 @functools.cache
+def metrics() -> ServiceMetrics:
+    """The metrics of this worker."""
+    return ServiceMetrics()
+
+
+@functools.cache
 def responder() -> Responder:
     """The responder of this worker; the process that starts the workers has none."""
-    return Responder(Instance(), PrometheusObserver())
+    return Responder(Instance(), PrometheusObserver(metrics()))
 
 
-@bentoml.service(name="yolov7", threads=THREADS)
+@bentoml.service(name="yolov7", threads=THREADS, metrics={"enabled": False})
 class YOLOv7:
     """Finds objects in a picture from S3 with YOLOv7 and writes the annotated picture back to S3."""
 
@@ -64,6 +70,7 @@ class YOLOv7:
 
 # The decorator has made a bentoml.Service of the class, which mypy cannot see.
 SERVICE = cast("bentoml.Service[Any]", YOLOv7)
+SERVICE.add_asgi_middleware(MetricsMiddleware, metrics=metrics)
 SERVICE.add_asgi_middleware(
     ContractMiddleware,
     responder=responder,

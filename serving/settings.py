@@ -49,7 +49,9 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
         return Settings()
     except ValidationError as exc:
         faults = "; ".join(_fault(str(e["loc"][0]).upper(), e["type"], e["msg"]) for e in exc.errors())
-        raise SettingsError(f"{faults} (set it in the environment or in .env; docs/settings.md lists all settings)") from None
+        raise SettingsError(
+            f"{faults} (set it in the environment or in .env; docs/settings.md lists all settings)"
+        ) from None
 
 
 def _fault(name: str, kind: str, message: str) -> str:

@@ -72,6 +72,18 @@ def test_metrics_count_steps_detections_and_errors(service: LocalService, s3: Lo
     assert [metric(service, name) - b for name, b in zip(names, before, strict=True)] == [1] * 5 + [found, 1]
 
 
+def test_unknown_paths_add_nothing_to_the_metrics(service: LocalService, s3: LocalS3) -> None:
+    """Each path of 60 KB was a series of its own in mapped memory, and about a hundred of them ended the service."""
+    send(f"{service.url}/unknown", method="GET")
+    before = send(f"{service.url}/metrics", method="GET").body
+    for number in range(150):
+        assert send(f"{service.url}/{number:03d}{'x' * 60_000}", method="GET").status == 404
+    after = send(f"{service.url}/metrics", method="GET").body
+    assert len(after.splitlines()) == len(before.splitlines())
+    assert len(after) < 20_000
+    assert predict(service, {"filename": upload(s3, "still-alive.jpg", PICTURE)}).status == 200
+
+
 def test_the_openapi_document_is_the_contract(service: LocalService) -> None:
     document = send(f"{service.url}/docs.json", method="GET").json
     operation = document["paths"]["/predict"]["post"]

@@ -1,40 +1,117 @@
-"""What `bentoml serve` logs and shows on /metrics about requests, beyond BentoML's own metrics."""
+"""The log and the metrics of `bentoml serve`.
+
+BentoML's own metrics are switched off: they add a series for every path that is asked for, known or not, each in mapped
+memory, so a hundred requests for long unknown paths fill a small disk and end the service. Here every label has a
+bounded set of values.
+"""
 
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.contract import STEPS, PredictAnswer, PredictRequest
 from serving.errors import InternalError, RequestError
 
 logger = logging.getLogger("bentoml.yolov7")
 
+# The paths that have a series of their own; all others share one.
+PATHS = ("/predict", "/", "/docs.json", "/metrics", "/livez", "/readyz", "/healthz")
+OTHER = "other"
 
-class PrometheusObserver:
-    """Counts in Prometheus and logs; to be made in the worker, where BentoML has prepared Prometheus, and once."""
+SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 2, 5, 10, 30)
+
+
+class ServiceMetrics:
+    """The metrics of one worker, in a registry of their own; to be made once per worker."""
 
     def __init__(self) -> None:
-        self._step = Histogram(
+        self._registry = CollectorRegistry()
+        self.requests = Counter("yolov7_requests_total", "Requests", ["path", "status"], registry=self._registry)
+        self.seconds = Histogram(
+            "yolov7_request_duration_seconds", "Request to response", ["path"], buckets=SECONDS, registry=self._registry
+        )
+        self.in_progress = Gauge("yolov7_requests_in_progress", "Requests being answered", registry=self._registry)
+        self.steps = Histogram(
             "yolov7_step_duration_seconds",
             "Time of one step of an answered request, seconds",
             ["step"],
-            buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 2, 5, 10, 30),
+            buckets=SECONDS,
+            registry=self._registry,
         )
-        self._detections = Counter("yolov7_detections_total", "Objects found", ["label"])
-        self._errors = Counter("yolov7_errors_total", "Requests answered with an error", ["code"])
+        self.detections = Counter("yolov7_detections_total", "Objects found", ["label"], registry=self._registry)
+        self.errors = Counter(
+            "yolov7_errors_total", "Requests to /predict answered with an error", ["code"], registry=self._registry
+        )
+        ProcessCollector(registry=self._registry)
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+
+class MetricsMiddleware:
+    """Counts every request and answers /metrics; `metrics` is called in the worker only."""
+
+    def __init__(self, app: ASGIApp, metrics: Callable[[], ServiceMetrics]) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        metrics, started = self._metrics(), time.perf_counter()
+        path = scope["path"] if scope["path"] in PATHS else OTHER
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        with metrics.in_progress.track_inprogress():
+            try:
+                if path == "/metrics":
+                    response = Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+                    await response(scope, receive, watched)
+                else:
+                    await self._app(scope, receive, watched)
+            finally:
+                metrics.requests.labels(path, status).inc()
+                metrics.seconds.labels(path).observe(time.perf_counter() - started)
+
+
+class PrometheusObserver:
+    """Logs what /predict answers and counts it in the worker's metrics."""
+
+    def __init__(self, metrics: ServiceMetrics) -> None:
+        self._metrics = metrics
 
     def answered(self, request: PredictRequest, answer: PredictAnswer, request_id: str) -> None:
         timings = answer.timings_ms.model_dump()
         for step in STEPS:
-            self._step.labels(step).observe(timings[step] / 1000)
+            self._metrics.steps.labels(step).observe(timings[step] / 1000)
         for detection in answer.detections:
-            self._detections.labels(detection.label).inc()
+            self._metrics.detections.labels(detection.label).inc()
         logger.info("%s 200 %s -> %s, %g ms", request_id, request.filename, answer.filename, timings["total"])
 
     def failed(self, error: RequestError, cause: Exception, request_id: str) -> None:
-        self._errors.labels(error.code).inc()
+        self._metrics.errors.labels(error.code).inc()
         if isinstance(error, InternalError):
             logger.error("%s %s %s", request_id, error.status, error.code, exc_info=cause)
         else:
