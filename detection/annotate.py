@@ -30,7 +30,7 @@ def annotate(picture: Picture, detections: Detections) -> Picture:
     """Return a copy of (H, W, 3) uint8 BGR with a box and a label per detection; line and text grow with the size."""
     canvas = picture.copy()
     height, width = canvas.shape[:2]
-    thickness = max(1, round((width + height) / 450))
+    thickness, size = sizes(width, height)
     order = range(len(detections) - 1, -1, -1)  # The most confident is drawn last, on top.
     for index in order:
         left, top, right, bottom = _pixels(detections, index, width, height)
@@ -38,8 +38,18 @@ def annotate(picture: Picture, detections: Detections) -> Picture:
     font = cv2.FontFace("sans")
     taken: list[Rectangle] = []
     for index in reversed(order):
-        _draw_label(canvas, detections, index, font, thickness, taken)
+        _draw_label(canvas, detections, index, font, size, thickness, taken)
     return canvas
+
+
+def sizes(width: int, height: int) -> tuple[int, int]:
+    """Thickness of lines and height of text for a picture of this size, all in pixels.
+
+    Both are bounded by the short side too: drawing a glyph takes time that grows with the square of its size, and in a
+    picture of 1 x 300,000 pixels nobody could read it.
+    """
+    short, sides = min(width, height), width + height
+    return max(1, min(round(sides / 450), short // 40)), max(SMALLEST_TEXT, min(round(sides / 75), short // 12))
 
 
 def _pixels(detections: Detections, index: int, width: int, height: int) -> Rectangle:
@@ -52,12 +62,12 @@ def _draw_label(
     detections: Detections,
     index: int,
     font: cv2.FontFace,
+    size: int,
     thickness: int,
     taken: list[Rectangle],
 ) -> None:
     """Write one label on a filled plate where no earlier label stands, if there is such a place."""
     height, width = canvas.shape[:2]
-    size = max(SMALLEST_TEXT, round((width + height) / 75))
     name = detections.label(index)
     for text in (f"{name} {detections.scores[index]:.2f}", name):
         extent = _text_size(font, text, size)

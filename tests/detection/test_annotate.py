@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detection.annotate import annotate, colour_of
+from detection.annotate import annotate, colour_of, sizes
 from detection.types import Detections
 
 LABELS = ("bus", "traffic light", "自転車")
@@ -13,6 +13,16 @@ def detections(*boxes: tuple[float, float, float, float]) -> Detections:
     count = len(boxes)
     scores = np.linspace(0.9, 0.5, count, dtype=np.float32) if count else np.zeros(0, np.float32)
     return Detections(np.array(boxes, np.float32).reshape(-1, 4), scores, np.arange(count) % len(LABELS), LABELS)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "thickness", "text"),
+    [(640, 480, 2, 15), (1280, 960, 5, 30), (4000, 3000, 16, 93), (1, 300_000, 1, 11), (1_048_575, 1, 1, 11)],
+)
+def test_lines_and_text_grow_with_the_picture_and_never_beyond_its_short_side(
+    width: int, height: int, thickness: int, text: int
+) -> None:
+    assert sizes(width, height) == (thickness, text)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (8, 6), (40, 30), (320, 240), (1920, 1080), (300, 3000)])

@@ -1,0 +1,119 @@
+"""Small files that made a decoder allocate gigabytes or compute for minutes."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detection.errors import NotAPicture, PictureTooLarge
+from detection.headers import MAX_JPEG_FILL_BYTES, MAX_JPEG_SCANS, read_header
+from detection.images import decode
+from tests.conftest import smooth_picture
+from tests.detection.test_images import png_header
+
+RGB = Image.fromarray(smooth_picture(64, 48))
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def tiff_with_a_tile(width: int, height: int) -> bytes:
+    """A TIFF of 10 x 10 pixels whose only tile has any size."""
+    entries = (
+        (256, 10),
+        (257, 10),
+        (258, 8),
+        (259, 1),
+        (262, 1),
+        (277, 1),
+        (322, width),
+        (323, height),
+        (324, 8),
+        (325, 9),
+    )
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + b"\0\0\0\0"
+
+
+def webp(width: int, height: int) -> bytes:
+    """The 38 bytes of a lossless WebP that promises any size."""
+    bits = struct.pack("<I", (width - 1) | (height - 1) << 14 | 1 << 28)
+    chunk = b"VP8L" + struct.pack("<I", 18) + b"\x2f" + bits + bytes(13)
+    return b"RIFF" + struct.pack("<I", len(chunk) + 4) + b"WEBP" + chunk
+
+
+PROGRESSIVE = saved(RGB, "JPEG", progressive=True)
+LAST_SCAN = PROGRESSIVE[PROGRESSIVE.rindex(b"\xff\xda") : -2]
+GIF = saved(RGB.convert("P"), "GIF")
+GIF_START = 13 + (6 << (GIF[10] & 7))  # Behind the header and the palette.
+
+BOMBS = {
+    "a chunk of 4 GB in 57 bytes": (
+        png_header(10, 10)[:33] + b"\xff\xff\xff\xd2IDAT" + bytes(16),
+        "a PNG with a chunk that is longer than the file",
+    ),
+    "a PNG of a million chunks": (
+        png_header(10, 10)[:33] + bytes(12) * 1_000_000, "a PNG with more than 100000 chunks",
+    ),
+    "a JPEG of 4000 scans": (
+        PROGRESSIVE[:-2] + LAST_SCAN * 4000 + b"\xff\xd9", "a JPEG with more than 100 scans",
+    ),
+    "a JPEG with a megabyte of fill bytes": (
+        PROGRESSIVE[:2] + b"\xff" * 10**6 + PROGRESSIVE[2:], "a JPEG with more than 1024 fill bytes in a row",
+    ),
+    "a GIF with 19 MB of comments": (
+        GIF[:GIF_START] + b"\x21\xfe" + (b"\xff" + b"x" * 255) * 74_000 + b"\0" + GIF[GIF_START:],
+        "a GIF with more than 1000000 bytes before its first frame",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_decoder_never_sees_a_bomb(bomb: str) -> None:
+    data, reason = BOMBS[bomb]
+    with pytest.raises(NotAPicture, match=f"x.jpg is {reason}: upload it again, or"):
+        read_header(data, "x.jpg")
+
+
+@pytest.mark.parametrize(
+    ("data", "size"), [(tiff_with_a_tile(16_000, 16_000), "16000 x 16000"), (webp(16_383, 16_383), "16383 x 16383")]
+)
+def test_what_a_decoder_would_allocate_is_held_to_the_limit(data: bytes, size: str) -> None:
+    with pytest.raises(PictureTooLarge, match=f"x has {size}"):
+        decode(data, name="x", max_pixels=50_000_000)
+
+
+@pytest.mark.parametrize("scans", [1, MAX_JPEG_SCANS - PROGRESSIVE.count(b"\xff\xda")])
+def test_a_progressive_jpeg_below_the_limit_is_read(scans: int) -> None:
+    data = PROGRESSIVE[:-2] + LAST_SCAN * scans + b"\xff\xd9"
+    assert read_header(data, "x").kind == "JPEG"
+
+
+def test_a_few_fill_bytes_before_a_marker_are_read() -> None:
+    data = PROGRESSIVE[:2] + b"\xff" * (MAX_JPEG_FILL_BYTES - 2) + PROGRESSIVE[2:]
+    assert decode(data, name="x", max_pixels=10_000).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("options", [{"lossless": True}, {"quality": 80}, {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"}])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_the_header_of_a_webp_says_what_pillow_says(mode: str, options: dict[str, object]) -> None:
+    image = RGB.convert("RGB")
+    if mode == "RGBA":
+        image.putalpha(Image.fromarray(np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))))
+    data = saved(image, "WEBP", **options)
+    with Image.open(io.BytesIO(data)) as opened:
+        expected = (opened.width, opened.height, opened.mode == "RGBA")
+    header = read_header(data, "x")
+    assert (header.width, header.height, header.transparent) == expected
+
+
+def test_a_gif_with_comments_is_read() -> None:
+    data = saved(RGB.convert("P"), "GIF", comment=b"made by a camera" * 100)
+    assert decode(data, name="x", max_pixels=10_000).shape == (48, 64, 3)
