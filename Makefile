@@ -10,10 +10,10 @@ help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 serve: $(VENV)/.local ## Serve on port 3000 with a local S3, and show one request; ONCE=1 stops after it, PORT= moves it
-	@$(PYTHON) -m local.doors $(if $(ONCE),--once) serve $(if $(PORT),--port $(PORT))
+	@$(PYTHON) -m local $(if $(ONCE),--once) serve $(if $(PORT),--port $(PORT))
 
 lambda: $(VENV)/.local ## The same by a local AWS Lambda behind a local API Gateway, on port 3001; ARGS=--memory=1769 and others
-	@$(PYTHON) -m local.doors $(if $(ONCE),--once) lambda $(if $(PORT),--port $(PORT)) $(ARGS)
+	@$(PYTHON) -m local $(if $(ONCE),--once) lambda $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test-fast: $(VENV)/.dev ## Run the tests that start no servers, in under a minute: both doors answer in this process
 	@$(PYTHON) -m pytest -m "not slow" $(ARGS)

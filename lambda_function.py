@@ -45,7 +45,7 @@ def _load() -> Predictor:
         return load_predictor(settings, Path(settings.model_folder), _compiling.result, warm_up=warm_up)
     from model_store import store  # Only on a laptop: importing BentoML takes a second.
 
-    folder = store.served(settings)
+    folder = store.located(settings.model)
     return load_predictor(settings, folder, load_in_background(folder).result, warm_up=warm_up)
 
 

@@ -49,7 +49,7 @@ class YOLOv7:
 
     def __init__(self) -> None:
         responder()
-        folder = store.served(settings())
+        folder = store.located(settings().model, settings().model_folder)
         self._predictor = load_predictor(settings(), folder, lambda: load_engine(folder))
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
@@ -57,7 +57,7 @@ class YOLOv7:
     def check_setup() -> None:
         """Stop before any worker starts when a setting or the model is missing: BentoML restarts workers for ever."""
         try:
-            store.served(settings())
+            store.located(settings().model, settings().model_folder)
         except UserError as exc:
             sys.stderr.write(f"error: {exc}\n")
             raise SystemExit(1) from None

@@ -20,8 +20,8 @@ from bench.report import to_markdown
 from bench.requests import half_megabyte_picture, served, upload
 from bench.sampling import Samples, interleaved
 from detection.letterbox import fit
+from local.checkout import commit, machine
 from local.doors import BUCKETS, INPUT_BUCKET, OUTPUT_BUCKET
-from local.machine import commit, machine
 from local.s3 import LocalS3, local_s3
 from serving.contract import STEPS
 

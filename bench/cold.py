@@ -28,9 +28,10 @@ from bench.requests import half_megabyte_picture, upload
 from bench.sampling import Samples
 from detection.card import read_card
 from local.aws_lambda.sandbox import Function, Sandbox
-from local.doors import BUCKETS, INPUT_BUCKET, OUTPUT_BUCKET, ROOT
+from local.checkout import ROOT
+from local.doors import BUCKETS, INPUT_BUCKET, OUTPUT_BUCKET
 from local.s3 import local_s3
-from model_store.cli import BUNDLED
+from model_store import store
 from model_store.convert import from_random, random_network
 from serving.contract import STEPS
 
@@ -73,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
                 subject: measure(subject, folder / subject, s3.env | BUCKETS, options.rounds)
                 for subject in options.subjects
             }
-            env = s3.env | BUCKETS | {"MODEL_FOLDER": str(BUNDLED), "AWS_LAMBDA_FUNCTION_NAME": "yolov7"}
+            env = s3.env | BUCKETS | {"MODEL_FOLDER": str(store.BUNDLED), "AWS_LAMBDA_FUNCTION_NAME": "yolov7"}
             result["imports"] = {name: imports(HANDLERS[name], env, options.rounds) for name in (BEFORE, OURS)}
     (options.output / "cold.json").write_text(json.dumps(result, indent=1) + "\n")
     (options.output / "cold.md").write_text(to_markdown(result))
@@ -87,7 +88,7 @@ def measure(subject: str, folder: Path, env: Mapping[str, str], rounds: int) -> 
     env = dict(env)
     if subject == "bundled":
         del handlers[OLD]  # There is no checkpoint of it.
-        env["MODEL_FOLDER"] = str(BUNDLED)
+        env["MODEL_FOLDER"] = str(store.BUNDLED)
     else:
         folder.mkdir()
         from_random(subject, folder)

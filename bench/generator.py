@@ -29,11 +29,11 @@ from loadtest.profiles import load_profile
 from loadtest.results.samples import read_samples
 from loadtest.run.runner import Job, run
 from loadtest.runs import SAMPLES, Record, parse_target
+from local.checkout import ROOT
 from local.doors import INPUT_BUCKET, OUTPUT_BUCKET, local_service
 from local.processes import free_port
 from local.s3 import local_s3
 from model_store import store
-from model_store.cli import BUNDLED
 from scenes import pictures
 
 JMETER, BARE = "JMeter", "bare client"
@@ -73,7 +73,7 @@ def on_core(core: int) -> Iterator[None]:
 def clients(folder: Path, rounds: int) -> dict[str, Any]:
     """Response times of the same service as both clients see them: per number of users, the median of each round."""
     os.environ["BENTOML_HOME"] = str(folder / "bentoml")
-    env = {"MODEL": str(store.put(BUNDLED))}
+    env = {"MODEL": str(store.put(store.BUNDLED))}
     medians: dict[int, dict[str, list[float]]] = {users: {JMETER: [], BARE: []} for users in REQUESTS}
     with contextlib.ExitStack() as stack:
         with on_core(0):
@@ -136,7 +136,7 @@ def report(size: int, folder: Path, rounds: int) -> dict[str, Any]:
     for number in range(min(rounds, 3)):
         sys.stderr.write(f"report of {size} samples, {number + 1}\n")
         start = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True, cwd=HERE.parent)
+        subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
         seconds.append(time.perf_counter() - start)
     # Of all children so far; sizes rise.
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024

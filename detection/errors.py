@@ -27,10 +27,6 @@ class UnknownLabel(DetectionError):
     """A label was asked for that the model does not have."""
 
 
-class SetupError(UserError):
-    """REMOVE AT MERGE."""
-
-
 class PictureTooLarge(DetectionError):
     """The picture has more pixels than allowed."""
 

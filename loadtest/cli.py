@@ -16,7 +16,7 @@ from types import FrameType
 import boto3
 import botocore.exceptions
 
-from detection.errors import SetupError
+from detection.errors import UserError
 from loadtest.cost.compare import compare_costs, with_settings
 from loadtest.cost.prices import PRICES, load_prices
 from loadtest.errors import LoadTestError, ProfileError
@@ -30,7 +30,6 @@ from loadtest.run.matrix import LOCAL, Matrix, Size, load_matrix, run_matrix
 from loadtest.run.runner import Job, key_of, run
 from loadtest.run.taurus import CRITERIA, run_taurus
 from loadtest.runs import PLATFORMS, parse_target
-from local.processes import StartError
 from model_store.files import write_atomically
 from scenes import pictures
 
@@ -45,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, _interrupt)
     try:
         return int(options.run(options))
-    except (LoadTestError, StartError, SetupError) as exc:
+    except UserError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

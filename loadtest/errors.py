@@ -1,15 +1,18 @@
 """Errors of the load test; each message is one line that names what is wrong and what to do.
 
-LoadTestError
-├── ProfileError
-├── JMeterError
-├── TargetError
-├── PricesError
-└── SamplesError
+UserError
+└── LoadTestError
+    ├── ProfileError         a profile or a matrix cannot be used
+    ├── JMeterError          JMeter or Java is missing, too old, or did not run
+    ├── TargetError          the target does not answer as /predict does
+    ├── PricesError          the file of prices is missing or wrong
+    └── SamplesError         a run's folder or its samples cannot be read
 """
 
+from detection.errors import UserError
 
-class LoadTestError(Exception):
+
+class LoadTestError(UserError):
     """Anything that stops a load test or a report."""
 
 

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.processes import StartError
+from local.errors import StartError
 
 CPUS = os.cpu_count() or 1
 

@@ -1,13 +1,10 @@
-"""`make serve` and `make lambda`: a real S3 server, one of the doors, and one request, on this machine."""
+"""Both doors as processes on this machine, or as containers of the image."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import os
 import shutil
-import signal
 import sys
 import sysconfig
 import urllib.error
@@ -15,26 +12,19 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
-import cv2
-
-from detection.errors import SetupError
-from local.aws_lambda import gateway
-from local.aws_lambda.sandbox import Function, cpu_scaling, function_environment
+from local.aws_lambda.sandbox import function_environment
+from local.checkout import ROOT
 from local.containers import remove, run_command
-from local.processes import StartError, check_port, running, wait_until_ready
-from local.s3 import LocalS3, local_s3
+from local.processes import running, wait_until_ready
+from local.s3 import LocalS3
 from model_store import store
-from model_store.cli import BUNDLED
-from scenes.render import HELD_OUT_SEEDS, render_scene
+from serving.settings import model_asked_for
 
-ROOT = Path(__file__).parents[1]
 INPUT_BUCKET = "yolov7-pictures"
 OUTPUT_BUCKET = "yolov7-results"
 TASK_MEMORY_MB, TASK_CPUS = 14_336, 3.5  # What deployment/terraform/ecs gives a task on EC2.
 BUCKETS = {"INPUT_BUCKET": INPUT_BUCKET, "OUTPUT_BUCKET": OUTPUT_BUCKET}
-SAMPLES = {f"scene-{number}.jpg": HELD_OUT_SEEDS[seed] for number, seed in enumerate((42, 69, 53, 62), start=1)}
 
 
 @dataclass(frozen=True)
@@ -85,7 +75,7 @@ def local_lambda(
 ) -> Iterator[LocalService]:
     """Run the local Lambda behind its gateway until the block is left; sandboxes log beside `log`.
 
-    With an image, the sandboxes are containers of it. `options` are the gateway's. Raises SetupError when the model is
+    With an image, the sandboxes are containers of it. `options` are the gateway's. Raises StoreError when the model is
     missing, as the store is asked here.
     """
     environment = os.environ | s3.env | BUCKETS | (env or {})
@@ -93,7 +83,7 @@ def local_lambda(
         environment.pop("MODEL_FOLDER", None)  # It is in the image.
         options = [*options, f"--image={image}"]
     elif not environment.get("MODEL_FOLDER"):
-        environment["MODEL_FOLDER"] = str(store.find(store.wanted(environment)))
+        environment["MODEL_FOLDER"] = str(store.find(model_asked_for(environment)))
     folder = log.parent / f"{log.stem}-sandboxes"
     shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-m", "local.aws_lambda.gateway", "--port", str(port), "--folder", str(folder), *options]
@@ -101,16 +91,6 @@ def local_lambda(
     with running(command, env=environment, log=log, cwd=ROOT) as process:
         wait_until_ready(process, f"{url}/readyz", name="the local Lambda", log=log, timeout_s=60)
         yield LocalService(url, s3, process.pid, log)
-
-
-def upload_samples(s3: LocalS3) -> None:
-    """Put a few rendered scenes into the input bucket, unless they are there."""
-    client = s3.client()
-    present = {entry["Key"] for entry in client.list_objects_v2(Bucket=INPUT_BUCKET).get("Contents", [])}
-    for name, seed in SAMPLES.items():
-        if name not in present:
-            _, data = cv2.imencode(".jpg", render_scene(seed, 640).image, [cv2.IMWRITE_JPEG_QUALITY, 92])
-            client.put_object(Bucket=INPUT_BUCKET, Key=name, Body=data.tobytes(), ContentType="image/jpeg")
 
 
 def post(url: str, body: bytes, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
@@ -121,93 +101,3 @@ def post(url: str, body: bytes, headers: dict[str, str] | None = None) -> tuple[
             return answer.status, answer.read()
     except urllib.error.HTTPError as exc:
         return exc.code, exc.read()
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Serve until interrupted, or with --once until the first answer; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="make", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="stop after the first answer")
-    parser.add_argument("--data", type=Path, default=ROOT / ".local", help="folder of S3's data and the logs")
-    doors = parser.add_subparsers(required=True, metavar="serve|lambda")
-    http = doors.add_parser("serve", help="bentoml serve")
-    http.add_argument("--port", type=int, default=3000, help="of the service (PORT=)")
-    http.set_defaults(run=_serve_http, name="serve")
-    aws = doors.add_parser("lambda", help="a local Lambda behind a local API Gateway")
-    aws.add_argument("--port", type=int, default=3001, help="of the gateway (PORT=)")
-    gateway.add_options(aws)
-    aws.set_defaults(run=_serve_lambda, name="lambda")
-    options = parser.parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
-    try:
-        return _serve(options)
-    except (StartError, SetupError) as exc:
-        print(f"error: {exc}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nstopped")
-        return 0
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _serve(options: argparse.Namespace) -> int:
-    data = options.data.resolve()
-    check_port(options.port, f"stop what uses it, or choose another with make {options.name} PORT=...")
-    print(f"model store: {store.put(BUNDLED)}")
-    with local_s3(data / "s3", INPUT_BUCKET, OUTPUT_BUCKET) as s3:
-        upload_samples(s3)
-        print(f"S3: SeaweedFS on {s3.endpoint}, pictures in {INPUT_BUCKET}: {', '.join(SAMPLES)}")
-        with options.run(s3, data, options) as door:
-            status = _show_one_request(door)
-            if options.once:
-                return status
-            print("\nServing until Ctrl-C. What S3 tools need to reach the buckets:")
-            print("  export " + " ".join(f"{name}={value}" for name, value in s3.env.items()))
-            sys.stdout.flush()
-            signal.pause()
-    return 0
-
-
-@contextlib.contextmanager
-def _serve_http(s3: LocalS3, data: Path, options: argparse.Namespace) -> Iterator[LocalService]:
-    with local_service(s3, port=options.port, log=data / "service.log") as service:
-        print(f"service: {service.url} with model {store.wanted(os.environ)}, log in {service.log}\n")
-        yield service
-
-
-@contextlib.contextmanager
-def _serve_lambda(s3: LocalS3, data: Path, options: argparse.Namespace) -> Iterator[LocalService]:
-    passed = [f"--{name}={getattr(options, name)}" for name in ("memory", "timeout", "concurrency", "idle")]
-    log = data / "lambda.log"
-    with local_lambda(s3, port=options.port, log=log, image=options.image, options=passed) as door:
-        _, scaling = cpu_scaling(Function("", ROOT, memory_mb=options.memory, image=options.image))
-        what = f"image {options.image}" if options.image else f"model {store.wanted(os.environ)}"
-        print(f"local Lambda: {door.url} with {what}, logs in {data / 'lambda-sandboxes'}")
-        print(f"  {options.memory} MB, timeout {options.timeout} s, at most {options.concurrency} sandboxes")
-        print(f"  a stand-in on this machine, not AWS: {scaling}")
-        print(f"  figures: {door.url}/metrics; any event: POST {door.url}/2015-03-31/functions/yolov7/invocations\n")
-        yield door
-
-
-def _show_one_request(service: LocalService) -> int:
-    body = json.dumps({"filename": next(iter(SAMPLES))})
-    print(f"$ curl {service.url}/predict -H 'Content-Type: application/json' -d '{body}'")
-    status, answer = post(f"{service.url}/predict", body.encode())
-    print(answer.decode())
-    if status != 200:
-        print(f"error: the door answered {status}; its log is {service.log}", file=sys.stderr)
-        return 1
-    location = json.loads(answer)["location"]
-    print(f"\nThe annotated picture lies, for an hour, at\n{location}")
-    with urllib.request.urlopen(location, timeout=10) as picture:
-        copy = service.log.parent / "annotated.jpg"
-        copy.write_bytes(picture.read())
-    print(f"A copy: {copy}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

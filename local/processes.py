@@ -15,15 +15,13 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from local.errors import StartError
+
 STOP_TIMEOUT_S = 10.0
 
 # Looked up here, as little as possible may happen between fork and exec.
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
-
-
-class StartError(Exception):
-    """A server did not start; the message is one line that says why and what to do."""
 
 
 def free_port() -> int:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
-from local.processes import StartError, free_port, running, wait_until_ready
+from local.errors import StartError
+from local.processes import free_port, running, wait_until_ready
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

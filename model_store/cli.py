@@ -10,11 +10,10 @@ from typing import Any
 
 from detection.card import read_card
 from detection.detector import Detector
-from detection.errors import SetupError
+from detection.errors import UserError
 from detection.openvino import OpenVINOEngine
 from model_store import download, store
-
-BUNDLED = Path(__file__).parent / "bundled"
+from model_store.errors import ArgumentError, MissingTool
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except SetupError as exc:
+    except UserError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     return 0
@@ -92,10 +91,12 @@ def _remove(options: argparse.Namespace) -> None:
 
 def _add(options: argparse.Namespace) -> None:
     if options.name == "bundled":
-        print(f"stored {store.put(BUNDLED)}")
+        print(f"stored {store.put(store.BUNDLED)}")
         return
     if (options.precision == "int8") != (options.calibrate is not None):
-        raise SetupError("--precision int8 and --calibrate FOLDER go together: int8 needs pictures like those to come")
+        raise ArgumentError(
+            "--precision int8 and --calibrate FOLDER go together: int8 needs pictures like those to come"
+        )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _convert(options, folder)
@@ -136,13 +137,13 @@ def _convert(options: argparse.Namespace, folder: Path) -> None:
         from model_store import convert
         from model_store.network.variants import VARIANTS
     except ModuleNotFoundError as exc:
-        raise SetupError(
+        raise MissingTool(
             f"converting needs {exc.name}, which serving does not: make convert-tools installs it"
         ) from None
     precision = "fp16" if options.precision == "int8" else options.precision
     if options.random:
         if options.name not in VARIANTS:
-            raise SetupError(f"no YOLOv7 variant {options.name!r}; known: {', '.join(VARIANTS)}")
+            raise ArgumentError(f"no YOLOv7 variant {options.name!r}; known: {', '.join(VARIANTS)}")
         convert.from_random(options.name, folder, precision=precision)
         return
     weights, facts = _weights(options, folder)
@@ -158,7 +159,7 @@ def _weights(options: argparse.Namespace, folder: Path) -> tuple[Path, dict[str,
         return Path(options.weights), {}
     releases = download.catalogue()
     if options.name not in releases:
-        raise SetupError(
+        raise ArgumentError(
             f"nothing to make {options.name!r} from: give --weights FILE, or a name from the catalogue: "
             f"bundled, {', '.join(releases)}"
         )

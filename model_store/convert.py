@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from detection.card import CARD, RANDOM_SUFFIX, ModelCard
-from detection.errors import SetupError
 from model_store.checkpoint.reader import OWN_LICENCE, read_checkpoint
 from model_store.coco import COCO_LABELS
+from model_store.errors import CheckpointError
 from model_store.export import save, to_openvino
 from model_store.network.graph import Network
 from model_store.network.variants import VARIANTS, build
@@ -74,14 +74,14 @@ def from_checkpoint(
     source: str | None = None,
     licence: str | None = None,
 ) -> ModelCard:
-    """Write a model from a checkpoint of any variant, official or fine-tuned; raises SetupError as `read_checkpoint`.
+    """Write a model from a checkpoint of any variant, official or fine-tuned; raises CheckpointError.
 
     The input's long side, in pixels, is the one given, else the checkpoint's own, else the variant's published one.
     """
     checkpoint = read_checkpoint(weights)
     size = input_size or checkpoint.input_size or INPUT_SIZES[checkpoint.variant]
     if size % checkpoint.network.stride:
-        raise SetupError(
+        raise CheckpointError(
             f"input size {size} is no multiple of {checkpoint.network.stride}, the stride of {checkpoint.variant}"
         )
     return write_model(

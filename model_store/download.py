@@ -15,7 +15,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from detection.errors import SetupError
+from model_store.errors import DownloadError
 from model_store.files import file_sha256, write_atomically
 
 CATALOGUE = Path(__file__).parent / "catalogue.json"
@@ -44,7 +44,7 @@ def catalogue(file: Path = CATALOGUE) -> dict[str, Release]:
 def fetch(name: str, release: Release, folder: Path, progress: Progress) -> Path:
     """Download a release into a folder, going on where an interrupted download stopped; returns the file.
 
-    `progress` is told bytes done and bytes in all. Raises SetupError, with nothing but the part that can be resumed
+    `progress` is told bytes done and bytes in all. Raises DownloadError, with nothing but the part that can be resumed
     left behind, when the server cannot be reached or breaks off, and with nothing at all when the checksum is wrong.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,10 +67,12 @@ def _download(url: str, part: Path, progress: Progress) -> None:
     except urllib.error.HTTPError as exc:
         if exc.code == 416 and done:  # Nothing is left to ask for: all of it is here.
             return
-        raise SetupError(f"{url} answered {exc.code}: see whether the release has moved") from None
+        raise DownloadError(f"{url} answered {exc.code}: see whether the release has moved") from None
     except (OSError, HTTPException) as exc:
         reason = getattr(exc, "reason", exc)
-        raise SetupError(f"{url} could not be downloaded ({reason}): try again, it goes on where it stopped") from None
+        raise DownloadError(
+            f"{url} could not be downloaded ({reason}): try again, it goes on where it stopped"
+        ) from None
 
 
 def _write(answer: HTTPResponse, part: Path, done: int, progress: Progress) -> None:
@@ -95,17 +97,19 @@ def _check(name: str, release: Release, file: Path, record: Path) -> None:
     elif found != expected:
         file.unlink()
         origin = "pinned in the catalogue" if release.sha256 else f"recorded in {record}"
-        raise SetupError(f"{name} from {release.url} has SHA-256 {found}, not {expected}, {origin}: nothing was stored")
+        raise DownloadError(
+            f"{name} from {release.url} has SHA-256 {found}, not {expected}, {origin}: nothing was stored"
+        )
 
 
 def fetch_s3(url: str, folder: Path) -> Path:
-    """Download `s3://bucket/key` into a folder with boto3's usual settings; raises SetupError."""
+    """Download `s3://bucket/key` into a folder with boto3's usual settings; raises DownloadError."""
     bucket, _, key = url.removeprefix("s3://").partition("/")
     file = folder / (key.rpartition("/")[2] or "weights")
     try:
         boto3.Session().client("s3").download_file(bucket, key, str(file))
     except (BotoCoreError, ClientError, ValueError) as exc:
-        raise SetupError(f"{url} could not be downloaded ({str(exc)[:200]}): check name and credentials") from None
+        raise DownloadError(f"{url} could not be downloaded ({str(exc)[:200]}): check name and credentials") from None
     return file
 
 

@@ -18,9 +18,10 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from detection.detector import Detector
-from detection.errors import DetectionError, SetupError
+from detection.errors import DetectionError
 from detection.images import decode
 from detection.types import Picture
+from model_store.errors import PicturesError
 
 # As COCO results are made: all but hopeless boxes count, and neighbours are kept rather than merged.
 CONFIDENCE = 0.001
@@ -114,14 +115,16 @@ class Evaluation:
 def evaluate(detector: Detector, annotations: Path, pictures: Path) -> Evaluation:
     """Judge a detector by COCO's measure on annotated pictures.
 
-    `annotations` is a COCO file; its categories are matched with the model's labels by name. Raises SetupError when the
-    file cannot be read, a picture is missing, or no category is a label.
+    `annotations` is a COCO file; its categories are matched with the model's labels by name. Raises PicturesError when
+    the file cannot be read, a picture is missing, or no category is a label.
     """
     dataset = _read_annotations(annotations)
     ids = {category["name"]: int(category["id"]) for category in dataset["categories"]}
     category_of = {index: ids[label] for index, label in enumerate(detector.card.labels) if label in ids}
     if not category_of:
-        raise SetupError(f"{annotations} has none of the model's labels among its categories: {', '.join(ids)[:200]}")
+        raise PicturesError(
+            f"{annotations} has none of the model's labels among its categories: {', '.join(ids)[:200]}"
+        )
     found, times = [], []
     for image in dataset["images"]:
         picture = read_picture(pictures / image["file_name"])
@@ -142,13 +145,13 @@ def _read_annotations(file: Path) -> dict[str, Any]:
         if not dataset["images"]:
             raise ValueError("it lists no picture")
     except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise SetupError(f"{file} is no COCO annotation file ({exc})") from None
+        raise PicturesError(f"{file} is no COCO annotation file ({exc})") from None
     return {"info": {}, **dataset}
 
 
 def read_picture(file: Path) -> Picture:
-    """Decode a picture as the service does; raises SetupError when it is missing or broken."""
+    """Decode a picture as the service does; raises PicturesError when it is missing or broken."""
     try:
         return decode(file.read_bytes(), name=str(file), max_pixels=MAX_PIXELS)
     except (OSError, DetectionError) as exc:
-        raise SetupError(f"{file} cannot be used: {exc}") from None
+        raise PicturesError(f"{file} cannot be used: {exc}") from None

@@ -15,10 +15,10 @@ import openvino as ov
 
 from detection.card import CARD, NETWORK, WEIGHTS, ModelCard, read_card
 from detection.detector import Detector
-from detection.errors import SetupError
 from detection.letterbox import fit
 from detection.openvino import OpenVINOEngine
 from detection.types import Picture
+from model_store.errors import PicturesError
 from model_store.evaluate import CONFIDENCE, IOU, CocoBox, coco_map, evaluate, read_picture
 from model_store.export import save
 from model_store.store import content_version
@@ -35,7 +35,7 @@ def quantise(folder: Path, pictures: Path, annotations: Path | None = None) -> M
     """Replace a folder's model by its 8-bit form and write both forms' precision into its card.
 
     With COCO `annotations` of the pictures the precision is mAP against them; without, it is how far the 8-bit model
-    agrees with the model it was made from. Raises SetupError when there are too few pictures, or one is broken.
+    agrees with the model it was made from. Raises PicturesError when there are too few pictures, or one is broken.
     """
     card = read_card(folder)
     files = calibration_files(pictures)
@@ -67,7 +67,7 @@ def calibration_files(folder: Path) -> list[Path]:
     """The pictures of a folder that calibrate, in order of name; at most MOST, spread over all."""
     files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     if len(files) < FEWEST:
-        raise SetupError(f"{folder} holds {len(files)} pictures; calibration needs at least {FEWEST}, better 300")
+        raise PicturesError(f"{folder} holds {len(files)} pictures; calibration needs at least {FEWEST}, better 300")
     places = np.linspace(0, len(files) - 1, min(MOST, len(files))).round().astype(int)
     return [files[i] for i in places]
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ import bentoml
 from bentoml.exceptions import BentoMLException, NotFound
 
 from detection.card import CARD, NETWORK, WEIGHTS, ModelCard, read_card
-from detection.errors import SetupError
+from model_store.errors import StoreError
 from model_store.files import write_atomically
-from serving.settings import Settings
+
+# The model that comes with the project.
+BUNDLED = Path(__file__).parent / "bundled"
 
 # Marks our models among others in the same store.
 LABELS = {"framework": "openvino", "family": "yolov7"}
@@ -51,33 +53,31 @@ def put(folder: Path) -> bentoml.Tag:
 def find(name: str) -> Path:
     """The folder of a stored model, by tag: a name for the latest version, or name:version.
 
-    Raises SetupError when there is none, or when it was renamed: a model with random weights says so in its name.
+    Raises StoreError when there is none, or when it was renamed: a model with random weights says so in its name.
     """
     try:
         model = bentoml.models.get(name)
     except (NotFound, BentoMLException, ValueError):
-        raise SetupError(
+        raise StoreError(
             f"MODEL {name} is not in BentoML's model store: see python -m model_store list, "
             "or add it with python -m model_store add"
         ) from None
     folder = Path(model.path)
     own_name = read_card(folder).name
     if own_name != model.tag.name:
-        raise SetupError(f"MODEL {name} is really {own_name}: ask for it by that name")
+        raise StoreError(f"MODEL {name} is really {own_name}: ask for it by that name")
     return folder
 
 
-def wanted(environment: Mapping[str, str]) -> str:
-    """The tag that an environment asks for, or the default: for what starts a service and is none itself."""
-    return environment.get("MODEL") or str(Settings.model_fields["model"].default)
+def located(name: str, folder: str = "") -> Path:
+    """The model folder to serve: `folder` where one is given, else that of the stored model `name`.
 
-
-def served(settings: Settings) -> Path:
-    """The folder of the model that the settings name; raises SetupError when it cannot be served."""
-    if not settings.model_folder:
-        return find(settings.model)
-    read_card(Path(settings.model_folder))
-    return Path(settings.model_folder)
+    Raises StoreError or ModelError when it cannot be served.
+    """
+    if not folder:
+        return find(name)
+    read_card(Path(folder))
+    return Path(folder)
 
 
 def record_evaluation(name: str, evaluation: dict[str, Any]) -> None:
@@ -90,22 +90,22 @@ def record_evaluation(name: str, evaluation: dict[str, Any]) -> None:
 
 
 def verify(name: str) -> bentoml.Tag:
-    """Compute a stored model's version again from its files; raises SetupError when it is another. Returns its tag."""
+    """Compute a stored model's version again from its files; raises StoreError when it is another. Returns its tag."""
     folder = find(name)
     card = read_card(folder)
     found = content_version(folder, card)
     if found != card.version:
-        raise SetupError(
+        raise StoreError(
             f"{card.name}:{card.version} has changed: its files now make {found}; remove it and add it again"
         )
     return bentoml.Tag(card.name, card.version)
 
 
 def remove(name: str) -> bentoml.Tag:
-    """Delete one version of a model; raises SetupError when there is none, or when no version is named."""
+    """Delete one version of a model; raises StoreError when there is none, or when no version is named."""
     tag = bentoml.models.get(name).tag if ":" in name and find(name) else None
     if tag is None or tag.version != name.partition(":")[2]:
-        raise SetupError(f"say which version of {name} to remove: name:version, see python -m model_store list")
+        raise StoreError(f"say which version of {name} to remove: name:version, see python -m model_store list")
     bentoml.models.delete(tag)
     return tag
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -52,6 +53,11 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
         raise SettingsError(
             f"{faults} (set it in the environment or in .env; docs/settings.md lists all settings)"
         ) from None
+
+
+def model_asked_for(environment: Mapping[str, str]) -> str:
+    """The model tag that an environment asks for, or the default; for launchers, which have no settings."""
+    return environment.get("MODEL") or str(Settings.model_fields["model"].default)
 
 
 def _fault(name: str, kind: str, message: str) -> str:

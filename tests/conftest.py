@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from detection.types import Picture
+from local.checkout import ROOT
 from local.doors import INPUT_BUCKET, OUTPUT_BUCKET, LocalService, local_lambda, local_service
 from local.processes import free_port
 from local.s3 import LocalS3, local_s3
@@ -27,7 +28,7 @@ from serving.settings import Settings
 
 # When an image is named, both doors of the contract suite are containers of it.
 IMAGE = os.environ.get("YOLOV7_IMAGE")
-BUNDLED = Path(__file__).parents[1] / "model_store" / "bundled"
+BUNDLED = ROOT / "model_store" / "bundled"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

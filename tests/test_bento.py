@@ -12,6 +12,7 @@ import bentoml
 import pytest
 import yaml
 
+from local.checkout import ROOT
 from local.doors import INPUT_BUCKET, OUTPUT_BUCKET
 from local.processes import free_port, running, wait_until_ready
 from local.s3 import LocalS3
@@ -19,7 +20,6 @@ from scenes.render import Scene
 from tests.conftest import send, to_jpeg, upload
 from tests.test_doors import matches
 
-ROOT = Path(__file__).parents[1]
 BENTOML = str(Path(sysconfig.get_path("scripts")) / "bentoml")
 
 
@@ -39,6 +39,7 @@ def test_the_bento_holds_what_serving_needs_and_nothing_else(bento: bentoml.Bent
         "service.py",
         "lambda_function.py",
         "model_store/__init__.py",
+        "model_store/errors.py",
         "model_store/files.py",
         "model_store/store.py",
         *rooms,

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from local.doors import SAMPLES
+from local.checkout import ROOT
+from local.cli import SAMPLES
 from model_store.cli import _parser
 from serving.contract import STEPS
 from serving.errors import RequestError
 from serving.settings import Settings
 from tests.serving.test_errors import subclasses
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.M))
 COMMANDS = [line.partition("#")[0].strip() for line in re.findall(r"^python -m model_store (.*)$", README, re.M)]

@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from local.aws_lambda.sandbox import Function, Sandbox, function_environment
-from local.doors import BUCKETS, INPUT_BUCKET, OUTPUT_BUCKET, ROOT, SAMPLES, LocalService, local_lambda
+from local.checkout import ROOT
+from local.cli import SAMPLES
+from local.doors import BUCKETS, INPUT_BUCKET, OUTPUT_BUCKET, LocalService, local_lambda
 from local.processes import free_port
 from local.s3 import LocalS3
 from model_store import store

@@ -15,19 +15,17 @@ import bentoml
 import yaml
 
 from deployment.image.context import DOCKERFILE, ImageError, make_context
-from detection.errors import SetupError
+from detection.errors import UserError
+from local.checkout import ROOT
 from local.containers import container_engine
-from local.processes import StartError
 from model_store import store
-from model_store.cli import BUNDLED
-
-ROOT = Path(__file__).parents[2]
+from serving.settings import model_asked_for
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Build; prints the image's name, digest and size. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="make image", description=__doc__)
-    parser.add_argument("--model", default=store.wanted(os.environ), help="tag of the model inside (MODEL=)")
+    parser.add_argument("--model", default=model_asked_for(os.environ), help="tag of the model inside (MODEL=)")
     base = os.environ.get("YOLOV7_BASE")
     parser.add_argument(
         "--base", default=base, help="image with Python 3.11, instead of the Dockerfile's (YOLOV7_BASE=)"
@@ -37,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         engine = None if options.context else container_engine()
-        store.put(BUNDLED)
+        store.put(store.BUNDLED)
         bento = build_bento(options.model)
         print(f"bento: {bento.tag}")
         if engine is None:
@@ -49,14 +47,14 @@ def main(arguments: list[str] | None = None) -> int:
             build(engine, Path(name) / "context", options.base, options.tag)
         digest, size, layers = inspect(engine, options.tag)
         print(f"image: {options.tag}, {digest}, {size / 1e6:.0f} MB uncompressed in {layers} layers")
-    except (ImageError, SetupError, StartError) as exc:
+    except UserError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     return 0
 
 
 def build_bento(model: str) -> bentoml.Bento:
-    """Build the Bento of this project with one model; raises SetupError when there is no such model."""
+    """Build the Bento of this project with one model; raises StoreError when there is no such model."""
     store.find(model)
     config = yaml.safe_load((ROOT / "bentofile.yaml").read_text())
     config["models"] = [model]

@@ -16,6 +16,9 @@ from pathlib import Path
 
 import yaml
 
+from detection.card import CARD, NETWORK, WEIGHTS
+from detection.errors import UserError
+
 DOCKERFILE = Path("env") / "docker" / "Dockerfile"  # Where bentoctl looks for it.
 LOCK = Path("requirements") / "image.lock"
 PYTHON = "3.11"
@@ -45,7 +48,7 @@ KEPT = ("libopenvino_ir_frontend.so",)
 SERVICES = {"s3", "sts", "sso", "sso-oidc", "signin", "xray"}
 
 
-class ImageError(Exception):
+class ImageError(UserError):
     """The image cannot be made; the message is one line that says why and what to do."""
 
 
@@ -60,13 +63,13 @@ def make_context(bento: Path, model: Path, target: Path, machine: str | None = N
         known = ", ".join(sorted(set(MACHINES.values())))
         raise ImageError(f"there are no packages for {machine or platform.machine()}: build for {known}")
     source = bento / "src"
-    for needed in (source / LOCK, source / "deployment" / "image" / "Dockerfile", model / "model.xml"):
+    for needed in (source / LOCK, source / "deployment" / "image" / "Dockerfile", model / NETWORK):
         if not needed.is_file():
             raise ImageError(f"{needed} is missing: build the Bento again with make image")
     # bentofile.yaml names the model as it was asked for, which may be said in more than one way.
     shutil.copytree(source, target / "app", ignore=shutil.ignore_patterns("__pycache__", ".*", "bentofile.yaml"))
     (target / "model").mkdir()
-    for name in ("model.xml", "model.bin", "model.json"):
+    for name in (NETWORK, WEIGHTS, CARD):
         shutil.copyfile(model / name, target / "model" / name)
     install(source / LOCK, target / "site-packages", architecture)
     trim(target / "site-packages")

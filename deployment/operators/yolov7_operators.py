@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from deployment.image.context import ImageError, make_context  # noqa: E402
+from detection.card import NETWORK  # noqa: E402
 from model_store.files import write_atomically  # noqa: E402
 
 Spec = dict[str, Any]
@@ -65,7 +66,7 @@ def create_deployable(
     """Write the image's build context into `destination_dir`, as bentoctl deletes its copy of the Bento; returns it."""
     _require_docker()
     bento = Path(bento_path)
-    models = sorted(bento.glob("models/*/*/model.xml"))
+    models = sorted(bento.glob(f"models/*/*/{NETWORK}"))
     if len(models) != 1:
         raise OperatorError(f"the Bento has {len(models)} models, the image takes one: build the Bento with make image")
     model = models[0].parent

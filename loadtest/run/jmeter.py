@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.errors import JMeterError
+from local.checkout import ROOT
 
-PLAN = Path(__file__).parents[1] / "plans" / "predict.jmx"
+PLAN = ROOT / "loadtest" / "plans" / "predict.jmx"
 PROPERTIES = PLAN.with_name("samples.properties")
 OLDEST_JMETER, OLDEST_JAVA = (5, 5), 8
 # JMeter 5.5's Groovy does not know the class files of later ones.

@@ -15,21 +15,22 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detection.card import RANDOM_SUFFIX
-from detection.errors import SetupError
+from detection.errors import UserError
 from loadtest.errors import LoadTestError, ProfileError
 from loadtest.profiles import Profile, first_problem
 from loadtest.results.summary import Platform
 from loadtest.run.runner import Job, key_of, run
 from loadtest.runs import Target, parse_target
+from local.checkout import ROOT
 from local.doors import INPUT_BUCKET, OUTPUT_BUCKET, local_lambda, local_service
-from local.processes import StartError, free_port
+from local.errors import StartError
+from local.processes import free_port
 from local.s3 import LocalS3, local_s3
 from model_store import store
-from model_store.cli import BUNDLED
 from model_store.cli import main as model_store
 from scenes import pictures
 
-FOLDER = Path(__file__).parents[1] / "matrices"
+FOLDER = ROOT / "loadtest" / "matrices"
 LOCAL = "local"
 # After which a local Lambda ends an idle sandbox.
 IDLE_S = 300.0
@@ -136,7 +137,7 @@ class Standing:
 
 @contextlib.contextmanager
 def standing(model: str) -> Iterator[Standing]:
-    """Have stand-ins for a model until the block is left; raises StartError, or SetupError without such a model."""
+    """Have stand-ins for a model until the block is left; raises StartError, or StoreError without such a model."""
     tag = put_model(model)
     with (
         tempfile.TemporaryDirectory(prefix="loadtest-", ignore_cleanup_errors=True) as folder,
@@ -148,12 +149,12 @@ def standing(model: str) -> Iterator[Standing]:
 def put_model(name: str) -> str:
     """The tag of a model in BentoML's store, put there first where it is the bundled one or one with random weights.
 
-    Raises SetupError when there is no such model.
+    Raises StoreError when there is no such model.
     """
     if name == "yolov7-tiny-scenes":
-        return str(store.put(BUNDLED))
+        return str(store.put(store.BUNDLED))
     if name.endswith(RANDOM_SUFFIX):
-        with contextlib.suppress(SetupError):
+        with contextlib.suppress(UserError):
             store.find(name)
             return name
         model_store(["add", name.removesuffix(RANDOM_SUFFIX), "--random"])

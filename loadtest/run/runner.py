@@ -22,7 +22,7 @@ from loadtest.results.summary import Platform
 from loadtest.run.jmeter import PLAN, PROPERTIES, JMeter, find_jmeter
 from loadtest.run.progress import Display, Progress, check_first
 from loadtest.runs import DASHBOARD, REQUESTS, SAMPLES, Record, Target, new_folder
-from local.machine import commit, machine
+from local.checkout import commit, machine
 from local.processes import free_port, last_line, running
 from scenes import pictures
 

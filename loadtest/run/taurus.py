@@ -15,10 +15,11 @@ from loadtest.errors import JMeterError
 from loadtest.run.jmeter import PLAN, PROPERTIES, JMeter, find_jmeter
 from loadtest.run.runner import Interrupted, Job, now_ms, plan_properties, private_properties, recorded
 from loadtest.runs import SAMPLES
+from local.checkout import ROOT
 
-CRITERIA = Path(__file__).parents[1] / "criteria" / "service-level.yml"
+CRITERIA = ROOT / "loadtest" / "criteria" / "service-level.yml"
 EXECUTION, ARTIFACTS = "execution.yml", "taurus"
-OWN = Path(__file__).parents[2] / ".bzt" / "bin" / "bzt"
+OWN = ROOT / ".bzt" / "bin" / "bzt"
 STOP_TIMEOUT_S = 60.0
 
 

@@ -32,8 +32,9 @@ from starlette.routing import Route
 
 from local.aws_lambda.pool import Pool, Throttled
 from local.aws_lambda.sandbox import Function, Invocation, cpu_scaling, emulator, function_environment
+from local.checkout import ROOT
 from local.containers import container_engine
-from local.processes import StartError
+from local.errors import StartError
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, of synchronous invocations.
 MAX_PAYLOAD_BYTES = 6 * 2**20
@@ -249,7 +250,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True, help="of the sandboxes' logs and /tmp")
     parser.add_argument("--handler", default="lambda_function.handler")
-    parser.add_argument("--code", type=Path, default=Path(__file__).parents[2], help="folder of the handler")
+    parser.add_argument("--code", type=Path, default=ROOT, help="folder of the handler")
     add_options(parser)
     options = parser.parse_args(arguments)
     env = function_environment(os.environ)

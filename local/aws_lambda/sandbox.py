@@ -21,7 +21,8 @@ import psutil
 
 from local.aws_lambda.cgroups import Cgroup
 from local.containers import CPUS, remove, run_command
-from local.processes import StartError, free_port, last_line, running
+from local.errors import StartError
+from local.processes import free_port, last_line, running
 from serving.settings import Settings
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html

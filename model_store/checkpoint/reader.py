@@ -13,9 +13,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from detection.errors import SetupError
 from model_store.checkpoint.unpickle import Inert, load
 from model_store.coco import COCO_LABELS
+from model_store.errors import CheckpointError
 from model_store.files import file_sha256
 from model_store.network.graph import Network
 from model_store.network.variants import VARIANTS, build
@@ -44,7 +44,7 @@ class Checkpoint:
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read weights of any variant, in either form, with any number of classes, from a .pt or .safetensors file.
 
-    Raises SetupError, with one line, for a file that cannot be read safely, and for one that holds no YOLOv7 network.
+    Raises CheckpointError for a file that cannot be read safely or does not hold a YOLOv7 network.
     """
     if path.suffix == ".safetensors":
         tensors, labels, activations = _from_safetensors(path)
@@ -56,11 +56,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
         labels = COCO_LABELS
     if labels is None or len(labels) != classes:
         known = "none" if labels is None else str(len(labels))
-        raise SetupError(f"{path} has {classes} classes, but {known} of their names: put the list into its `names`")
+        raise CheckpointError(
+            f"{path} has {classes} classes, but {known} of their names: put the list into its `names`"
+        )
     network = build(variant, classes, training=form == "training", anchors=_anchors(tensors, path))
     expected = {type(m).__name__ for m in network.modules() if type(m).__name__ in ("SiLU", "LeakyReLU")}
     if activations and activations != expected:
-        raise SetupError(f"{path} is a {variant} with {', '.join(sorted(activations))}, not {', '.join(expected)}")
+        raise CheckpointError(f"{path} is a {variant} with {', '.join(sorted(activations))}, not {', '.join(expected)}")
     network.load_state_dict({key: value.float() for key, value in tensors.items()})
     licence = "unknown: as the weights' owner says" if size is None else OWN_LICENCE
     return Checkpoint(network.eval(), variant, form, labels, file_sha256(path), licence, size)
@@ -70,14 +72,14 @@ def _from_archive(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...] | None
     """Tensors by key, labels, names of activations, and the input size, of a torch archive."""
     data = load(path)
     if not isinstance(data, dict):
-        raise SetupError(f"{path} holds a {_called(data)}, not the dictionary that YOLOv7's training writes")
+        raise CheckpointError(f"{path} holds a {_called(data)}, not the dictionary that YOLOv7's training writes")
     if isinstance(data.get("state_dict"), dict) and "labels" in data:  # Of model_store.training.
         return dict(data["state_dict"]), tuple(data["labels"]), set(), int(data["input_size"])
     model = data["ema"] if data.get("ema") is not None else data.get("model")
     if isinstance(model, dict) and model and all(isinstance(value, Tensor) for value in model.values()):
         return dict(model), _labels(data.get("names")), set(), None
     if not isinstance(model, Inert):
-        raise SetupError(f"{path} holds no network: neither `ema` nor `model` is one")
+        raise CheckpointError(f"{path} holds no network: neither `ema` nor `model` is one")
     tensors = dict(_tensors(model))
     activations = {m.name.rpartition(".")[2] for m in _modules(model)} & {"SiLU", "LeakyReLU", "ReLU", "Hardswish"}
     return tensors, _labels(model.state.get("names")), activations, None
@@ -91,9 +93,9 @@ def _from_safetensors(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...] | 
             names = (file.metadata() or {}).get("names")
         return tensors, _labels(json.loads(names)) if names else None, set()
     except FileNotFoundError:
-        raise SetupError(f"{path} does not exist") from None
+        raise CheckpointError(f"{path} does not exist") from None
     except (SafetensorError, ValueError, OSError) as exc:
-        raise SetupError(f"{path} is no safetensors file ({str(exc)[:150]}): get it again") from None
+        raise CheckpointError(f"{path} is no safetensors file ({str(exc)[:150]}): get it again") from None
 
 
 def _labels(names: object) -> tuple[str, ...] | None:
@@ -138,13 +140,13 @@ def _recognise(tensors: Mapping[str, Tensor], path: Path) -> tuple[str, str, int
     heads = [value.shape[0] for key, value in tensors.items() if key.endswith(".m.0.bias") and value.ndim == 1]
     classes = heads[0] // ANCHORS_PER_SCALE - 5 if len(heads) == 1 else 0
     if classes < 1:
-        raise SetupError(f"{path} holds no YOLOv7 network: its tensors have no detection head")
+        raise CheckpointError(f"{path} holds no YOLOv7 network: its tensors have no detection head")
     shapes = {key: tuple(value.shape) for key, value in tensors.items()}
     for variant in VARIANTS:
         for form in ("deploy", "training"):
             if shapes == _shapes(variant, form, classes):
                 return variant, form, classes
-    raise SetupError(f"{path} holds a network with {len(shapes)} tensors that is none of {', '.join(VARIANTS)}")
+    raise CheckpointError(f"{path} holds a network with {len(shapes)} tensors that is none of {', '.join(VARIANTS)}")
 
 
 @cache
@@ -158,6 +160,6 @@ def _anchors(tensors: Mapping[str, Tensor], path: Path) -> list[list[list[float]
     """The anchors in pixels: training may have adapted them."""
     grid = next(value for key, value in tensors.items() if key.endswith(".anchor_grid")).float()
     if not (torch.isfinite(grid).all() and (grid > 0).all()):
-        raise SetupError(f"{path} is damaged: its anchors are not positive numbers")
+        raise CheckpointError(f"{path} is damaged: its anchors are not positive numbers")
     anchors: list[list[list[float]]] = grid.flatten(1, 4).tolist()
     return anchors

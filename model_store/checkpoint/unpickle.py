@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from detection.errors import SetupError
+from model_store.errors import CheckpointError
 
 MAX_PICKLE_BYTES = 64_000_000
 MAX_FILE_BYTES = 8_000_000_000
@@ -116,18 +116,18 @@ class _Storage:
 def load(path: Path) -> Any:
     """What a torch archive holds: plain data, tensors, and `Inert` in place of all other objects.
 
-    Raises SetupError, with one line, for a file that is no such archive, is damaged, is compressed, claims to be larger
-    than it is, or names anything outside the list. Nothing of it has been run then.
+    Raises CheckpointError for a file that is not such an archive, is damaged or compressed, claims to be larger than it
+    is, or names anything outside the list. No code in the file is executed.
     """
     try:
         if not zipfile.is_zipfile(path):
-            raise SetupError(f"{path} is {_kind(path)}: give a checkpoint that torch 1.6 or later has saved")
+            raise CheckpointError(f"{path} is {_kind(path)}: give a checkpoint that torch 1.6 or later has saved")
         with zipfile.ZipFile(path) as archive:
             return _Archive(path, archive).read()
     except FileNotFoundError:
-        raise SetupError(f"{path} does not exist") from None
+        raise CheckpointError(f"{path} does not exist") from None
     except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as exc:
-        raise SetupError(f"{path} is damaged ({_line(exc)}): get it again") from None
+        raise CheckpointError(f"{path} is damaged ({_line(exc)}): get it again") from None
 
 
 def _kind(path: Path) -> str:
@@ -151,7 +151,7 @@ class _Archive:
         self._check_sizes()
         pickles = [name for name in self.entries if name == "data.pkl" or name.endswith("/data.pkl")]
         if len(pickles) != 1:
-            raise SetupError(f"{path} is no torch checkpoint: it holds {len(pickles)} data.pkl, not one")
+            raise CheckpointError(f"{path} is no torch checkpoint: it holds {len(pickles)} data.pkl, not one")
         self.program = pickles[0]
         self.prefix = self.program.removesuffix("data.pkl")
 
@@ -159,47 +159,51 @@ class _Archive:
         """torch never compresses: an archive that does, or whose parts overlap, was made to be larger inside."""
         squeezed = [name for name, info in self.entries.items() if info.compress_type != zipfile.ZIP_STORED]
         if squeezed:
-            raise SetupError(f"{self.path} is refused: {squeezed[0][:100]} is compressed, which torch never does")
+            raise CheckpointError(f"{self.path} is refused: {squeezed[0][:100]} is compressed, which torch never does")
         size = self.path.stat().st_size
         claimed = sum(info.file_size for info in self.entries.values())
         if claimed > size:
-            raise SetupError(f"{self.path} is refused: its parts claim {claimed} bytes, the file has {size}")
+            raise CheckpointError(f"{self.path} is refused: its parts claim {claimed} bytes, the file has {size}")
 
     def read(self) -> Any:
         """Check the program, then run it with stand-ins."""
         info = self.entries[self.program]
         if info.file_size > MAX_PICKLE_BYTES:
-            raise SetupError(f"{self.path} is refused: a pickle of {info.file_size} bytes; limit {MAX_PICKLE_BYTES}")
+            raise CheckpointError(
+                f"{self.path} is refused: a pickle of {info.file_size} bytes; limit {MAX_PICKLE_BYTES}"
+            )
         self._check_byte_order()
         data = self.archive.read(self.program)
         self._check_program(data)
         try:
             return _Unpickler(data, self).load()
         except (pickle.UnpicklingError, ValueError, TypeError, KeyError, AttributeError, IndexError) as exc:
-            raise SetupError(f"{self.path} is damaged ({_line(exc)}): get it again") from None
+            raise CheckpointError(f"{self.path} is damaged ({_line(exc)}): get it again") from None
         except (MemoryError, OverflowError, RecursionError):
-            raise SetupError(f"{self.path} is refused: it asks for more memory than it can need") from None
+            raise CheckpointError(f"{self.path} is refused: it asks for more memory than it can need") from None
 
     def _check_byte_order(self) -> None:
         name = f"{self.prefix}byteorder"
         if name in self.entries and self.archive.read(name) != b"little":
-            raise SetupError(f"{self.path} was saved on a big-endian machine: save it again on another")
+            raise CheckpointError(f"{self.path} was saved on a big-endian machine: save it again on another")
 
     def _check_program(self, data: bytes) -> None:
         """Read the pickle through without running it; names that it puts together are seen when it runs."""
         try:
             for opcode, argument, _ in pickletools.genops(data):
                 if opcode.name in _FORBIDDEN_OPCODES:
-                    raise SetupError(f"{self.path} is refused: its pickle uses {opcode.name}, which torch never does")
+                    raise CheckpointError(
+                        f"{self.path} is refused: its pickle uses {opcode.name}, which torch never does"
+                    )
                 if opcode.name in _MEMO_OPCODES and int(str(argument)) > len(data):
-                    raise SetupError(f"{self.path} is refused: it asks for more memory than it can need")
+                    raise CheckpointError(f"{self.path} is refused: it asks for more memory than it can need")
                 if opcode.name == "GLOBAL":
                     self.find(*str(argument).split(" ", 1))
         except (ValueError, IndexError, TypeError) as exc:
-            raise SetupError(f"{self.path} is damaged ({_line(exc)}): get it again") from None
+            raise CheckpointError(f"{self.path} is damaged ({_line(exc)}): get it again") from None
 
     def find(self, module: str, name: str) -> Any:
-        """What a name of the pickle stands for; raises SetupError for one that is not in the list."""
+        """What a name of the pickle stands for; raises CheckpointError for one that is not in the list."""
         full = f"{module}.{name}"
         if full in _BUILTINS:
             return _BUILTINS[full]
@@ -213,7 +217,7 @@ class _Archive:
         if full in _INERT_NAMES or (below and name.isidentifier()):
             # A new class for each: what a pickle does to a class must not outlast the reading.
             return type("Inert", (Inert,), {"name": full})
-        raise SetupError(f"{self.path} is refused: it names {full[:100]}, which no YOLOv7 checkpoint needs")
+        raise CheckpointError(f"{self.path} is refused: it names {full[:100]}, which no YOLOv7 checkpoint needs")
 
     def tensor(self, storage: object, offset: int, size: Sequence[int], stride: Sequence[int], *_: object) -> Tensor:
         """Build a tensor from its bytes; a view that is larger than its bytes, or leaves them, is refused."""

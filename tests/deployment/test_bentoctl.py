@@ -17,9 +17,9 @@ import boto3
 import pytest
 import yaml
 
+from local.checkout import ROOT
 from local.processes import free_port, running, wait_until_ready
 
-ROOT = Path(__file__).parents[2]
 DEPLOYMENT = ROOT / "deployment"
 BIN = ROOT / ".bentoctl" / "bin"
 CONFIGS = ("aws-lambda", "aws-ecs", "aws-fargate")

@@ -13,9 +13,8 @@ from deployment.image import context
 from deployment.image.__main__ import main
 from deployment.image.context import DOCKERFILE, LOCK, ImageError, install, make_context, normalise, trim
 from detection.card import read_card
+from local.checkout import ROOT
 from tests.conftest import BUNDLED
-
-ROOT = Path(__file__).parents[2]
 
 
 def locked() -> dict[str, str]:

@@ -8,17 +8,16 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from detection.errors import SetupError
+from local.checkout import ROOT
+from serving.errors import SettingsError
 from serving.settings import Settings, load_settings
 
-ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deployment" / "kubernetes"
 # The oldest that the README promises, and the newest that the validator knows.
 VERSIONS = ["1.30", "1.37"]
@@ -280,7 +279,7 @@ def test_a_bucket_that_was_forgotten_stops_the_service(monkeypatch: pytest.Monke
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in literals().items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(SetupError, match=r"INPUT_BUCKET.*OUTPUT_BUCKET"):
+    with pytest.raises(SettingsError, match=r"INPUT_BUCKET.*OUTPUT_BUCKET"):
         load_settings(None)
     monkeypatch.setenv("INPUT_BUCKET", "my-pictures")
     monkeypatch.setenv("OUTPUT_BUCKET", "my-results")

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from local.checkout import ROOT
 from tests.deployment import provider_schema, terraform_program
 from tests.deployment.terraform_checks import policy_faults, reference_faults, schema_faults, statements, unused_faults
 from tests.deployment.terraform_files import Block, calls, literal, read_folder, read_text, references
 from tests.deployment.terraform_program import Evaluation, evaluate, terraform
 
-FOLDER = Path(__file__).parents[2] / "deployment" / "terraform"
+FOLDER = ROOT / "deployment" / "terraform"
 MODULES = ["lambda", "ecs"]
 
 needs_terraform = pytest.mark.skipif(terraform_program.PROGRAM is None, reason="terraform is not installed")

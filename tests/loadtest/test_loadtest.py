@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from loadtest.cli import main
+from local.checkout import ROOT
 from tests.loadtest.results.jtl import failed, record, sample, write_run
 
-ROOT = Path(__file__).parents[2]
 Captured = pytest.CaptureFixture[str]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,8 @@ from loadtest.results.analysis import read_runs
 from loadtest.results.summary import Summary
 from loadtest.results.throughput import rates
 from loadtest.run.matrix import load_matrix
+from local.checkout import ROOT
 
-ROOT = Path(__file__).parents[2]
 MEASURED = ROOT / "loadtest" / "measured"
 README = (ROOT / "README.md").read_text()
 

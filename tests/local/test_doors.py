@@ -14,17 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from local.doors import SAMPLES
+from local.checkout import ROOT
+from local.cli import SAMPLES
 from local.processes import free_port
 from scenes.render import LABELS, render_scene
 from tests.conftest import send, wait_for
 from tests.local.test_processes import exists
 
-ROOT = Path(__file__).parents[2]
-
 
 def command(data: Path, port: int, *more: str, door: str = "serve") -> list[str]:
-    module = [sys.executable, "-m", "local.doors"]
+    module = [sys.executable, "-m", "local"]
     return [*module, "--data", str(data), *more, door, "--port", str(port)]
 
 

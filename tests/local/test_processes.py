@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from local.processes import StartError, check_port, free_port, running, wait_until_ready
+from local.errors import StartError
+from local.processes import check_port, free_port, running, wait_until_ready
 from tests.conftest import wait_for
 
 FAMILY = """

@@ -9,9 +9,9 @@ from threading import Thread
 
 import pytest
 
-from detection.errors import SetupError
 from local.processes import free_port
 from model_store.download import Release, catalogue, fetch
+from model_store.errors import DownloadError
 from model_store.network.variants import VARIANTS
 
 DATA = bytes(range(256)) * 10_000
@@ -79,7 +79,7 @@ def test_a_download_is_whole_and_reported(server: Server, tmp_path: Path) -> Non
 
 def test_an_interrupted_download_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
     server.cut = 1_500_000
-    with pytest.raises(SetupError, match=r"could not be downloaded .*: try again"):
+    with pytest.raises(DownloadError, match=r"could not be downloaded .*: try again"):
         fetch("x", release(server), tmp_path, silent)
     assert [f.name for f in tmp_path.iterdir()] == ["x.pt.part"]
     server.cut = None
@@ -94,7 +94,7 @@ def test_a_server_that_does_not_resume_sends_all_again(server: Server, tmp_path:
 
 
 def test_a_wrong_checksum_leaves_nothing(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match=f"has SHA-256 {SHA256}, not {'0' * 64}, pinned in the catalogue: nothing"):
+    with pytest.raises(DownloadError, match=f"has SHA-256 {SHA256}, not {'0' * 64}, pinned in the catalogue: nothing"):
         fetch("x", release(server, "0" * 64), tmp_path, silent)
     assert list(tmp_path.iterdir()) == []
 
@@ -103,7 +103,7 @@ def test_the_first_checksum_is_remembered_and_enforced(server: Server, tmp_path:
     fetch("x", release(server), tmp_path, silent)
     assert json.loads((tmp_path / "checksums.json").read_text()) == {release(server).url: SHA256}
     (tmp_path / "x.pt").write_bytes(b"another file")
-    with pytest.raises(SetupError, match="recorded in "):
+    with pytest.raises(DownloadError, match="recorded in "):
         fetch("x", release(server), tmp_path, silent)
     assert not (tmp_path / "x.pt").exists()
 
@@ -116,11 +116,11 @@ def test_a_file_that_is_here_is_not_fetched_again(server: Server, tmp_path: Path
 
 def test_a_release_that_has_moved_is_one_clear_line(server: Server, tmp_path: Path) -> None:
     server.status = 404
-    with pytest.raises(SetupError, match="answered 404: see whether the release has moved"):
+    with pytest.raises(DownloadError, match="answered 404: see whether the release has moved"):
         fetch("x", release(server), tmp_path, silent)
 
 
 def test_no_server_is_one_clear_line(tmp_path: Path) -> None:
     nowhere = Release(url=f"http://127.0.0.1:{free_port()}/x.pt", input_size=640, licence="x", sha256=None)
-    with pytest.raises(SetupError, match=r"could not be downloaded .*Connection refused"):
+    with pytest.raises(DownloadError, match=r"could not be downloaded .*Connection refused"):
         fetch("x", nowhere, tmp_path, silent)

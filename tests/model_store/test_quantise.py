@@ -8,10 +8,10 @@ import pytest
 
 from detection.card import CARD, WEIGHTS, read_card
 from detection.detector import Detector
-from detection.errors import SetupError
 from detection.openvino import OpenVINOEngine
 from model_store import store
 from model_store.cli import main
+from model_store.errors import PicturesError
 from model_store.evaluate import evaluate
 from model_store.quantise import calibration_files, quantise
 from model_store.training.bundle import judge_held_out
@@ -73,7 +73,7 @@ def test_without_annotations_the_agreement_is_told(pictures: Path, tmp_path: Pat
 
 def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(SetupError, match="holds 0 pictures; calibration needs at least 8"):
+        with pytest.raises(PicturesError, match="holds 0 pictures; calibration needs at least 8"):
             calibration_files(folder)
 
 
@@ -81,7 +81,7 @@ def test_a_broken_picture_is_named_and_the_model_left_alone(tmp_path: Path) -> N
     folder = shutil.copytree(BUNDLED, tmp_path / "model")
     for number in range(8):
         (tmp_path / f"{number}.jpg").write_bytes(b"no picture")
-    with pytest.raises(SetupError, match=r"0\.jpg cannot be used: "):
+    with pytest.raises(PicturesError, match=r"0\.jpg cannot be used: "):
         quantise(folder, tmp_path)
     assert (folder / WEIGHTS).read_bytes() == (BUNDLED / WEIGHTS).read_bytes()
     assert (folder / CARD).read_bytes() == (BUNDLED / CARD).read_bytes()
@@ -133,6 +133,6 @@ def test_faulty_annotations_are_one_clear_line(name: str, tmp_path: Path) -> Non
     text, message = FAULTY[name]
     if text is not None:
         (tmp_path / "a.json").write_text(text)
-    with pytest.raises(SetupError, match=message) as caught:
+    with pytest.raises(PicturesError, match=message) as caught:
         evaluate(detector(BUNDLED), tmp_path / "a.json", tmp_path)
     assert "\n" not in str(caught.value)

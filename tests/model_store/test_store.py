@@ -8,9 +8,9 @@ import bentoml
 import pytest
 
 from detection.card import CARD, NETWORK, WEIGHTS, read_card
-from detection.errors import SetupError
 from model_store import store
 from model_store.cli import main
+from model_store.errors import StoreError
 from tests.conftest import BUNDLED
 
 
@@ -40,7 +40,7 @@ def test_find_takes_a_name_or_a_version(bundled_tag: str) -> None:
 
 @pytest.mark.parametrize("name", ["unknown", "yolov7-tiny-scenes:0123", "Not A Name!"])
 def test_find_says_what_to_do_about_a_missing_model(name: str, bundled_tag: str) -> None:
-    with pytest.raises(SetupError, match=f"MODEL {name} is not in BentoML's model store"):
+    with pytest.raises(StoreError, match=f"MODEL {name} is not in BentoML's model store"):
         store.find(name)
 
 
@@ -48,7 +48,7 @@ def test_a_model_under_a_borrowed_name_is_refused() -> None:
     with bentoml.models.create("yolov7-w6") as model:
         for name in (NETWORK, WEIGHTS, CARD):
             shutil.copyfile(BUNDLED / name, Path(model.path) / name)
-    with pytest.raises(SetupError, match="MODEL yolov7-w6 is really yolov7-tiny-scenes"):
+    with pytest.raises(StoreError, match="MODEL yolov7-w6 is really yolov7-tiny-scenes"):
         store.find("yolov7-w6")
     bentoml.models.delete(model.tag)
 
@@ -56,7 +56,7 @@ def test_a_model_under_a_borrowed_name_is_refused() -> None:
 def test_random_weights_show_in_the_name(tmp_path: Path) -> None:
     card = json.loads((BUNDLED / CARD).read_text())
     (tmp_path / CARD).write_text(json.dumps(card | {"random": True}))
-    with pytest.raises(SetupError, match="ends with -random"):
+    with pytest.raises(StoreError, match="ends with -random"):
         read_card(tmp_path)
 
 
@@ -65,7 +65,7 @@ def test_add_random_makes_a_model_that_says_so(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.startswith("stored yolov7-tiny-random:")
     card = read_card(store.find("yolov7-tiny-random"))
     assert (card.random, card.input_size, len(card.labels), card.stride) == (True, 640, 80, 32)
-    with pytest.raises(SetupError):
+    with pytest.raises(StoreError):
         store.find("yolov7-tiny")
     assert main(["list"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]

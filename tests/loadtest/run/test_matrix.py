@@ -14,7 +14,7 @@ from loadtest.run import matrix
 from loadtest.run.matrix import Matrix, Size, Standing, run_matrix
 from loadtest.run.runner import Job
 from loadtest.runs import Target, parse_target
-from local.processes import StartError
+from local.errors import StartError
 from local.s3 import LocalS3
 
 

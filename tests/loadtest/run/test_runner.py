@@ -22,10 +22,10 @@ from loadtest.results.analysis import read_run
 from loadtest.results.samples import read_samples
 from loadtest.run.runner import Job, run
 from loadtest.runs import parse_target
+from local.checkout import ROOT
 from local.processes import free_port
 from tests.conftest import wait_for
 
-ROOT = Path(__file__).parents[3]
 KEY = "a-key-that-must-not-be-seen"
 TIMING = "fetch;dur=5.1, decode;dur=9.8, detect;dur=62.4, annotate;dur=2.2, store;dur=9.0"
 ANSWER = {"location": "http://s3/x.jpg", "model": {"name": "m", "version": "1"}}

@@ -19,13 +19,13 @@ import pytest
 
 from local.aws_lambda.cgroups import Cgroup
 from local.aws_lambda.sandbox import Function, Sandbox, cpu_scaling, emulator
+from local.checkout import ROOT
 from local.processes import free_port, running, wait_until_ready
 from tests.conftest import Answer, send, wait_for
 from tests.local.test_doors import children
 from tests.local.test_processes import exists
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
 INVOKE = "/2015-03-31/functions/any/invocations"
 
 

@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import save_file
 
 from detection.card import read_card
-from detection.errors import SetupError
 from detection.postprocess import maps_to_candidates
 from local.doors import INPUT_BUCKET
 from local.s3 import LocalS3
@@ -21,6 +20,7 @@ from model_store.checkpoint.reader import read_checkpoint
 from model_store.cli import main
 from model_store.coco import COCO_LABELS
 from model_store.download import Release
+from model_store.errors import CheckpointError
 from model_store.export import to_openvino
 from model_store.network.graph import Network
 from model_store.network.heads import decode
@@ -124,7 +124,7 @@ BROKEN += ["list.pt", "empty.pt", "none.pt", "silu.pt", "names.pt"]
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_is_no_yolov7_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
     folder, message = broken(tmp_path)[name]
-    with pytest.raises(SetupError, match=message) as caught:
+    with pytest.raises(CheckpointError, match=message) as caught:
         read_checkpoint(folder / name)
     assert "\n" not in str(caught.value)
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import torch
 
-from detection.errors import SetupError
 from model_store.checkpoint import unpickle
 from model_store.checkpoint.unpickle import Inert, load
+from model_store.errors import CheckpointError
 
 MARK = Path("/tmp/yolov7-a-checkpoint-ran")
 
@@ -93,7 +93,7 @@ PROGRAMS: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_hostile_or_damaged_pickle_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
     program, message = PROGRAMS[name]
-    with pytest.raises(SetupError, match=message) as caught:
+    with pytest.raises(CheckpointError, match=message) as caught:
         load(archive(tmp_path / "x.pt", program))
     assert str(caught.value).startswith(str(tmp_path / "x.pt"))
     assert "\n" not in str(caught.value)
@@ -138,7 +138,7 @@ def files(tmp_path: Path) -> dict[str, tuple[Path, str]]:
 @pytest.mark.parametrize("name", ["text", "cut", "old", "empty", "bomb", "other", "missing", "folder"])
 def test_a_file_that_is_no_whole_checkpoint_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
     path, message = files(tmp_path)[name]
-    with pytest.raises(SetupError, match=message) as caught:
+    with pytest.raises(CheckpointError, match=message) as caught:
         load(path)
     assert "\n" not in str(caught.value)
 
@@ -155,13 +155,13 @@ def test_parts_that_overlap_are_refused(tmp_path: Path) -> None:
             file.filelist.append(twin)
             file.NameToInfo[twin.filename] = twin
         file._didModify = True  # type: ignore[attr-defined]
-    with pytest.raises(SetupError, match="its parts claim"):
+    with pytest.raises(CheckpointError, match="its parts claim"):
         load(path)
 
 
 def test_a_pickle_of_absurd_length_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unpickle, "MAX_PICKLE_BYTES", 100)
-    with pytest.raises(SetupError, match=r"a pickle of .* bytes; limit 100"):
+    with pytest.raises(CheckpointError, match=r"a pickle of .* bytes; limit 100"):
         load(archive(tmp_path / "x.pt", pickle.dumps(list(range(1000)), 2)))
 
 
@@ -195,6 +195,6 @@ def test_a_module_becomes_a_stand_in_with_its_state(tmp_path: Path) -> None:
 
 def test_what_a_pickle_does_to_a_class_does_not_outlast_it(tmp_path: Path) -> None:
     program = text_global("models.common", "Conv", b"}X\x04\x00\x00\x00nameX\x04\x00\x00\x00evils\x86b.")
-    with contextlib.suppress(SetupError):
+    with contextlib.suppress(CheckpointError):
         load(archive(tmp_path / "x.pt", program))
     assert Inert.name == ""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from local.checkout import ROOT
 from serving.aws import observe
 from serving.aws.function import Function
 from serving.aws.http_events import HttpEvents
@@ -24,7 +24,7 @@ from serving.respond import Responder
 from tests.conftest import to_jpeg
 from tests.fakes import FakeStorage, predictor
 
-EVENTS = Path(__file__).parents[2] / "events"
+EVENTS = ROOT / "tests" / "events"
 PICTURE = to_jpeg(np.zeros((64, 64, 3), np.uint8))
 BUCKET = "yolov7-pictures"
 

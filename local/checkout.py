@@ -1,4 +1,4 @@
-"""Which machine and which commit figures come from."""
+"""The folder of the checkout, and the machine and the commit that figures come from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 
 
 def machine() -> str:
@@ -22,8 +22,8 @@ def machine() -> str:
 
 def commit() -> str:
     """The short hash of the checkout's commit, with a + when files have changed since."""
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE)
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT)
     if done.returncode:
         return "unknown"
-    changed = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, cwd=HERE).stdout
+    changed = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, cwd=ROOT).stdout
     return done.stdout.strip() + ("+" if changed.strip() else "")

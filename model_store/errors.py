@@ -1,0 +1,43 @@
+"""What can go wrong with stored models and with what they are made from.
+
+UserError
+└── ModelStoreError
+    ├── StoreError           no such model in the store, or it has changed
+    ├── ArgumentError        options of the command line that do not fit together
+    ├── MissingTool          converting needs a package that is not installed
+    ├── DownloadError        weights cannot be downloaded, or are not the expected ones
+    ├── CheckpointError      a file cannot be read safely, or is not a YOLOv7 checkpoint
+    └── PicturesError        pictures or annotations cannot be used to calibrate or evaluate
+"""
+
+from __future__ import annotations
+
+from detection.errors import UserError
+
+
+class ModelStoreError(UserError):
+    """Base of this room's errors."""
+
+
+class StoreError(ModelStoreError):
+    """The store has no such model, or the model's files have changed."""
+
+
+class ArgumentError(ModelStoreError):
+    """Options of the command line that do not fit together."""
+
+
+class MissingTool(ModelStoreError):
+    """A package that converting needs is not installed."""
+
+
+class DownloadError(ModelStoreError):
+    """Weights cannot be downloaded, or are not the expected ones."""
+
+
+class CheckpointError(ModelStoreError):
+    """A file cannot be read safely, or is not a YOLOv7 checkpoint."""
+
+
+class PicturesError(ModelStoreError):
+    """Pictures or annotations cannot be used to calibrate or evaluate."""
