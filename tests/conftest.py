@@ -34,7 +34,7 @@ BUNDLED = ROOT / "model_store" / "bundled"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test that uses a real server as slow, so that nobody has to remember it."""
     for item in items:
-        if "s3" in getattr(item, "fixturenames", ()):
+        if {"s3", "door"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
 
 

@@ -14,6 +14,8 @@ from model_store.evaluate import CONFIDENCE, IOU, CocoBox, coco_map
 from scenes.render import HELD_OUT_SEEDS, LABELS, render_scene
 from tests.conftest import BUNDLED, predict, to_jpeg, upload
 
+pytestmark = pytest.mark.slow
+
 
 def judged(seed: int, service: LocalService, s3: LocalS3) -> tuple[list[CocoBox], list[CocoBox]]:
     """The truth of a scene, and what the service finds in it."""

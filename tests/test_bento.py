@@ -20,6 +20,8 @@ from scenes.render import Scene
 from tests.conftest import send, to_jpeg, upload
 from tests.test_doors import matches
 
+pytestmark = pytest.mark.slow
+
 BENTOML = str(Path(sysconfig.get_path("scripts")) / "bentoml")
 
 

@@ -1,49 +1,122 @@
-"""What the README says is checked against the code."""
+"""What the documents say is checked against the code."""
 
 from __future__ import annotations
 
+import argparse
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from local.aws_lambda import gateway
 from local.checkout import ROOT
 from local.cli import SAMPLES
 from model_store.cli import _parser
-from serving.contract import STEPS
+from serving.contract import STEPS, PredictAnswer, PredictRequest
 from serving.errors import RequestError
 from serving.settings import Settings
 from tests.serving.test_errors import subclasses
+from tests.test_imports import ROOMS
 
-README = (ROOT / "README.md").read_text()
+PAGES = {
+    str(file.relative_to(ROOT)): file.read_text()
+    for folder in (".", "docs", "loadtest", "deployment", "deployment/kubernetes")
+    for file in sorted((ROOT / folder).glob("*.md"))
+    if file.name != "CHANGELOG.md"
+}
+README = PAGES["README.md"]
+EVERYTHING = "\n".join(PAGES.values())
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.M))
-COMMANDS = [line.partition("#")[0].strip() for line in re.findall(r"^python -m model_store (.*)$", README, re.M)]
+COMMANDS = [line.partition("#")[0].strip() for line in re.findall(r"^python -m model_store (.*)$", EVERYTHING, re.M)]
+LINKS = sorted(
+    {(page, link) for page, text in PAGES.items() for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link}
+)
 
 
-def table(title: str) -> list[list[str]]:
-    """The rows of the first table under a heading."""
-    section = README.partition(f"## {title}\n")[2].partition("\n## ")[0]
-    rows = [line for line in section.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows[2:]]
+def table(page: str, first: str) -> list[list[str]]:
+    """The cells of the rows of a page's table whose heading starts like this."""
+    lines = PAGES[page].splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(f"| {first} |"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split(" | ")])
+    return rows
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_every_setting_is_listed_with_its_default_and_meaning() -> None:
     expected = [
-        [f"`{name.upper()}`", "required" if field.is_required() else f"`{field.default}`", str(field.description)]
+        [
+            f"`{name.upper()}`",
+            "required" if field.is_required() else f"`{field.default}`" if field.default != "" else "empty",
+            str(field.description),
+        ]
         for name, field in Settings.model_fields.items()
     ]
-    assert [[cell.replace("``", "empty") for cell in row] for row in table("Settings")] == [
-        [cell.replace("``", "empty") for cell in row] for row in expected
-    ]
+    assert table("docs/settings.md", "name") == expected
 
 
 def test_every_error_is_listed_with_its_status() -> None:
-    listed = {(int(status), code.strip("`")) for status, code, *_ in table("Errors")}
+    listed = {(int(status), code.strip("`")) for status, code, *_ in table("docs/contract.md", "status")}
     assert listed == {(kind.status, kind.code) for kind in subclasses(RequestError)}
 
 
+def test_every_field_of_the_request_is_listed_with_its_default() -> None:
+    defaults = {None: "all"}
+    expected = [
+        [f"`{name}`", "required" if field.is_required() else defaults.get(field.default, str(field.default))]
+        for name, field in PredictRequest.model_fields.items()
+    ]
+    assert [row[:2] for row in table("README.md", "field")] == expected
+
+
+def test_the_sample_answer_is_one_of_the_contract() -> None:
+    sample = README.partition("```json\n")[2].partition("```")[0].replace(",\n  ... 5 more", "")
+    answer = json.loads(sample)
+    assert PredictAnswer.model_validate(answer)
+    assert list(answer) == list(PredictAnswer.model_fields)
+    assert list(answer["timings_ms"]) == [*STEPS, "total"]
+    assert answer["timings_ms"]["total"] >= sum(answer["timings_ms"][step] for step in STEPS) - 1
+
+
+def test_every_option_of_the_local_lambda_is_listed_with_its_default() -> None:
+    parser = argparse.ArgumentParser(add_help=False)
+    gateway.add_options(parser)
+    expected = {f"`{option.option_strings[0]}`": str(option.default).lower() for option in parser._actions}
+    assert {name: default for name, default, *_ in table("docs/lambda.md", "`make lambda ARGS=...`")} == expected
+
+
+def test_how_fast_is_what_the_benchmark_measured() -> None:
+    bench = json.loads((ROOT / "bench" / "bench.json").read_text())
+    requests = {name: as_cell(value) for name, value in bench["variants"]["yolov7-w6"]["requests"].items()}
+    shown = [row[1] for row in table("README.md", "YOLOv7-W6, a whole request with a 0.5 MB picture of 4:3")]
+    assert set(shown) <= set(requests.values())
+    assert f"commit {bench['about']['commit']}" in README
+
+
+def test_cold_starts_are_what_the_benchmark_measured() -> None:
+    subjects = json.loads((ROOT / "bench" / "cold.json").read_text())["subjects"]
+    measured = {as_cell(part) for one in subjects.values() for kind in one["cold"].values() for part in kind.values()}
+    shown = {cell for row in table("docs/lambda.md", "process started to first answer, ms") for cell in row[1:] if cell}
+    assert shown <= measured
+
+
+def as_cell(figures: dict[str, object]) -> str:
+    """A median with quartiles in milliseconds, as tables have it."""
+    low, high = figures["quartiles_ms"]  # type: ignore[misc]
+    return f"{figures['median_ms']:.0f} [{low:.0f}, {high:.0f}]"  # type: ignore[has-type]
+
+
 def test_every_make_target_is_documented_and_exists() -> None:
-    assert set(re.findall(r"\bmake ([a-z-]+)", README)) == TARGETS - {"help", "clean"} | {"help"}
+    assert set(re.findall(r"\bmake ([a-z][a-z-]+)(?=[\s`:]|$)", EVERYTHING)) == TARGETS - {"clean"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -55,9 +128,13 @@ def test_there_are_commands_to_check() -> None:
     assert len(COMMANDS) >= 3
 
 
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
-def test_links_lead_somewhere(link: str) -> None:
-    assert (ROOT / link).exists()
+@pytest.mark.parametrize(("page", "link"), LINKS)
+def test_links_lead_somewhere(page: str, link: str) -> None:
+    path, _, anchor = link.partition("#")
+    target = ((ROOT / page).parent / path).resolve() if path else ROOT / page
+    assert target.exists()
+    if anchor:
+        assert anchor in anchors(target.read_text())
 
 
 def test_the_five_steps_are_named_in_order() -> None:
@@ -66,6 +143,19 @@ def test_the_five_steps_are_named_in_order() -> None:
 
 def test_the_first_command_is_about_a_sample_that_exists() -> None:
     assert set(re.findall(r"scene-\d+\.jpg", README)) <= set(SAMPLES)
+
+
+def test_the_table_of_rooms_is_the_one_that_the_imports_are_held_to() -> None:
+    listed = {
+        room: set(re.findall(r"`(\w+)`", imports))
+        for rooms, imports in table("docs/development.md", "room")
+        for room in re.findall(r"`(\w+)`", rooms)
+    }
+    assert listed == ROOMS
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 155
 
 
 def test_the_project_speaks_of_itself_alone() -> None:

@@ -34,8 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--context", type=Path, help="write the build context into this folder and build nothing")
     options = parser.parse_args(arguments)
     try:
-        engine = None if options.context else container_engine()
         store.put(store.BUNDLED)
+        store.find(options.model)
+        engine = None if options.context else container_engine()
         bento = build_bento(options.model)
         print(f"bento: {bento.tag}")
         if engine is None:

@@ -20,6 +20,8 @@ import yaml
 from local.checkout import ROOT
 from local.processes import free_port, running, wait_until_ready
 
+pytestmark = pytest.mark.slow
+
 DEPLOYMENT = ROOT / "deployment"
 BIN = ROOT / ".bentoctl" / "bin"
 CONFIGS = ("aws-lambda", "aws-ecs", "aws-fargate")

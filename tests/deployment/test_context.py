@@ -16,6 +16,8 @@ from detection.card import read_card
 from local.checkout import ROOT
 from tests.conftest import BUNDLED
 
+pytestmark = pytest.mark.slow
+
 
 def locked() -> dict[str, str]:
     """The locked versions by name."""

@@ -19,6 +19,8 @@ from tests.deployment.terraform_checks import policy_faults, reference_faults, s
 from tests.deployment.terraform_files import Block, calls, literal, read_folder, read_text, references
 from tests.deployment.terraform_program import Evaluation, evaluate, terraform
 
+pytestmark = pytest.mark.slow
+
 FOLDER = ROOT / "deployment" / "terraform"
 MODULES = ["lambda", "ecs"]
 

@@ -155,9 +155,8 @@ def test_every_matrix_names_profiles_that_there_are(name: str) -> None:
     assert set(load_matrix(name).profiles) <= set(NAMES)
 
 
-def test_compare_runs_every_profile_on_both_platforms() -> None:
+def test_compare_runs_on_both_platforms() -> None:
     matrix = load_matrix("compare")
-    assert set(matrix.profiles) == set(NAMES)
     assert {size.platform for size in matrix.platforms} == {"lambda", "ecs"}
 
 

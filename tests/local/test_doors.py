@@ -21,6 +21,8 @@ from scenes.render import LABELS, render_scene
 from tests.conftest import send, wait_for
 from tests.local.test_processes import exists
 
+pytestmark = pytest.mark.slow
+
 
 def command(data: Path, port: int, *more: str, door: str = "serve") -> list[str]:
     module = [sys.executable, "-m", "local"]

@@ -14,6 +14,8 @@ from model_store.network.heads import decode
 from model_store.network.variants import VARIANTS
 from tests.model_store.network.test_graph import unsettled
 
+pytestmark = pytest.mark.slow
+
 EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 
 

@@ -18,6 +18,8 @@ from model_store.training.bundle import judge_held_out
 from scenes.render import TRAIN_SEEDS, write_coco
 from tests.conftest import BUNDLED
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:

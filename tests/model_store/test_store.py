@@ -8,10 +8,13 @@ import bentoml
 import pytest
 
 from detection.card import CARD, NETWORK, WEIGHTS, read_card
+from detection.errors import ModelError
 from model_store import store
 from model_store.cli import main
 from model_store.errors import StoreError
 from tests.conftest import BUNDLED
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_bundled_model_is_small_and_whole() -> None:
@@ -56,7 +59,7 @@ def test_a_model_under_a_borrowed_name_is_refused() -> None:
 def test_random_weights_show_in_the_name(tmp_path: Path) -> None:
     card = json.loads((BUNDLED / CARD).read_text())
     (tmp_path / CARD).write_text(json.dumps(card | {"random": True}))
-    with pytest.raises(StoreError, match="ends with -random"):
+    with pytest.raises(ModelError, match="ends with -random"):
         read_card(tmp_path)
 
 

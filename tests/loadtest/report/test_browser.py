@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.loadtest.report.made_up import HOSTILE, TINY, info, page, points, summary, tried
 
+pytestmark = pytest.mark.slow
+
 BROWSERS = ("chromium", "google-chrome", "chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]

@@ -13,6 +13,8 @@ from loadtest.errors import JMeterError
 from loadtest.run import jmeter
 from loadtest.run.jmeter import BUNDLED, find_java, find_jmeter, install
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _none_of_the_users_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from local.checkout import ROOT
 from local.processes import free_port
 from tests.conftest import wait_for
 
+pytestmark = pytest.mark.slow
+
 KEY = "a-key-that-must-not-be-seen"
 TIMING = "fetch;dur=5.1, decode;dur=9.8, detect;dur=62.4, annotate;dur=2.2, store;dur=9.0"
 ANSWER = {"location": "http://s3/x.jpg", "model": {"name": "m", "version": "1"}}

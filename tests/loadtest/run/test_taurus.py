@@ -14,6 +14,8 @@ from loadtest.run.taurus import CRITERIA, run_taurus
 from tests.loadtest.run.test_runner import KEY, Target, job
 from tests.loadtest.run.test_runner import target as target
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_is_shipped_judges_the_95th_percentile_and_the_errors() -> None:
     criteria = yaml.safe_load(CRITERIA.read_text())["reporting"][0]["criteria"]

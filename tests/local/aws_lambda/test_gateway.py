@@ -25,6 +25,8 @@ from tests.conftest import Answer, send, wait_for
 from tests.local.test_doors import children
 from tests.local.test_processes import exists
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 INVOKE = "/2015-03-31/functions/any/invocations"
 

@@ -29,6 +29,8 @@ from tests.conftest import upload
 from tests.model_store.network.test_graph import unsettled
 from tests.model_store.published import save_published
 
+pytestmark = pytest.mark.slow
+
 REFERENCE = os.environ.get("YOLOV7_REFERENCE", "")
 NAMES = ["bus", "car", "写真", "traffic light"]
 

@@ -16,6 +16,8 @@ from model_store.network.graph import Network
 from model_store.network.heads import IAuxDetect, decode
 from model_store.network.variants import VARIANTS, build
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Facts:

@@ -13,6 +13,8 @@ from model_store.training.loss import complete_iou, detection_loss, match
 from model_store.training.train import ANCHORS, Run, save_atomically
 from scenes.render import LABELS, TRAIN_SEEDS, render_scene
 
+pytestmark = pytest.mark.slow
+
 PLAN = Plan(images=16, batch=2, size=96, stride=32)
 
 
