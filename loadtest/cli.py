@@ -20,6 +20,7 @@ from detection.errors import UserError
 from loadtest.cost.compare import compare_costs, with_settings
 from loadtest.cost.prices import PRICES, load_prices
 from loadtest.errors import LoadTestError, ProfileError
+from loadtest.platforms import PLATFORMS, Settings
 from loadtest.profiles import NAMES, load_profile
 from loadtest.report.page import to_html
 from loadtest.report.tables import to_csv, to_json, to_markdown
@@ -29,7 +30,7 @@ from loadtest.run import jmeter
 from loadtest.run.matrix import LOCAL, Matrix, Size, load_matrix, run_matrix
 from loadtest.run.runner import Job, key_of, run
 from loadtest.run.taurus import CRITERIA, run_taurus
-from loadtest.runs import PLATFORMS, parse_target
+from loadtest.runs import parse_target
 from model_store.files import write_atomically
 from scenes import pictures
 
@@ -130,7 +131,8 @@ def _install(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.target == LOCAL:
         profile = load_profile(options.profile, short=options.short, changes=options.set)
-        size = Size(platform=options.platform, settings=_settings(options.setting), image=options.image)
+        settings = _platform_settings(options)
+        size = Size(platform=options.platform, settings=settings, image=options.image)
         matrix = Matrix(profiles=(profile.name,), platforms=(size,), models=(options.model,))
         failures = run_matrix(matrix, [profile], options.results, command=_command(), done=_done)
         return 1 if failures else 0
@@ -144,9 +146,14 @@ def _taurus(options: argparse.Namespace) -> int:
 
 def _job(options: argparse.Namespace) -> Job:
     profile = load_profile(options.profile, short=options.short, changes=options.set)
-    settings, image = _settings(options.setting), options.image
     return Job(
-        profile, parse_target(options.target), options.platform, settings, image, _command(), key=key_of(os.environ)
+        profile,
+        parse_target(options.target),
+        options.platform,
+        _platform_settings(options),
+        options.image,
+        _command(),
+        key=key_of(os.environ),
     )
 
 
@@ -159,12 +166,18 @@ def _command() -> str:
     return shlex.join(["python", "-m", "loadtest", *sys.argv[1:]])
 
 
-def _settings(given: Sequence[str]) -> dict[str, str | int | float]:
-    settings: dict[str, str | int | float] = {}
+def _platform_settings(options: argparse.Namespace) -> Settings:
+    settings = _settings(options.setting)
+    PLATFORMS[options.platform].check(settings)
+    return settings
+
+
+def _settings(given: Sequence[str]) -> Settings:
+    settings: Settings = {}
     for pair in given:
         name, sign, value = pair.partition("=")
         if not sign or not name:
-            raise ProfileError(f"{pair} is no setting: write NAME=VALUE")
+            raise ProfileError(f"{pair} is not a setting: write NAME=VALUE")
         number = float(value) if value.replace(".", "", 1).isdigit() else None
         settings[name] = value if number is None else int(number) if number.is_integer() else number
     return settings

@@ -16,20 +16,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from loadtest.errors import SamplesError, TargetError
+from loadtest.platforms import PLATFORMS, PlatformName, Settings
 from loadtest.profiles import Profile, first_problem
-from loadtest.results.summary import Platform, Where
+from loadtest.results.summary import Where
 from model_store.files import write_atomically
 
 RECORD, SAMPLES, REQUESTS, DASHBOARD = "run.json", "samples.jtl", "requests.csv", "dashboard"
 SCHEMA = 1
-PLATFORMS: dict[Platform, str] = {"lambda": "Lambda", "ecs": "ECS", "fargate": "Fargate", "kubernetes": "Kubernetes"}
-# The setting that tells one size of a platform from another, and its unit.
-SIZES = {
-    "lambda": ("memory_mb", " MB"),
-    "ecs": ("instance_type", ""),
-    "fargate": ("cpus", " CPUs"),
-    "kubernetes": ("", ""),
-}
 
 
 class Target(BaseModel):
@@ -88,8 +81,8 @@ class Record(BaseModel):
     schema_version: int = SCHEMA
     profile: Profile
     target: Target
-    platform: Platform
-    settings: dict[str, str | int | float]
+    platform: PlatformName
+    settings: Settings
     image: str
     commit: str
     machine: str
@@ -110,14 +103,13 @@ class Record(BaseModel):
     @property
     def label(self) -> str:
         """The platform with its size, as it is named in every table and chart."""
-        name, unit = SIZES[self.platform]
-        size = f" {self.settings[name]}{unit}" if name in self.settings else ""
-        more = f", {self.settings['note']}" if "note" in self.settings else ""
+        platform = PLATFORMS[self.platform]
+        note = f", {self.settings['note']}" if self.settings.get("note") else ""
         if self.where == "aws":
-            return f"{PLATFORMS[self.platform]}{size}{more}"
-        # A local service has the size of this machine, whatever it is priced as.
-        size = size if self.platform == "lambda" else f", {self.machine.partition(',')[0]}"
-        return f"local {PLATFORMS[self.platform]}{size}{more}"
+            return platform.label(self.settings) + note
+        if platform.sized_by_machine:
+            return f"local {platform.title}, {self.machine.partition(',')[0]}{note}"
+        return f"local {platform.label(self.settings)}{note}"
 
     def write(self, folder: Path) -> None:
         """Put it into a run's folder, whole or not at all."""

@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
 from loadtest.cost.options import NoCost, instance_curve, instance_option, lambda_curve, lambda_option
 from loadtest.cost.prices import Prices, price_warnings
 from loadtest.cost.tariff import Instances, PayPerUse
+from loadtest.platforms import ECS, FARGATE, LAMBDA, PLATFORMS, Platform, Setting, Settings
 from loadtest.results.summary import BreakEven, CostComparison, CostOption, Summary
 
 SMALLEST, LARGEST, POINTS = 1_000, 100_000_000, 60
+
+# How each platform is priced: what its report row says, and its bill by volume. Others have no price.
+PRICED: dict[
+    str,
+    tuple[
+        Callable[[Sequence[Summary], Prices], CostOption], Callable[[Sequence[Summary], Prices], PayPerUse | Instances]
+    ],
+] = {
+    LAMBDA.name: (lambda_option, lambda_curve),
+    ECS.name: (instance_option, instance_curve),
+    FARGATE.name: (instance_option, instance_curve),
+}
 
 
 def compare_costs(summaries: Sequence[Summary], prices: Prices, today: date) -> list[CostComparison]:
     """One comparison per place and model, of all that was run there; local and AWS never mix. Kubernetes has none."""
     groups: dict[tuple[str, str], dict[str, list[Summary]]] = {}
     for summary in summaries:
-        if summary.run.platform != "kubernetes":
+        if summary.run.platform in PRICED:
             labels = groups.setdefault((summary.run.where, summary.run.model), {})
             labels.setdefault(summary.run.label, []).append(summary)
     return [_compare(labels, prices, today) for labels in groups.values()]
 
 
-def with_settings(summaries: Sequence[Summary], settings: Mapping[str, str | int | float]) -> list[Summary]:
-    """The same runs with other settings, to see what they would cost then."""
-    return [replace(s, run=replace(s.run, settings={**s.run.settings, **settings})) for s in summaries]
+def with_settings(summaries: Sequence[Summary], settings: Mapping[str, Setting]) -> list[Summary]:
+    """The same runs with other settings, to see what they would cost then: each gets those that its platform has.
+
+    Raises ProfileError for a setting that no run's platform has.
+    """
+    platforms = [PLATFORMS[name] for name in dict.fromkeys(summary.run.platform for summary in summaries)]
+    for name, value in settings.items():
+        having = [platform for platform in platforms if name in platform.settings]
+        for platform in having or platforms:
+            platform.check({name: value})
+    return [
+        replace(s, run=replace(s.run, settings={**s.run.settings, **_of(PLATFORMS[s.run.platform], settings)}))
+        for s in summaries
+    ]
+
+
+def _of(platform: Platform, settings: Mapping[str, Setting]) -> Settings:
+    return {name: value for name, value in settings.items() if name in platform.settings}
 
 
 def volumes() -> list[int]:
@@ -41,12 +69,10 @@ def _compare(labels: dict[str, list[Summary]], prices: Prices, today: date) -> C
     warnings = price_warnings(prices, today)
     for label, summaries in labels.items():
         try:
-            if summaries[0].run.platform == "lambda":
-                options.append(lambda_option(summaries, prices))
-                used[label] = lambda_curve(summaries, prices)
-            else:
-                options.append(instance_option(summaries, prices))
-                kept[label] = instance_curve(summaries, prices)
+            option, curve_of = PRICED[summaries[0].run.platform]
+            options.append(option(summaries, prices))
+            curve = curve_of(summaries, prices)
+            (used if isinstance(curve, PayPerUse) else kept)[label] = curve  # type: ignore[assignment]
         except NoCost as exc:
             warnings.append(f"{label} is left out of the costs: {exc}.")
     run = next(iter(labels.values()))[0].run

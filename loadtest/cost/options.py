@@ -17,22 +17,12 @@ from loadtest.cost.tariff import (
     lambda_usd_per_request,
     provisioned_usd_per_month,
 )
+from loadtest.platforms import PLATFORMS, Setting
 from loadtest.results.summary import CostOption, Summary
 from loadtest.results.throughput import rates
 
 MAX_INSTANCES = 5  # What deployment/terraform/ecs sets up.
 EXTRA_BYTES = 1000  # The request, and the headers both ways.
-# What a run's settings are taken to be where they do not say; the sizes are those of deployment/terraform.
-DEFAULTS: dict[str, str | float] = {
-    "region": "us-east-1",
-    "architecture": "x86_64",
-    "memory_mb": 3000,
-    "provisioned_concurrency": 0,
-    "instance_type": "t3a.xlarge",
-    "instances": 1,
-    "cpus": 4,
-    "task_memory_mb": 8192,
-}
 LEFT_OUT = "List prices, first tier, without S3, logs, traffic, public IPv4 addresses, disks, free tiers and taxes."
 
 
@@ -208,13 +198,18 @@ def _number(summaries: Sequence[Summary], key: str) -> float:
         number = float(text)
     except ValueError:
         raise NoCost(f"its {key} must be a number, but is {text}") from None
-    if not (0 < number < float("inf") or number == DEFAULTS[key] == 0):
+    if not (0 < number < float("inf") or number == _default(summaries, key) == 0):
         raise NoCost(f"its {key} must be more than 0, but is {text}")
     return number
 
 
 def _text(summaries: Sequence[Summary], key: str) -> str:
-    found = sorted({str(summary.run.settings.get(key, DEFAULTS[key])) for summary in summaries})
+    found = sorted({str(summary.run.settings.get(key, _default(summaries, key))) for summary in summaries})
     if len(found) > 1:
         raise NoCost(f"its runs differ in {key} ({', '.join(found)}): give them different labels")
     return found[0]
+
+
+def _default(summaries: Sequence[Summary], key: str) -> Setting:
+    """What a run's setting is taken to be when the run does not say."""
+    return PLATFORMS[summaries[0].run.platform].settings[key]

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Where = Literal["local", "aws"]
-Platform = Literal["lambda", "ecs", "fargate", "kubernetes"]
 Mode = Literal["closed", "open"]
 Status = Literal["finished", "interrupted", "failed"]
 PhaseKind = Literal["batch", "users", "payload", "gap", "rate"]
@@ -29,7 +28,7 @@ class RunInfo:
     profile: str
     question: str
     mode: Mode
-    platform: Platform
+    platform: str
     where: Where
     label: str
     target: str
@@ -158,7 +157,7 @@ class CostOption:
     """
 
     label: str
-    platform: Platform
+    platform: str
     usd_per_1000: float
     fixed_usd_per_month: float
     capacity_per_month: float | None

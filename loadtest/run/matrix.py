@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from detection.card import RANDOM_SUFFIX
 from detection.errors import UserError
 from loadtest.errors import LoadTestError, ProfileError
+from loadtest.platforms import LAMBDA, PLATFORMS, PlatformName, Settings
 from loadtest.profiles import Profile, first_problem
-from loadtest.results.summary import Platform
 from loadtest.run.runner import Job, key_of, run
 from loadtest.runs import Target, parse_target
 from local.checkout import ROOT
@@ -34,8 +34,6 @@ FOLDER = ROOT / "loadtest" / "matrices"
 LOCAL = "local"
 # After which a local Lambda ends an idle sandbox.
 IDLE_S = 300.0
-# Sandboxes at once; the users of no profile here are more.
-CONCURRENCY = 18
 
 
 class Size(BaseModel):
@@ -43,10 +41,18 @@ class Size(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    platform: Platform
+    platform: PlatformName
     target: str = LOCAL
-    settings: dict[str, str | int | float] = {}
+    settings: Settings = {}
     image: str = ""
+
+    @model_validator(mode="after")
+    def _settings_are_known(self) -> Size:
+        try:
+            PLATFORMS[self.platform].check(self.settings)
+        except ProfileError as exc:
+            raise ValueError(str(exc)) from None
+        return self
 
 
 class Matrix(BaseModel):
@@ -121,11 +127,11 @@ class Standing:
             "port": free_port(), "log": self.folder / f"{size.platform}.log", "env": {"MODEL": self.tag},
             "image": size.image or None,
         }  # fmt: skip
-        if size.platform != "lambda":
+        if size.platform != LAMBDA.name:
             with local_service(self.s3, **how) as door:
                 yield parse_target(door.url)
             return
-        options = {"concurrency": size.settings.get("concurrency", CONCURRENCY)}
+        options = {"concurrency": size.settings.get("concurrency", LAMBDA.settings["concurrency"])}
         if "memory_mb" in size.settings:
             options["memory"] = size.settings["memory_mb"]
         if profile.at_minutes:

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtest.errors import JMeterError, LoadTestError, TargetError
+from loadtest.platforms import Setting
 from loadtest.profiles import Profile
-from loadtest.results.summary import Platform
 from loadtest.run.jmeter import PLAN, PROPERTIES, JMeter, find_jmeter
 from loadtest.run.progress import Display, Progress, check_first
 from loadtest.runs import DASHBOARD, REQUESTS, SAMPLES, Record, Target, new_folder
@@ -48,8 +48,8 @@ class Job:
 
     profile: Profile
     target: Target
-    platform: Platform
-    settings: Mapping[str, str | int | float] = field(default_factory=dict)
+    platform: str
+    settings: Mapping[str, Setting] = field(default_factory=dict)
     image: str = ""
     command: str = ""
     key: tuple[str, str] | None = None

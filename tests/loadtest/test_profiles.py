@@ -164,7 +164,10 @@ def test_compare_runs_on_both_platforms() -> None:
     ("text", "message"),
     [
         ("profiles: []\nplatforms: [{platform: lambda}]", "profiles: Tuple should have at least 1 item"),
-        ("profiles: [batches]\nplatforms: [{platform: azure}]", "platforms.0.platform: Input should be 'lambda'"),
+        (
+            "profiles: [batches]\nplatforms: [{platform: azure}]",
+            "platforms.0.platform: must be one of lambda, ecs, fargate, kubernetes",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_matrix_is_one_line(text: str, message: str, tmp_path: Path) -> None:

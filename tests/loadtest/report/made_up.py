@@ -16,7 +16,6 @@ from loadtest.results.summary import (
     Mode,
     Phase,
     PhaseKind,
-    Platform,
     Point,
     RunInfo,
     Skipped,
@@ -50,7 +49,7 @@ def info(
     label: str = LAMBDA, *, profile: str = "steady", where: Where = "aws", model: str = W6, mode: Mode = "closed"
 ) -> RunInfo:
     """What was run: a Lambda where the label says so, else a service."""
-    platform: Platform = "lambda" if "Lambda" in label else "ecs"
+    platform = "lambda" if "Lambda" in label else "ecs"
     name = f"{where}-{platform}-{profile}-{model.split(':')[0]}"
     url = "https://k2x9.execute-api.us-east-1.amazonaws.com" if where == "aws" else "http://127.0.0.1:3001"
     return RunInfo(
