@@ -122,8 +122,8 @@ variable "timeout" {
   default     = 30
 
   validation {
-    condition     = var.timeout >= 1 && var.timeout <= 900
-    error_message = "timeout must be from 1 to 900 (seconds)."
+    condition     = var.timeout >= 1 && var.timeout <= 900 && floor(var.timeout) == var.timeout
+    error_message = "timeout must be a whole number from 1 to 900 (seconds)."
   }
 }
 
@@ -172,8 +172,8 @@ variable "throttling_rate_limit" {
   default     = 50
 
   validation {
-    condition     = var.throttling_rate_limit > 0
-    error_message = "throttling_rate_limit must be more than 0 (requests per second)."
+    condition     = var.throttling_rate_limit >= 0.01
+    error_message = "throttling_rate_limit must be at least 0.01 (requests per second)."
   }
 }
 
@@ -240,7 +240,7 @@ variable "alarm_duration_ms" {
   default     = 10000
 
   validation {
-    condition     = var.alarm_duration_ms > 0
-    error_message = "alarm_duration_ms must be more than 0 (milliseconds)."
+    condition     = var.alarm_duration_ms >= 1
+    error_message = "alarm_duration_ms must be at least 1 (milliseconds)."
   }
 }
