@@ -158,7 +158,7 @@ def imports(handler: str, env: Mapping[str, str], rounds: int) -> dict[str, floa
         for own, name in re.findall(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)", done.stderr):
             top = name.partition(".")[0]
             if name in (module, "lambda_function"):
-                continue  # What it does at the top is no import.
+                continue  # What it does at the top is not an import.
             group = next((g for g, names in GROUPS.items() if top in names), "Python's own library and awslambdaric")
             spent[group] += int(own) / 1000
         for group, value in spent.items():

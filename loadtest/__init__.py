@@ -1,1 +1,1 @@
-"""Measuring the service, and local stand-ins for the platforms it runs on."""
+"""Load tests of the service by JMeter, their results, costs and report."""

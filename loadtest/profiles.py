@@ -32,7 +32,7 @@ class Stage(BaseModel):
 class Profile(BaseModel):
     """One profile. Exactly one of `loops`, `steps`, `at_minutes` and `stages` says how requests are sent.
 
-    `loops`: each of `users` sends so many, one after the other, all at one moment if `together`. `steps`: so many
+    `loops`: each of `users` sends so many, one after the other, all simultaneously if `together`. `steps`: so many
     users at a time, `hold_s` each after a ramp of `ramp_s`. `at_minutes`: single requests at these minutes. `stages`:
     open, at random moments (a Poisson process, the same for the same `seed`).
     """
@@ -133,7 +133,7 @@ class Profile(BaseModel):
         return self.users * self.loops if self.loops else None
 
     def properties(self) -> dict[str, str | int]:
-        """What the plan is told, by the names that it knows."""
+        """The properties of the JMeter plan."""
         given: dict[str, str | int] = {
             "users": self.threads,
             "loops": self.loops or -1,
@@ -176,7 +176,7 @@ def load_profile(name: str, *, short: bool = False, changes: Sequence[str] = ())
 def _parse(changes: Sequence[str]) -> dict[str, Any]:
     pairs = [change.partition("=") for change in changes]
     if wrong := [name for name, sign, _ in pairs if not sign]:
-        raise ProfileError(f"{wrong[0]} is no change of a profile: write name=value")
+        raise ProfileError(f"{wrong[0]} is not a setting of a profile: write name=value")
     try:
         return {name: yaml.safe_load(value) for name, _, value in pairs}
     except yaml.YAMLError as exc:

@@ -60,10 +60,10 @@ def parse_target(url: str) -> Target:
         parts = urllib.parse.urlsplit(url)
         port = parts.port
     except ValueError as exc:
-        raise TargetError(f"target {url[:200]!r} is no URL: {exc}") from None
+        raise TargetError(f"target {url[:200]!r} is not a URL: {exc}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise TargetError(
-            f"target {url[:200]!r} is no URL: write http://host[:port] or https://host, with a stage if there is one"
+            f"target {url[:200]!r} is not a URL: write http://host[:port] or https://host, with a stage if there is one"
         )
     if parts.username or parts.password:
         raise TargetError("the target's URL carries a password, which would stand in every report: use API_KEY instead")
@@ -136,7 +136,7 @@ def read_record(folder: Path) -> Record:
     try:
         record = Record.model_validate_json((folder / RECORD).read_bytes())
     except FileNotFoundError:
-        raise SamplesError(f"no {RECORD} in it: this is no folder of a run") from None
+        raise SamplesError(f"no {RECORD} in it: this is not the folder of a run") from None
     except OSError as exc:
         raise SamplesError(f"{RECORD} cannot be read: {exc.strerror}") from None
     except ValidationError as exc:

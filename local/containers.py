@@ -37,7 +37,7 @@ def run_command(
     mount: tuple[Path, str] | None = None,
     entrypoint: str | None = None,
 ) -> list[str]:
-    """The command that runs an image in the foreground on the host's network, until it is told to stop.
+    """The command that runs an image in the foreground on the host's network, until it is stopped.
 
     `env` names what is passed on of the environment in which the command is started; `mount` is a file of this machine
     and its place in the container. A limit of more `cpus` than this machine has is none.

@@ -1,4 +1,4 @@
-"""Child processes that are waited for, and that never outlive their parent."""
+"""Child processes that are waited for and never outlive their parent."""
 
 from __future__ import annotations
 

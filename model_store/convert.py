@@ -48,7 +48,7 @@ def _settle(network: Network) -> None:
     """Give the batch norms the statistics of their inputs, so that activations stay in the range of trained ones.
 
     Otherwise they would die out or overflow on the way, and time would be lost, or won, on numbers that no trained
-    network has. The head is told that objects are rare.
+    network has. The biases of the head say that objects are rare.
     """
     norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     for norm in norms:
@@ -82,7 +82,7 @@ def from_checkpoint(
     size = input_size or checkpoint.input_size or INPUT_SIZES[checkpoint.variant]
     if size % checkpoint.network.stride:
         raise CheckpointError(
-            f"input size {size} is no multiple of {checkpoint.network.stride}, the stride of {checkpoint.variant}"
+            f"input size {size} is not a multiple of {checkpoint.network.stride}, the stride of {checkpoint.variant}"
         )
     return write_model(
         checkpoint.network,

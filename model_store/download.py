@@ -44,8 +44,8 @@ def catalogue(file: Path = CATALOGUE) -> dict[str, Release]:
 def fetch(name: str, release: Release, folder: Path, progress: Progress) -> Path:
     """Download a release into a folder, going on where an interrupted download stopped; returns the file.
 
-    `progress` is told bytes done and bytes in all. Raises DownloadError, with nothing but the part that can be resumed
-    left behind, when the server cannot be reached or breaks off, and with nothing at all when the checksum is wrong.
+    `progress` gets the bytes done and the bytes in total. Raises DownloadError: when the server cannot be
+    reached or the transfer breaks off, the part that can be resumed is kept; when the checksum is wrong, nothing is.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target, part = folder / f"{name}.pt", folder / f"{name}.pt.part"

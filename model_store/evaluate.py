@@ -145,7 +145,7 @@ def _read_annotations(file: Path) -> dict[str, Any]:
         if not dataset["images"]:
             raise ValueError("it lists no picture")
     except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise PicturesError(f"{file} is no COCO annotation file ({exc})") from None
+        raise PicturesError(f"{file} is not a COCO annotation file ({exc})") from None
     return {"info": {}, **dataset}
 
 

@@ -229,7 +229,7 @@ def to_tfvars(values: Mapping[str, Any]) -> str:
 
 
 def _kept(folder: Path) -> dict[str, Any]:
-    """What only bentoctl build knows, from the values of before."""
+    """The values that only an earlier `bentoctl build` knows."""
     file = folder / VALUES
     text = file.read_text() if file.is_file() else ""
     return {k: json.loads(v) for k, v in re.findall(r'^(image_uri|repository_arn) = (".*")$', text, re.M)}

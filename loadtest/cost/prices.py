@@ -75,7 +75,7 @@ class FargatePrices(_Frozen):
 
 
 class LoadBalancerPrices(_Frozen):
-    """Of an application load balancer; what a capacity unit (LCU) is, is in `CapacityUnit`."""
+    """Prices of an application load balancer; `CapacityUnit` defines its capacity unit (LCU)."""
 
     hour: _Hour
     lcu_hour: _LcuHour

@@ -17,7 +17,7 @@ SHARED = (
 )
 FASTER = 1.25  # Times; what is less apart does not decide.
 MOST_STEPS = 3  # Changes of the cheapest that a sentence can hold.
-ENOUGH = 20  # Answers from which on a 95th percentile is told.
+ENOUGH = 20  # With fewer answers, no 95th percentile is shown.
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _cold(section: Section) -> str:
 def _counted(latency: Latency) -> str:
     if latency.count == 1:
         return "one was seen"
-    # Of a handful of answers the longest says more than their 95th percentile.
+    # With few answers, the longest says more than the 95th percentile.
     tail = f"p95 {ms(latency.p95.value)}" if latency.count >= ENOUGH else f"longest {ms(latency.max)}"
     return f"p50 of {latency.count:,}, {tail} ms"
 

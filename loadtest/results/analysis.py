@@ -159,7 +159,7 @@ def _errors(table: pl.DataFrame) -> dict[str, int]:
 def _steps(answered: pl.DataFrame) -> dict[str, float]:
     """Mean of each step of warm answers, and of what the client waited for beside them; empty where none told.
 
-    Of cold ones only where there are no others: what they wait for is their init.
+    Cold ones count only when there are no others, because they wait for their init.
     """
     told = answered.filter(pl.all_horizontal(pl.col(step).is_not_null() for step in STEPS))
     warm = told.filter(~pl.col("cold").fill_null(False))

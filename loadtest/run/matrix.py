@@ -56,7 +56,7 @@ class Size(BaseModel):
 
 
 class Matrix(BaseModel):
-    """Which profiles run on which platforms. `models` are those of the local stand-ins; others have theirs."""
+    """Which profiles run on which platforms. `models` are for the local stand-ins only."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -82,7 +82,7 @@ def load_matrix(name: str) -> Matrix:
 def run_matrix(
     matrix: Matrix, profiles: Sequence[Profile], results: Path, *, command: str, done: Callable[[Path], None]
 ) -> list[str]:
-    """Do every run of a matrix, telling `done` of each; what fails is told at once, and returned.
+    """Do every run of a matrix and call `done` for each; failures are printed at once, and returned.
 
     The targets are read before the first run, so that a mistake costs nothing.
     """
@@ -121,7 +121,7 @@ class Standing:
 
     @contextlib.contextmanager
     def door(self, size: Size, profile: Profile) -> Iterator[Target]:
-        """A door that has answered nothing yet, for one profile; raises StartError."""
+        """A fresh door that has not answered yet, for one profile; raises StartError."""
         pictures.upload(self.s3.client(), INPUT_BUCKET, profile.pictures)
         how: dict[str, Any] = {
             "port": free_port(), "log": self.folder / f"{size.platform}.log", "env": {"MODEL": self.tag},
@@ -143,7 +143,7 @@ class Standing:
 
 @contextlib.contextmanager
 def standing(model: str) -> Iterator[Standing]:
-    """Have stand-ins for a model until the block is left; raises StartError, or StoreError without such a model."""
+    """Run stand-ins for a model until the block is left; raises StartError, or StoreError without such a model."""
     tag = put_model(model)
     with (
         tempfile.TemporaryDirectory(prefix="loadtest-", ignore_cleanup_errors=True) as folder,

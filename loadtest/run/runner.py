@@ -32,7 +32,7 @@ LEAD_MS, LEAD_MS_PER_THREAD = 1000, 3
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user stopped a run, at this moment of its clock; what JMeter broke off then is no failure of the target."""
+    """The user stopped a run at this time; requests that JMeter aborted then are not failures of the target."""
 
     def __init__(self, at_ms: int) -> None:
         super().__init__()
@@ -170,7 +170,7 @@ def _reason(folder: Path, console: Path) -> str:
 
 
 def plan_properties(job: Job, folder: Path) -> dict[str, str | int]:
-    """All that the plan is told of a job whose requests lie in a run's folder, but for the key."""
+    """The properties of the plan for a job whose requests are in a run's folder, without the key."""
     requests, lead = str(folder / REQUESTS), LEAD_MS + job.profile.threads * LEAD_MS_PER_THREAD
     return {**job.profile.properties(), **job.target.model_dump(), "pictures": requests, "lead": lead}
 

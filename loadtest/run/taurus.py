@@ -60,7 +60,7 @@ def run_taurus(job: Job, results: Path, criteria: Path = CRITERIA) -> int:
 
 
 def execution(job: Job, jmeter: JMeter, folder: Path) -> dict[str, object]:
-    """What Taurus is told to run: the plan with a profile's properties, against the target."""
+    """The configuration for Taurus: the plan with a profile's properties, against the target."""
     scenario = {"script": str(PLAN), "properties": {k: str(v) for k, v in plan_properties(job, folder).items()}}
     return {
         "execution": [{"executor": "jmeter", "scenario": job.profile.name}],

@@ -116,7 +116,7 @@ class Sandbox:
             "--runtime-api-address", f"127.0.0.1:{free_port()}",
             *(IMAGE_COMMAND if function.image else [sys.executable, "-m", "awslambdaric", function.handler]),
         ]  # fmt: skip
-        # The engine limits memory and CPU by itself; it and what it starts are no children of ours.
+        # The container engine limits memory and CPU itself; its processes are not our children.
         self._cgroup = None if function.image else Cgroup.create(name, function.memory_mb * 2**20)
         if function.image:
             env = {**os.environ, **env}  # For the engine, which passes on what is named.
@@ -202,7 +202,7 @@ class Sandbox:
                 self._cgroup.limit_cpu(self.function.cpus)
 
     def _watch_memory(self) -> None:
-        """Where there are no control groups: look often, and kill what is too large."""
+        """Without control groups: poll the memory, and kill the sandbox when it uses too much."""
 
         def watch() -> None:
             root = psutil.Process(self._process.pid)
@@ -217,7 +217,7 @@ class Sandbox:
 
 
 def function_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What the function is told of an environment: settings, credentials, and what Powertools reads."""
+    """The part of an environment that the function gets: settings, credentials, and what Powertools reads."""
     named = {name.upper() for name in Settings.model_fields} | {"TRACING"}
     return {k: v for k, v in environment.items() if k in named or k.startswith(("AWS_", "POWERTOOLS_"))}
 

@@ -95,7 +95,7 @@ def _from_safetensors(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...] | 
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist") from None
     except (SafetensorError, ValueError, OSError) as exc:
-        raise CheckpointError(f"{path} is no safetensors file ({str(exc)[:150]}): get it again") from None
+        raise CheckpointError(f"{path} is not a safetensors file ({str(exc)[:150]}): get it again") from None
 
 
 def _labels(names: object) -> tuple[str, ...] | None:

@@ -136,7 +136,7 @@ def _kind(path: Path) -> str:
         return "in torch's format from before 1.6"
     if start.startswith(b"PK"):
         return "a truncated archive"
-    return "no torch checkpoint"
+    return "not a torch checkpoint"
 
 
 def _line(exc: BaseException) -> str:
@@ -151,7 +151,7 @@ class _Archive:
         self._check_sizes()
         pickles = [name for name in self.entries if name == "data.pkl" or name.endswith("/data.pkl")]
         if len(pickles) != 1:
-            raise CheckpointError(f"{path} is no torch checkpoint: it holds {len(pickles)} data.pkl, not one")
+            raise CheckpointError(f"{path} is not a torch checkpoint: it holds {len(pickles)} data.pkl, not one")
         self.program = pickles[0]
         self.prefix = self.program.removesuffix("data.pkl")
 
@@ -239,7 +239,7 @@ class _Archive:
     def storage(self, reference: object) -> _Storage:
         """A storage from torch's persistent id: ("storage", type, key, location, count)."""
         if not (isinstance(reference, tuple) and len(reference) == 5 and reference[0] == "storage"):
-            raise ValueError("a persistent id that is no storage")
+            raise ValueError("a persistent id that is not a storage")
         _, dtype, key, _, count = reference
         if not (isinstance(dtype, torch.dtype) and isinstance(key, str) and key.isdigit() and isinstance(count, int)):
             raise ValueError("a storage that is described wrongly")

@@ -184,7 +184,7 @@ def unused_faults(blocks: list[Block]) -> list[str]:
     """Variables, locals and data sources that nothing refers to."""
     used = set()
     for block in blocks:
-        # A variable's own validation is no use of it.
+        # A variable's own validation is not a use of it.
         body = {k: v for k, v in block.body.items() if not (block.kind == "variable" and k == "validation")}
         for reference in references(body):
             used.add(".".join((reference.head, *reference.path[: 2 if reference.head == "data" else 1])))

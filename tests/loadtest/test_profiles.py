@@ -123,7 +123,7 @@ def test_every_variable_of_the_samples_is_set_by_the_plan() -> None:
         (["pictures=[huge]"], "pictures.0: Input should be 'scenes', 'small', 'medium' or 'large', not 'huge'"),
         (["user=3"], "user: Extra inputs are not permitted, not 3"),
         (["users=[1"], "users=[1: a value is not YAML"),
-        (["users"], "users is no change of a profile: write name=value"),
+        (["users"], "users is not a setting of a profile: write name=value"),
     ],
 )
 def test_what_is_wrong_with_a_profile_is_one_line(changes: list[str], message: str) -> None:

@@ -120,8 +120,8 @@ def test_categories_are_matched_by_name_not_by_number(pictures: Path, tmp_path: 
 
 
 FAULTY = {
-    "missing": (None, "is no COCO annotation file"),
-    "text": ("hello", "is no COCO annotation file"),
+    "missing": (None, "is not a COCO annotation file"),
+    "text": ("hello", "is not a COCO annotation file"),
     "empty": ('{"images": [], "annotations": [], "categories": []}', "it lists no picture"),
     "other": ('{"images": [{"id": 1, "file_name": "x"}], "annotations": [], "categories": [{"id": 1, "name": "dog"}]}',
               "has none of the model's labels among its categories: dog"),

@@ -89,7 +89,7 @@ def test_show_prints_all_that_is_known(bundled_tag: str, capsys: pytest.CaptureF
         (["add", "yolov9", "--random"], "error: no YOLOv7 variant 'yolov9'; known: yolov7-tiny, yolov7, "),
         (["add", "mine"], "error: nothing to make 'mine' from"),
         (["add", "mine", "--weights", "missing.pt"], "error: missing.pt does not exist"),
-        (["add", "mine", "--weights", "README.md"], "error: README.md is no torch checkpoint: give"),
+        (["add", "mine", "--weights", "README.md"], "error: README.md is not a torch checkpoint: give"),
     ],
 )
 def test_a_command_that_cannot_be_carried_out_is_one_line(

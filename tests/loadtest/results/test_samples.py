@@ -111,7 +111,7 @@ def test_runs_that_are_broken_are_named_and_the_others_read(tmp_path: Path) -> N
     summaries, skipped = read_runs([bare, cut, good, early, newer, tmp_path / "nowhere"])
     assert [summary.run.name for summary in summaries] == ["good"]
     reasons = {one.name: one.reason for one in skipped}
-    assert reasons["bare"] == "no run.json in it: this is no folder of a run"
+    assert reasons["bare"] == "no run.json in it: this is not the folder of a run"
     assert reasons["cut"].startswith("run.json is broken: Invalid JSON")
     assert reasons["early"] == "no samples.jtl in it: the run ended before JMeter began to write"
     assert reasons["newer"] == "run.json is of version 9, this program knows 1: use a newer one"

@@ -89,6 +89,6 @@ def test_what_fails_is_named_and_the_rest_goes_on(
 
 
 def test_a_target_that_is_no_url_stops_before_the_first_run(asked: list[tuple[str, str, str]]) -> None:
-    with pytest.raises(LoadTestError, match="is no URL"):
+    with pytest.raises(LoadTestError, match="is not a URL"):
         go([Size(platform="lambda"), Size(platform="ecs", target="alb")], [])
     assert asked == []

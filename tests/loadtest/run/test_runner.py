@@ -182,11 +182,11 @@ def test_a_host_that_there_is_not_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("abc.execute-api.us-east-1.amazonaws.com", "is no URL: write http://host[:port] or https://host"),
-        ("ftp://host", "is no URL"),
-        ("http://host:port", "is no URL: Port could not be cast"),
+        ("abc.execute-api.us-east-1.amazonaws.com", "is not a URL: write http://host[:port] or https://host"),
+        ("ftp://host", "is not a URL"),
+        ("http://host:port", "is not a URL: Port could not be cast"),
         ("https://me:secret@host", "the target's URL carries a password"),
-        ("", "is no URL"),
+        ("", "is not a URL"),
     ],
 )
 def test_a_target_that_is_no_url_is_one_line(url: str, message: str) -> None:

@@ -109,7 +109,7 @@ def broken(tmp_path: Path) -> dict[str, tuple[Path, str]]:
     return {
         "lacking.safetensors": (tmp_path, "holds a network with 338 tensors that is none of yolov7-tiny, yolov7, "),
         "other.safetensors": (tmp_path, "its tensors have no detection head"),
-        "text.safetensors": (tmp_path, "is no safetensors file"),
+        "text.safetensors": (tmp_path, "is not a safetensors file"),
         "missing.safetensors": (tmp_path, "does not exist"),
         "list.pt": (tmp_path, "holds a list, not the dictionary"),
         "empty.pt": (tmp_path, "holds no network"),
@@ -141,7 +141,7 @@ def test_add_stores_a_fine_tuned_checkpoint_with_its_labels(tmp_path: Path, caps
     assert main(["add", "my-model", "--weights", str(path), "--input-size", "416"]) == 0
     assert capsys.readouterr().out == first
     assert main(["add", "my-model", "--weights", str(path), "--input-size", "417"]) == 1
-    assert "input size 417 is no multiple of 32" in capsys.readouterr().err
+    assert "input size 417 is not a multiple of 32" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -124,14 +124,14 @@ def files(tmp_path: Path) -> dict[str, tuple[Path, str]]:
     with zipfile.ZipFile(other, "w") as file:
         file.writestr("readme.txt", "hello")
     return {
-        "text": (text, "is no torch checkpoint: give a checkpoint that torch 1.6 or later has saved"),
+        "text": (text, "is not a torch checkpoint: give a checkpoint that torch 1.6 or later has saved"),
         "cut": (cut, "is a truncated archive"),
         "old": (old, "is in torch's format from before 1.6"),
-        "empty": (empty, "is no torch checkpoint"),
+        "empty": (empty, "is not a torch checkpoint"),
         "bomb": (bomb, "is compressed, which torch never does"),
         "other": (other, "holds 0 data.pkl, not one"),
         "missing": (tmp_path / "missing.pt", "does not exist"),
-        "folder": (tmp_path, "is damaged|is no torch checkpoint"),
+        "folder": (tmp_path, "is damaged|is not a torch checkpoint"),
     }
 
 
