@@ -91,8 +91,10 @@ def test_eighty_classes_without_names_are_cocos(tmp_path: Path) -> None:
     assert read_checkpoint(tmp_path / "best.safetensors").labels == COCO_LABELS
 
 
-def broken(tmp_path: Path) -> dict[str, tuple[Path, str]]:
-    """Files that can be read, but hold no YOLOv7 network, or not all of one."""
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, str]]:
+    """Files that can be read, but do not hold a YOLOv7 network, or not all of one."""
+    tmp_path = tmp_path_factory.mktemp("broken")
     network = unsettled("yolov7-tiny")
     lacking = {key: value for key, value in network.state_dict().items() if "model.3." not in key}
     save_file(lacking, tmp_path / "lacking.safetensors")
@@ -124,8 +126,8 @@ BROKEN += ["list.pt", "empty.pt", "none.pt", "silu.pt", "names.pt"]
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_no_yolov7_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
-    folder, message = broken(tmp_path)[name]
+def test_what_is_not_a_yolov7_is_refused_in_one_line(name: str, broken: dict[str, tuple[Path, str]]) -> None:
+    folder, message = broken[name]
     with pytest.raises(CheckpointError, match=message) as caught:
         read_checkpoint(folder / name)
     assert "\n" not in str(caught.value)

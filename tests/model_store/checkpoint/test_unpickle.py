@@ -112,7 +112,10 @@ def saved(path: Path, data: object) -> Path:
     return path
 
 
-def files(tmp_path: Path) -> dict[str, tuple[Path, str]]:
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, str]]:
+    """Files that are not whole checkpoints, and what is said of each."""
+    tmp_path = tmp_path_factory.mktemp("files")
     text, cut, old, empty = (tmp_path / f"{name}.pt" for name in ("text", "cut", "old", "empty"))
     text.write_text("this is a text file\n" * 100)
     whole = saved(tmp_path / "whole.pt", {"model": torch.zeros(1000)}).read_bytes()
@@ -136,8 +139,10 @@ def files(tmp_path: Path) -> dict[str, tuple[Path, str]]:
 
 
 @pytest.mark.parametrize("name", ["text", "cut", "old", "empty", "bomb", "other", "missing", "folder"])
-def test_a_file_that_is_no_whole_checkpoint_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
-    path, message = files(tmp_path)[name]
+def test_a_file_that_is_not_a_whole_checkpoint_is_refused_in_one_line(
+    name: str, files: dict[str, tuple[Path, str]]
+) -> None:
+    path, message = files[name]
     with pytest.raises(CheckpointError, match=message) as caught:
         load(path)
     assert "\n" not in str(caught.value)
