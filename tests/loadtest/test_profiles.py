@@ -134,7 +134,7 @@ def test_what_is_wrong_with_a_profile_is_one_line(changes: list[str], message: s
 
 
 def test_an_unknown_profile_is_named_with_those_that_there_are() -> None:
-    with pytest.raises(LoadTestError, match="no profile nothing: take one of batches, burst, idle-gaps"):
+    with pytest.raises(LoadTestError, match=f"no profile nothing: take one of {', '.join(sorted(NAMES))}, or"):
         load_profile("nothing")
 
 
