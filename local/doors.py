@@ -47,7 +47,9 @@ def local_service(
     """
     own = s3.env | BUCKETS | (env or {})
     environment = os.environ | {"BENTOML_DO_NOT_TRACK": "True"} | own
-    command = [str(Path(sysconfig.get_path("scripts")) / "bentoml"), "serve", "service:YOLOv7", "--port", str(port)]
+    # bentoml serve itself listens on all interfaces: an unauthenticated service must not, unless somebody says so.
+    where = ["--host", environment.get("HOST", "127.0.0.1"), "--port", str(port)]
+    command = [str(Path(sysconfig.get_path("scripts")) / "bentoml"), "serve", "service:YOLOv7", *where]
     container = f"yolov7-local-service-{port}"
     if image:
         environment["PORT"] = str(port)

@@ -7,12 +7,15 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
+import pytest
+
 from local.doors import LocalService, local_service
 from local.processes import free_port
 from local.s3 import LocalS3
 from scenes.render import Scene
 from serving.contract import STEPS
-from tests.conftest import predict, send, to_jpeg, upload, wait_for
+from tests.conftest import IMAGE, predict, send, to_jpeg, upload, wait_for
 from tests.test_doors import PICTURE
 
 
@@ -34,6 +37,18 @@ def test_a_service_is_ready_once_it_is_warm_and_a_full_queue_is_answered_503_wit
     assert {a.status for a in answers} == {200, 503}
     assert {a.json["error"]["code"] for a in refused} == {"overloaded"}
     assert {a.headers["retry-after"] for a in refused} == {"1"}
+
+
+@pytest.mark.skipif(bool(IMAGE), reason="a container listens on all interfaces; its engine decides what is published")
+def test_only_this_machine_is_listened_to(service: LocalService) -> None:
+    parent = psutil.Process(service.process_id)
+    listening = [
+        connection.laddr.ip
+        for process in (parent, *parent.children(recursive=True))
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert set(listening) == {"127.0.0.1"}
 
 
 def metric(service: LocalService, start: str) -> float:
