@@ -16,7 +16,7 @@ from types import FrameType
 import boto3
 import botocore.exceptions
 
-from detection.errors import SetupError
+from detection.errors import UserError
 from loadtest.cost.compare import compare_costs, with_settings
 from loadtest.cost.prices import PRICES, load_prices
 from loadtest.errors import LoadTestError, ProfileError
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, _interrupt)
     try:
         return int(options.run(options))
-    except (LoadTestError, StartError, SetupError) as exc:
+    except (UserError, StartError) as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from loadtest.errors import ProfileError
+from loadtest.errors import ProfileError, first_problem
 
 FOLDER = Path(__file__).parent / "profiles"
 NAMES = tuple(sorted(file.stem for file in FOLDER.glob("*.yaml")))
@@ -181,11 +181,3 @@ def _parse(changes: Sequence[str]) -> dict[str, Any]:
         return {name: yaml.safe_load(value) for name, _, value in pairs}
     except yaml.YAMLError as exc:
         raise ProfileError(f"{' '.join(changes)}: a value is not YAML: {' '.join(str(exc).split())}") from None
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first thing that pydantic has to say, in one line."""
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}, not {problem['input']!r}" if where else message

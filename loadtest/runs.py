@@ -15,8 +15,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from loadtest.errors import SamplesError, TargetError
-from loadtest.profiles import Profile, first_problem
+from loadtest.errors import SamplesError, TargetError, first_problem
+from loadtest.profiles import Profile
 from loadtest.results.summary import Platform, Where
 from model_store.files import write_atomically
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from loadtest.errors import PricesError
+from loadtest.errors import PricesError, first_problem
 
 PRICES = Path(__file__).with_name("prices.json")
 FROM_MEMORY = "from memory, not looked up"
@@ -125,9 +125,8 @@ def load_prices(path: Path = PRICES) -> Prices:
     except OSError as exc:
         raise PricesError(f"{path} cannot be read ({exc.strerror}): restore it from the repository") from None
     except ValidationError as exc:
-        error = exc.errors()[0]
-        name = ".".join(str(part) for part in error["loc"]) or "the whole file"
-        raise PricesError(f"{path}: {name}: {error['msg']}; correct it, as the entries beside it are") from None
+        problem = first_problem(exc, whole="the whole file")
+        raise PricesError(f"{path}: {problem}; write it like the other entries") from None
 
 
 def all_prices(prices: Prices) -> list[Price]:

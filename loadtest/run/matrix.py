@@ -15,9 +15,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detection.card import RANDOM_SUFFIX
-from detection.errors import SetupError
-from loadtest.errors import LoadTestError, ProfileError
-from loadtest.profiles import Profile, first_problem
+from detection.errors import UserError
+from loadtest.errors import ProfileError, first_problem
+from loadtest.profiles import Profile
 from loadtest.results.summary import Platform
 from loadtest.run.runner import Job, key_of, run
 from loadtest.runs import Target, parse_target
@@ -88,7 +88,7 @@ def run_matrix(
             with door as target:
                 key = key_of(os.environ)
                 done(run(Job(profile, target, size.platform, size.settings, size.image, command, key), results))
-        except (LoadTestError, StartError) as exc:
+        except (UserError, StartError) as exc:
             failures.append(f"{profile.name} on {size.platform} {size.settings}: {exc}")
             sys.stderr.write(f"error: {failures[-1]}\n")
 
@@ -136,7 +136,7 @@ class Standing:
 
 @contextlib.contextmanager
 def standing(model: str) -> Iterator[Standing]:
-    """Have stand-ins for a model until the block is left; raises StartError, or SetupError without such a model."""
+    """Have stand-ins for a model until the block is left; raises StartError, or UserError without such a model."""
     tag = put_model(model)
     with (
         tempfile.TemporaryDirectory(prefix="loadtest-", ignore_cleanup_errors=True) as folder,
@@ -148,12 +148,12 @@ def standing(model: str) -> Iterator[Standing]:
 def put_model(name: str) -> str:
     """The tag of a model in BentoML's store, put there first where it is the bundled one or one with random weights.
 
-    Raises SetupError when there is no such model.
+    Raises UserError when there is no such model.
     """
     if name == "yolov7-tiny-scenes":
         return str(store.put(BUNDLED))
     if name.endswith(RANDOM_SUFFIX):
-        with contextlib.suppress(SetupError):
+        with contextlib.suppress(UserError):
             store.find(name)
             return name
         model_store(["add", name.removesuffix(RANDOM_SUFFIX), "--random"])

@@ -81,7 +81,7 @@ def test_a_report_names_what_it_skipped_and_what_is_old(tmp_path: Path, capsys: 
     write_run(tmp_path / "runs" / "good", [sample(0, 100), sample(1, 120), failed(2, 5, code="overloaded")])
     write_run(tmp_path / "runs" / "half", "timeStamp,ela")
     (tmp_path / "runs" / "old.html").touch()
-    prices = json.loads((ROOT / "loadtest" / "prices.json").read_text())
+    prices = json.loads((ROOT / "loadtest" / "cost" / "prices.json").read_text())
     prices["regions"]["us-east-1"]["http_api"]["seen"] = "2020-01-01"
     (tmp_path / "prices.json").write_text(json.dumps(prices))
     page = tmp_path / "report.html"
