@@ -19,7 +19,9 @@ import botocore.exceptions
 from detection.errors import UserError
 from loadtest.cost.compare import compare_costs, with_settings
 from loadtest.cost.prices import PRICES, load_prices
-from loadtest.errors import LoadTestError, ProfileError
+from loadtest.errors import LoadTestError, SettingsError
+from loadtest.platforms.registry import PLATFORMS
+from loadtest.platforms.settings import Settings
 from loadtest.profiles import NAMES, load_profile
 from loadtest.report.page import to_html
 from loadtest.report.tables import to_csv, to_json, to_markdown
@@ -29,7 +31,7 @@ from loadtest.run import jmeter
 from loadtest.run.matrix import LOCAL, Matrix, Size, load_matrix, run_matrix
 from loadtest.run.runner import Job, key_of, run
 from loadtest.run.taurus import CRITERIA, run_taurus
-from loadtest.runs import PLATFORMS, parse_target
+from loadtest.runs import parse_target
 from local.processes import StartError
 from model_store.files import write_atomically
 from scenes import pictures
@@ -131,7 +133,7 @@ def _install(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.target == LOCAL:
         profile = load_profile(options.profile, short=options.short, changes=options.set)
-        size = Size(platform=options.platform, settings=_settings(options.setting), image=options.image)
+        size = Size(platform=options.platform, settings=_settings(options), image=options.image)
         matrix = Matrix(profiles=(profile.name,), platforms=(size,), models=(options.model,))
         failures = run_matrix(matrix, [profile], options.results, command=_command(), done=_done)
         return 1 if failures else 0
@@ -145,10 +147,10 @@ def _taurus(options: argparse.Namespace) -> int:
 
 def _job(options: argparse.Namespace) -> Job:
     profile = load_profile(options.profile, short=options.short, changes=options.set)
-    settings, image = _settings(options.setting), options.image
     return Job(
-        profile, parse_target(options.target), options.platform, settings, image, _command(), key=key_of(os.environ)
-    )
+        profile, parse_target(options.target), options.platform, _settings(options), options.image, _command(),
+        key=key_of(os.environ),
+    )  # fmt: skip
 
 
 def _done(folder: Path) -> None:
@@ -160,15 +162,17 @@ def _command() -> str:
     return shlex.join(["python", "-m", "loadtest", *sys.argv[1:]])
 
 
-def _settings(given: Sequence[str]) -> dict[str, str | int | float]:
-    settings: dict[str, str | int | float] = {}
-    for pair in given:
-        name, sign, value = pair.partition("=")
-        if not sign or not name:
-            raise ProfileError(f"{pair} is no setting: write NAME=VALUE")
-        number = float(value) if value.replace(".", "", 1).isdigit() else None
-        settings[name] = value if number is None else int(number) if number.is_integer() else number
+def _settings(options: argparse.Namespace) -> Settings:
+    settings: Settings = PLATFORMS[options.platform].parse(_pairs(options.setting))
     return settings
+
+
+def _pairs(given: Sequence[str]) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in given]
+    for name, sign, value in pairs:
+        if not sign or not name:
+            raise SettingsError(f"{name + sign + value} is not a setting: write NAME=VALUE")
+    return {name: value for name, _, value in pairs}
 
 
 def _matrix(options: argparse.Namespace) -> int:
@@ -197,7 +201,7 @@ def _report(runs: Sequence[Path], output: Path, options: argparse.Namespace) -> 
         print("error: no run could be read, so there is no report", file=sys.stderr)
         return 1
     summaries = [_linked(summary, output.parent) for summary in summaries]
-    costs = compare_costs(with_settings(summaries, _settings(options.priced)), prices, date.today())
+    costs = compare_costs(with_settings(summaries, _pairs(options.priced)), prices, date.today())
     for warning in sorted({warning for cost in costs for warning in cost.warnings}):
         print(f"warning: {warning}", file=sys.stderr)
     made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")

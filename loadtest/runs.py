@@ -16,20 +16,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from loadtest.errors import SamplesError, TargetError, first_problem
+from loadtest.platforms.registry import PLATFORMS, OnPlatform
 from loadtest.profiles import Profile
-from loadtest.results.summary import Platform, Where
+from loadtest.results.summary import Where
 from model_store.files import write_atomically
 
 RECORD, SAMPLES, REQUESTS, DASHBOARD = "run.json", "samples.jtl", "requests.csv", "dashboard"
 SCHEMA = 1
-PLATFORMS: dict[Platform, str] = {"lambda": "Lambda", "ecs": "ECS", "fargate": "Fargate", "kubernetes": "Kubernetes"}
-# The setting that tells one size of a platform from another, and its unit.
-SIZES = {
-    "lambda": ("memory_mb", " MB"),
-    "ecs": ("instance_type", ""),
-    "fargate": ("cpus", " CPUs"),
-    "kubernetes": ("", ""),
-}
 
 
 class Target(BaseModel):
@@ -80,7 +73,7 @@ def parse_target(url: str) -> Target:
     )
 
 
-class Record(BaseModel):
+class Record(OnPlatform):
     """What run.json holds. `started`, `ended` and `stopped` are of this machine's clock, milliseconds since 1970."""
 
     model_config = ConfigDict(extra="ignore")
@@ -88,8 +81,6 @@ class Record(BaseModel):
     schema_version: int = SCHEMA
     profile: Profile
     target: Target
-    platform: Platform
-    settings: dict[str, str | int | float]
     image: str
     commit: str
     machine: str
@@ -110,17 +101,10 @@ class Record(BaseModel):
     @property
     def label(self) -> str:
         """The platform with its size, as it is named in every table and chart."""
-        name, unit = SIZES[self.platform]
-        size = f" {self.settings[name]}{unit}" if name in self.settings else ""
-        more = f", {self.settings['note']}" if "note" in self.settings else ""
-        if self.where == "aws":
-            return f"{PLATFORMS[self.platform]}{size}{more}"
-        # A local service has the size of this machine, whatever it is priced as.
-        size = size if self.platform == "lambda" else f", {self.machine.partition(',')[0]}"
-        return f"local {PLATFORMS[self.platform]}{size}{more}"
+        return PLATFORMS[self.platform].label(self.settings, self.where, self.machine)
 
     def write(self, folder: Path) -> None:
-        """Put it into a run's folder, whole or not at all."""
+        """Put it into a run's folder, whole or not at all; settings that were not given are not written."""
         write_atomically(folder / RECORD, (self.model_dump_json(indent=1) + "\n").encode())
 
 

@@ -13,8 +13,10 @@ from loadtest.cost.prices import Architecture, Burstable, CapacityUnit, Prices, 
 HOURS_PER_MONTH = 730
 SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600
 HTTP_API_BYTES = 512 * 1024
-TARGET_BUSY = 0.7  # What the auto-scaling keeps instances at, see deployment/terraform/ecs.
+# Auto scaling as deployment/terraform/ecs configures it by default; a test compares these values with its variables.
+TARGET_BUSY = 0.7
 MIN_INSTANCES = 1
+MAX_INSTANCES = 5
 
 
 def lambda_usd_per_request(

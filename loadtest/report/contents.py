@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
 
-from loadtest.results.summary import CostComparison, Platform, Skipped, Summary, Where
+from loadtest.platforms.registry import PLATFORMS
+from loadtest.results.summary import CostComparison, Skipped, Summary, Where
 
 TITLE = "YOLOv7 under load"
 PLACES: dict[Where, str] = {"aws": "AWS", "local": "local stand-in, not AWS"}
-PLATFORMS = get_args(Platform)
 LOCAL_CAUTION = (
     "Local stand-ins on one machine, not AWS: they show how the two ways of serving behave, "
     "not what AWS's processors and network would measure."
@@ -81,7 +80,7 @@ def series(report: Report) -> list[str]:
     """Every label of the report in one order, so that it has the same colour and shape in every chart."""
     platforms = {option.label: option.platform for cost in report.costs for option in cost.options}
     platforms |= {run.run.label: run.run.platform for run in report.runs}
-    return sorted(platforms, key=lambda label: (PLATFORMS.index(platforms[label]), natural(without_place(label))))
+    return sorted(platforms, key=lambda label: (PLATFORMS[platforms[label]].position, natural(without_place(label))))
 
 
 def without_place(label: str) -> str:
@@ -96,4 +95,4 @@ def natural(text: str) -> list[tuple[int, str]]:
 
 def _order(run: Summary) -> tuple[str, int, list[tuple[int, str]], str, str]:
     info = run.run
-    return info.profile, PLATFORMS.index(info.platform), natural(info.label), info.started, info.name
+    return info.profile, PLATFORMS[info.platform].position, natural(info.label), info.started, info.name

@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
+from loadtest.platforms.settings import Settings
 from loadtest.report.answer import answer
 from loadtest.report.charts import ALL_STEPS
 from loadtest.report.contents import TITLE, Report, Section, sections
@@ -180,4 +182,11 @@ def to_json(runs: Sequence[Summary], skipped: Sequence[Skipped], costs: Sequence
         "skipped": [dataclasses.asdict(run) for run in sorted(skipped, key=lambda run: run.name)],
         "costs": [dataclasses.asdict(cost) for cost in sorted(costs, key=lambda cost: (cost.where, cost.model))],
     }
-    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+
+
+def _plain(value: object) -> dict[str, Any]:
+    """What JSON has for a value that is not a dataclass."""
+    if isinstance(value, Settings):
+        return value.given
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

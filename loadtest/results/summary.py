@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from loadtest.platforms.settings import Settings
+
 Where = Literal["local", "aws"]
-Platform = Literal["lambda", "ecs", "fargate", "kubernetes"]
 Mode = Literal["closed", "open"]
 Status = Literal["finished", "interrupted", "failed"]
 PhaseKind = Literal["batch", "users", "payload", "gap", "rate"]
@@ -29,11 +30,11 @@ class RunInfo:
     profile: str
     question: str
     mode: Mode
-    platform: Platform
+    platform: str
     where: Where
     label: str
     target: str
-    settings: dict[str, str | int | float]
+    settings: Settings
     model: str
     commit: str
     image: str
@@ -158,7 +159,7 @@ class CostOption:
     """
 
     label: str
-    platform: Platform
+    platform: str
     usd_per_1000: float
     fixed_usd_per_month: float
     capacity_per_month: float | None

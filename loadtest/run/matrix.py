@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from detection.card import RANDOM_SUFFIX
 from detection.errors import UserError
 from loadtest.errors import ProfileError, first_problem
+from loadtest.platforms.registry import PLATFORMS, OnPlatform
 from loadtest.profiles import Profile
-from loadtest.results.summary import Platform
 from loadtest.run.runner import Job, key_of, run
 from loadtest.runs import Target, parse_target
 from local.doors import INPUT_BUCKET, OUTPUT_BUCKET, local_lambda, local_service
@@ -33,18 +33,14 @@ FOLDER = Path(__file__).parents[1] / "matrices"
 LOCAL = "local"
 # After which a local Lambda ends an idle sandbox.
 IDLE_S = 300.0
-# Sandboxes at once; the users of no profile here are more.
-CONCURRENCY = 18
 
 
-class Size(BaseModel):
+class Size(OnPlatform):
     """A platform in one size: its URL, or `local` for the stand-in on this machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    platform: Platform
     target: str = LOCAL
-    settings: dict[str, str | int | float] = {}
     image: str = ""
 
 
@@ -89,7 +85,7 @@ def run_matrix(
                 key = key_of(os.environ)
                 done(run(Job(profile, target, size.platform, size.settings, size.image, command, key), results))
         except (UserError, StartError) as exc:
-            failures.append(f"{profile.name} on {size.platform} {size.settings}: {exc}")
+            failures.append(f"{profile.name} on {size.platform} {size.settings.given}: {exc}")
             sys.stderr.write(f"error: {failures[-1]}\n")
 
     for size in remote:
@@ -120,13 +116,12 @@ class Standing:
             "port": free_port(), "log": self.folder / f"{size.platform}.log", "env": {"MODEL": self.tag},
             "image": size.image or None,
         }  # fmt: skip
-        if size.platform != "lambda":
+        local_lambda_options = PLATFORMS[size.platform].local_lambda
+        if local_lambda_options is None:
             with local_service(self.s3, **how) as door:
                 yield parse_target(door.url)
             return
-        options = {"concurrency": size.settings.get("concurrency", CONCURRENCY)}
-        if "memory_mb" in size.settings:
-            options["memory"] = size.settings["memory_mb"]
+        options = dict(local_lambda_options(size.settings))
         if profile.at_minutes:
             # Where minutes are shortened, so is what AWS waits before it ends an idle sandbox.
             options["idle"] = IDLE_S * profile.time_scale

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtest.errors import JMeterError, LoadTestError, TargetError
+from loadtest.platforms.settings import Settings
 from loadtest.profiles import Profile
-from loadtest.results.summary import Platform
 from loadtest.run.jmeter import PLAN, PROPERTIES, JMeter, find_jmeter
 from loadtest.run.progress import Display, Progress, check_first
 from loadtest.runs import DASHBOARD, REQUESTS, SAMPLES, Record, Target, new_folder
@@ -48,8 +48,8 @@ class Job:
 
     profile: Profile
     target: Target
-    platform: Platform
-    settings: Mapping[str, str | int | float] = field(default_factory=dict)
+    platform: str
+    settings: Settings = field(default_factory=Settings)
     image: str = ""
     command: str = ""
     key: tuple[str, str] | None = None
@@ -83,7 +83,7 @@ def recorded(job: Job, jmeter: JMeter, results: Path, name: str) -> Iterator[Pat
     folder = new_folder(results.absolute(), job.platform, name)
     record = Record(
         profile=job.profile, target=job.target, platform=job.platform,
-        settings=dict(job.settings), image=job.image, commit=commit(), machine=machine(), **jmeter.versions,
+        settings=job.settings, image=job.image, commit=commit(), machine=machine(), **jmeter.versions,
         command=job.command, started=now_ms(),
     )  # fmt: skip
     record.write(folder)

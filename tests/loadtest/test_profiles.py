@@ -165,7 +165,19 @@ def test_compare_runs_every_profile_on_both_platforms() -> None:
     ("text", "message"),
     [
         ("profiles: []\nplatforms: [{platform: lambda}]", "profiles: Tuple should have at least 1 item"),
-        ("profiles: [batches]\nplatforms: [{platform: azure}]", "platforms.0.platform: Input should be 'lambda'"),
+        (
+            "profiles: [batches]\nplatforms: [{platform: azure}]",
+            "platforms.0.platform: there is no platform 'azure': take",
+        ),
+        (
+            "profiles: [batches]\nplatforms: [{platform: lambda, settings: {memroy_mb: 3000}}]",
+            "platforms.0.settings: lambda has no setting memroy_mb: the settings of lambda are region, note, memory_mb",
+        ),
+        (
+            "profiles: [batches]\nplatforms: [{platform: lambda, settings: {memory_mb: much}}]",
+            "platforms.0.settings: memory_mb: Input should be a valid integer, unable to parse string as an integer, "
+            "not 'much'; the settings of lambda are",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_matrix_is_one_line(text: str, message: str, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 
 from loadtest.errors import JMeterError, LoadTestError, TargetError
+from loadtest.platforms.registry import PLATFORMS
 from loadtest.profiles import load_profile
 from loadtest.results.analysis import read_run
 from loadtest.results.samples import read_samples
@@ -88,7 +89,7 @@ def job(target: Target | str, profile: str = "batches", *changes: str, key: str 
         load_profile(profile, changes=changes),
         parse_target(url),
         "lambda",
-        {"memory_mb": 3000},
+        PLATFORMS["lambda"].parse({"memory_mb": 3000}),
         key=("x-api-key", key) if key else None,
     )
 
