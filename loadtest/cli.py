@@ -22,7 +22,7 @@ from loadtest.cost.prices import PRICES, load_prices
 from loadtest.errors import LoadTestError, SettingsError
 from loadtest.platforms.registry import PLATFORMS
 from loadtest.platforms.settings import Settings
-from loadtest.profiles import NAMES, load_profile
+from loadtest.profiles import load_profile, names
 from loadtest.report.page import to_html
 from loadtest.report.tables import to_csv, to_json, to_markdown
 from loadtest.results.analysis import read_runs
@@ -107,7 +107,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_target(command: argparse.ArgumentParser) -> None:
     """What a run against one target can be told."""
-    command.add_argument("profile", help=f"{', '.join(NAMES)}, or a .yaml file")
+    command.add_argument("profile", help=f"{', '.join(names())}, or a .yaml file")
     command.add_argument("--target", required=True, help="URL of the API or the load balancer; local starts a stand-in")
     command.add_argument("--platform", required=True, choices=list(PLATFORMS))
     command.add_argument(

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from loadtest.errors import ProfileError, first_problem
 
 FOLDER = Path(__file__).parent / "profiles"
-NAMES = tuple(sorted(file.stem for file in FOLDER.glob("*.yaml")))
 
 # What is asked for; `scenes.pictures` makes them.
 Pictures = Literal["scenes", "small", "medium", "large"]
@@ -148,6 +147,11 @@ class Profile(BaseModel):
         return given
 
 
+def names() -> list[str]:
+    """The names of all profiles."""
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
 def load_profile(name: str, *, short: bool = False, changes: Sequence[str] = ()) -> Profile:
     """Read a profile by its name or its file; raises ProfileError.
 
@@ -157,7 +161,7 @@ def load_profile(name: str, *, short: bool = False, changes: Sequence[str] = ())
     try:
         text = file.read_text()
     except OSError:
-        raise ProfileError(f"no profile {name}: take one of {', '.join(NAMES)}, or name a .yaml file") from None
+        raise ProfileError(f"no profile {name}: take one of {', '.join(names())}, or name a .yaml file") from None
     try:
         given = yaml.safe_load(text)
         if not isinstance(given, dict):

@@ -1,19 +1,19 @@
-"""The results that the README shows are those of the runs that are in the repository."""
+"""The README shows the results of the runs that are in the repository."""
 
 from __future__ import annotations
 
+import itertools
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from loadtest.cost.compare import compare_costs, with_settings
+from loadtest.cost.compare import compare_costs
 from loadtest.cost.prices import load_prices
 from loadtest.report.figures import interval, ms, pictures, rate, usd
 from loadtest.results.analysis import read_runs
 from loadtest.results.summary import Summary
 from loadtest.results.throughput import rates
-from loadtest.run.matrix import load_matrix
 
 ROOT = Path(__file__).parents[2]
 MEASURED = ROOT / "loadtest" / "measured"
@@ -22,21 +22,23 @@ README = (ROOT / "README.md").read_text()
 
 @pytest.fixture(scope="module")
 def runs() -> list[Summary]:
-    """Every run of `make compare` that is kept."""
+    """The kept runs of `make compare`."""
     summaries, skipped = read_runs(sorted((MEASURED / "runs").iterdir()))
     assert skipped == []
     return summaries
 
 
-def test_every_profile_was_run_on_both_platforms_with_both_models(runs: list[Summary]) -> None:
-    matrix = load_matrix("compare")
-    expected = {(p, s.platform, m) for p in matrix.profiles for s in matrix.platforms for m in matrix.models}
-    assert {(r.run.profile, r.run.platform, r.run.model.partition(":")[0]) for r in runs} == expected
+def test_every_profile_of_the_runs_has_one_run_per_platform_and_model(runs: list[Summary]) -> None:
+    found = sorted((r.run.profile, r.run.platform, r.run.model.partition(":")[0]) for r in runs)
+    profiles, platforms, models = (sorted(set(values)) for values in zip(*found, strict=True))
+    assert found == list(itertools.product(profiles, platforms, models))
+    assert {"single", "batches", "idle-gaps"} <= set(profiles)  # The README's table shows them.
+    assert (platforms, models) == (["ecs", "lambda"], ["yolov7-tiny-scenes", "yolov7-w6-random"])
     assert {r.run.where for r in runs} == {"local"}
     assert {r.run.status for r in runs} == {"finished"}
 
 
-def test_all_of_it_is_of_one_commit_and_one_machine_and_the_readme_names_them(runs: list[Summary]) -> None:
+def test_all_runs_have_one_commit_and_one_machine_which_the_readme_names(runs: list[Summary]) -> None:
     (commit,), (machine,) = {r.run.commit for r in runs}, {r.run.machine for r in runs}
     days = {r.run.started[:10] for r in runs}
     assert f"commit {commit}" in README and "+" not in commit
@@ -44,9 +46,8 @@ def test_all_of_it_is_of_one_commit_and_one_machine_and_the_readme_names_them(ru
     assert all(day in README for day in days)
 
 
-def test_the_table_of_the_readme_is_that_of_the_runs(runs: list[Summary]) -> None:
-    # As many processors as the machine had.
-    costs = compare_costs(with_settings(runs, {"instance_type": "t3a.large"}), load_prices(), date.today())
+def test_the_readme_has_the_table_of_the_runs(runs: list[Summary]) -> None:
+    costs = compare_costs(runs, load_prices(), date.today())
     for cost in costs:
         for option in cost.options:
             of_label = {r.run.profile: r for r in runs if (r.run.label, r.run.model) == (option.label, cost.model)}
@@ -56,7 +57,7 @@ def test_the_table_of_the_readme_is_that_of_the_runs(runs: list[Summary]) -> Non
 
 
 def row(model: str, label: str, of_label: dict[str, Summary], usd_per_1000: float) -> str:
-    """A platform with one model, as the README's table has it."""
+    """The row of the README's table for a platform and a model."""
     warm, cold = of_label["single"].warm, of_label["idle-gaps"].cold
     first, *later = [phase.latency for phase in of_label["batches"].phases]
     assert warm and cold and first and all(later)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from loadtest import profiles
+from loadtest.cost.prices import load_prices
 from loadtest.errors import LoadTestError
-from loadtest.profiles import NAMES, load_profile
+from loadtest.profiles import load_profile, names
 from loadtest.run.jmeter import PLAN, PROPERTIES
 from loadtest.run.matrix import load_matrix
 from loadtest.run.runner import write_requests
+
+NAMES = names()
 
 
 def read(file: Path) -> list[dict[str, str]]:
@@ -155,10 +160,20 @@ def test_every_matrix_names_profiles_that_there_are(name: str) -> None:
     assert set(load_matrix(name).profiles) <= set(NAMES)
 
 
-def test_compare_runs_every_profile_on_both_platforms() -> None:
-    matrix = load_matrix("compare")
-    assert set(matrix.profiles) == set(NAMES)
-    assert {size.platform for size in matrix.platforms} == {"lambda", "ecs"}
+def test_compare_runs_both_platforms_at_the_size_of_a_machine_with_two_processors() -> None:
+    settings = {size.platform: size.settings.given for size in load_matrix("compare").platforms}
+    assert settings == {"lambda": {"memory_mb": 3000}, "ecs": {"instance_type": "t3a.large"}}
+    assert load_prices().burstable["t3a.large"].vcpus == 2
+
+
+def test_a_new_profile_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = shutil.copytree(profiles.FOLDER, tmp_path / "profiles")
+    (folder / "pair.yaml").write_text("{question: 'How long do two users wait?', users: 2, loops: 5}")
+    monkeypatch.setattr(profiles, "FOLDER", folder)
+    assert load_profile("pair").total == 10
+    assert profiles.names() == sorted([*NAMES, "pair"])
+    with pytest.raises(LoadTestError, match="idle-gaps, pair, payloads"):
+        load_profile("nothing")
 
 
 @pytest.mark.parametrize(
