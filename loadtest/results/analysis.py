@@ -12,6 +12,7 @@ import polars as pl
 
 from loadtest.errors import SamplesError
 from loadtest.profiles import Profile
+from loadtest.results.jtl import NO_RESPONSE, NO_STATUS
 from loadtest.results.samples import clock_warnings, read_samples
 from loadtest.results.statistics import latency
 from loadtest.results.summary import Phase, PhaseKind, Point, RunInfo, Skipped, Summary
@@ -95,7 +96,9 @@ def _of_the_run(table: pl.DataFrame, record: Record) -> tuple[pl.DataFrame, list
     """The samples without those that the interruption itself broke off."""
     if record.stopped is None:
         return table, []
-    broken = (pl.col("timeStamp") + pl.col("elapsed") >= record.stopped) & pl.col("responseCode").str.starts_with("Non")
+    broken = (pl.col("timeStamp") + pl.col("elapsed") >= record.stopped) & pl.col("responseCode").str.starts_with(
+        NO_STATUS
+    )
     kept = table.filter(~broken)
     if not kept.height:
         raise SamplesError("it was interrupted before the first answer")
@@ -143,13 +146,13 @@ def _offered(profile: Profile) -> float | None:
 
 def _errors(table: pl.DataFrame) -> dict[str, int]:
     """How many failed, by code."""
-    client = pl.col("responseMessage").str.strip_prefix("Non HTTP response message: ")
+    client = pl.col("responseMessage").str.strip_prefix(NO_RESPONSE)
     status = pl.col("responseCode")
     reason = (
         pl.when(pl.col("code").is_not_null()).then(pl.col("code"))
         .when(status.is_null()).then(pl.lit("unknown"))
         .when(status == "200").then(pl.lit("200 without a location"))
-        .when(status.str.starts_with("Non HTTP")).then(client.fill_null("no answer"))
+        .when(status.str.starts_with(NO_STATUS)).then(client.fill_null("no answer"))
         .otherwise(status)
     )  # fmt: skip
     counts = table.filter(~pl.col("success")).group_by(reason.alias("reason")).len().sort("reason")

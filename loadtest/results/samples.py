@@ -12,19 +12,9 @@ from pathlib import Path
 import polars as pl
 
 from loadtest.errors import SamplesError
-from serving.contract import STEPS
+from loadtest.results.jtl import COLUMNS, FALSE, NEEDED, TRUE, column_names
 
 HOW = "run it with loadtest/plans/samples.properties (-q), as make loadtest does"
-# What is read, and as what. All else that JMeter may have written is passed over.
-COLUMNS: dict[str, type[pl.DataType]] = {
-    "timeStamp": pl.Int64, "elapsed": pl.Int64, "label": pl.String, "responseCode": pl.String,
-    "responseMessage": pl.String, "threadName": pl.String, "success": pl.String,
-    "bytes": pl.Int64, "round": pl.Int64, "due": pl.Int64,
-    "cold": pl.String, "instance": pl.String, **{step: pl.Float64 for step in STEPS}, "model": pl.String,
-    "code": pl.String,
-}  # fmt: skip
-# Without these there is nothing to say.
-NEEDED = ("timeStamp", "elapsed", "label", "responseCode", "success")
 # How a sample begins: with its moment.
 BEGIN = re.compile(rb"^\d{10,16},", re.M)
 # How far the samples' clock may be from the run's, milliseconds: JMeter starts a few seconds after the run.
@@ -51,7 +41,7 @@ def read_samples(file: Path) -> tuple[pl.DataFrame, list[str]]:
     if not rows:
         raise SamplesError(f"{file.name} has a header and no samples: the run ended before its first answer")
     table = table.filter(pl.all_horizontal(pl.col(name).is_not_null() for name in NEEDED)).filter(
-        pl.col("success").is_in(["true", "false"]), pl.col("elapsed") >= 0
+        pl.col("success").is_in([TRUE, FALSE]), pl.col("elapsed") >= 0
     )
     if broken := rows - table.height:
         if not table.height:
@@ -59,7 +49,7 @@ def read_samples(file: Path) -> tuple[pl.DataFrame, list[str]]:
                 f"{file.name}: none of its {rows} lines can be read: is timeStamp in milliseconds? {HOW}"
             )
         warnings.append(f"{broken} broken lines of {file.name} are left out")
-    return table.with_columns(pl.col("success") == "true", pl.col("cold") == "true").sort("timeStamp"), warnings
+    return table.with_columns(pl.col("success") == TRUE, pl.col("cold") == TRUE).sort("timeStamp"), warnings
 
 
 def _parse(file: Path, names: list[str], told: list[str]) -> tuple[pl.DataFrame, int]:
@@ -94,7 +84,7 @@ def _header(file: Path) -> list[str]:
     """The names of the columns; raises SamplesError where it is not JMeter's CSV with a header."""
     try:
         with file.open("rb") as opened:
-            head = opened.readline(100_000).decode("utf-8", "replace").lstrip("\ufeff").strip()
+            head = opened.readline(100_000).decode("utf-8", "replace").strip("\ufeff \r\n")
     except FileNotFoundError:
         raise SamplesError(f"no {file.name} in it: the run ended before JMeter began to write") from None
     except OSError as exc:
@@ -105,7 +95,7 @@ def _header(file: Path) -> list[str]:
         raise SamplesError(
             f"{file.name} is XML: JMeter has to write CSV (jmeter.save.saveservice.output_format=csv); {HOW}"
         )
-    names = [name.strip('"') for name in head.split(",")]
+    names = column_names(head)
     if missing := [name for name in NEEDED if name not in names]:
         if "timeStamp" in names:
             raise SamplesError(f"{file.name} has no column {', '.join(missing)}: {HOW}")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from loadtest.errors import TargetError
 from loadtest.profiles import Profile
+from loadtest.results.jtl import NO_RESPONSE, NO_STATUS, TRUE, Tail
 
 EVERY_S = 10.0  # A line, where there is no terminal.
 
@@ -28,46 +27,31 @@ class Progress:
     users: int = 0
     started: float | None = None  # Seconds since 1970, of the first sample.
     fatal: str | None = None  # Why all will fail, while every sample so far says so.
-    _offset: int = 0
-    _rest: str = ""
-    _columns: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._tail = Tail(self.file)
 
     def read(self) -> None:
-        """Count what has been written since the last time; a line that is still being written waits."""
-        try:
-            with self.file.open(encoding="utf-8", errors="replace", newline="") as file:
-                file.seek(self._offset)
-                text = file.read()
-                self._offset = file.tell()
-        except OSError:
-            return
-        text = self._rest + text
-        whole = text.rfind("\n") + 1
-        while text.count('"', 0, whole) % 2:  # A message may have several lines.
-            whole = text.rfind("\n", 0, whole - 1) + 1
-        self._rest = text[whole:]
-        for row in csv.reader(io.StringIO(text[:whole], newline="")):
-            if not self._columns:
-                self._columns = row
-            elif len(row) == len(self._columns):
-                self._count(dict(zip(self._columns, row, strict=True)))
+        """Count the samples that were written since the last call."""
+        for sample in self._tail.rows():
+            self._count(sample)
 
     def _count(self, sample: dict[str, str]) -> None:
-        failed = sample["success"] != "true"
+        failed = sample["success"] != TRUE
         if self.fatal or not self.requests:
             self.fatal = hopeless(sample) if failed else None
         self.started = min(self.started if self.started is not None else math.inf, int(sample["timeStamp"]) / 1000)
         self.requests += 1
         self.errors += failed
-        self.cold_starts += sample["cold"] == "true"
+        self.cold_starts += sample["cold"] == TRUE
         self.users = int(sample["allThreads"])
 
 
 def hopeless(sample: dict[str, str]) -> str | None:
     """Why a failed sample says that the rest will fail as well, in words; None when it does not."""
     status, content, code = sample["responseCode"], sample["content"], sample["code"]
-    if status.startswith("Non HTTP"):
-        return f"does not answer: {sample['responseMessage'].removeprefix('Non HTTP response message: ')}"
+    if status.startswith(NO_STATUS):
+        return f"does not answer: {sample['responseMessage'].removeprefix(NO_RESPONSE)}"
     if status in ("401", "403") and not code:
         return f"answers {status}: give the key by API_KEY, and by API_KEY_HEADER the header it wants"
     if code == "image_not_found":

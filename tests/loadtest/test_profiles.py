@@ -139,7 +139,7 @@ def test_what_is_wrong_with_a_profile_is_one_line(changes: list[str], message: s
 
 
 def test_an_unknown_profile_is_named_with_those_that_there_are() -> None:
-    with pytest.raises(LoadTestError, match="no profile nothing: take one of batches, burst, idle-gaps"):
+    with pytest.raises(LoadTestError, match=f"no profile nothing: take one of {', '.join(NAMES)}"):
         load_profile("nothing")
 
 
@@ -172,7 +172,7 @@ def test_a_new_profile_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(profiles, "FOLDER", folder)
     assert load_profile("pair").total == 10
     assert profiles.names() == sorted([*NAMES, "pair"])
-    with pytest.raises(LoadTestError, match="idle-gaps, pair, payloads"):
+    with pytest.raises(LoadTestError, match=r"take one of .*\bpair\b"):
         load_profile("nothing")
 
 
