@@ -100,7 +100,7 @@ def break_even(below: str, use: PayPerUse, above: str, instances: Instances) -> 
 
 
 def _first_cheaper(use: PayPerUse, instances: Instances, first: int, last: int) -> int | None:
-    """The first volume of a stretch at which instances cost less; both bills are straight lines there."""
+    """The first volume of a range at which instances cost less; both bills are linear there."""
 
     def cheaper(volume: int) -> bool:
         return instances.usd(volume) < use.usd(volume)

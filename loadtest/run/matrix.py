@@ -1,4 +1,4 @@
-"""A matrix: profiles over platforms and their sizes, one after the other, each in a run of its own."""
+"""A matrix: every profile on every platform and size, one run after the other."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from scenes import pictures
 
 FOLDER = Path(__file__).parents[1] / "matrices"
 LOCAL = "local"
-# After which a local Lambda ends an idle sandbox.
+# The local Lambda ends a sandbox after this idle time.
 IDLE_S = 300.0
 
 
@@ -45,7 +45,7 @@ class Size(OnPlatform):
 
 
 class Matrix(BaseModel):
-    """Which profiles run on which platforms. `models` are those of the local stand-ins; others have theirs."""
+    """The profiles and platforms of a series of runs; `models` are those of the local stand-ins."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -61,7 +61,7 @@ def load_matrix(name: str) -> Matrix:
         return Matrix.model_validate(yaml.safe_load(file.read_text()))
     except OSError:
         names = ", ".join(sorted(file.stem for file in FOLDER.glob("*.yaml")))
-        raise ProfileError(f"no matrix {name}: take one of {names}, or name a .yaml file") from None
+        raise ProfileError(f"there is no matrix {name}: take one of {names}, or name a .yaml file") from None
     except yaml.YAMLError as exc:
         raise ProfileError(f"{file} is not YAML: {' '.join(str(exc).split())}") from None
     except ValidationError as exc:
@@ -71,9 +71,9 @@ def load_matrix(name: str) -> Matrix:
 def run_matrix(
     matrix: Matrix, profiles: Sequence[Profile], results: Path, *, command: str, done: Callable[[Path], None]
 ) -> list[str]:
-    """Do every run of a matrix, telling `done` of each; what fails is told at once, and returned.
+    """Do every run of a matrix and call `done` with its folder; failures are printed at once and returned.
 
-    The targets are read before the first run, so that a mistake costs nothing.
+    The targets are parsed before the first run, so that a mistake costs no time.
     """
     remote = [size for size in matrix.platforms if size.target != LOCAL]
     targets = {size.target: parse_target(size.target) for size in remote}
@@ -102,7 +102,7 @@ def run_matrix(
 
 @dataclass(frozen=True)
 class Standing:
-    """Local stand-ins for one model: a real S3 server with the pictures, and either door, as fresh as it can be."""
+    """Local stand-ins for one model: an S3 server with the pictures, and newly started doors."""
 
     tag: str
     folder: Path
@@ -110,7 +110,7 @@ class Standing:
 
     @contextlib.contextmanager
     def door(self, size: Size, profile: Profile) -> Iterator[Target]:
-        """A door that has answered nothing yet, for one profile; raises StartError."""
+        """A newly started door for one profile; raises StartError."""
         pictures.upload(self.s3.client(), INPUT_BUCKET, profile.pictures)
         how: dict[str, Any] = {
             "port": free_port(), "log": self.folder / f"{size.platform}.log", "env": {"MODEL": self.tag},
@@ -123,7 +123,7 @@ class Standing:
             return
         options = dict(local_lambda_options(size.settings))
         if profile.at_minutes:
-            # Where minutes are shortened, so is what AWS waits before it ends an idle sandbox.
+            # If the minutes are shortened, the idle time of a sandbox is shortened equally.
             options["idle"] = IDLE_S * profile.time_scale
         with local_lambda(self.s3, **how, options=[f"--{name}={value}" for name, value in options.items()]) as door:
             yield parse_target(door.url)
@@ -131,7 +131,7 @@ class Standing:
 
 @contextlib.contextmanager
 def standing(model: str) -> Iterator[Standing]:
-    """Have stand-ins for a model until the block is left; raises StartError, or UserError without such a model."""
+    """Provide stand-ins for a model until the block is left; raises StartError, or UserError without such a model."""
     tag = put_model(model)
     with (
         tempfile.TemporaryDirectory(prefix="loadtest-", ignore_cleanup_errors=True) as folder,
@@ -141,7 +141,7 @@ def standing(model: str) -> Iterator[Standing]:
 
 
 def put_model(name: str) -> str:
-    """The tag of a model in BentoML's store, put there first where it is the bundled one or one with random weights.
+    """The tag of a model in BentoML's store; the bundled one and those with random weights are added first.
 
     Raises UserError when there is no such model.
     """

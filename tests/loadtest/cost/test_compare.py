@@ -42,7 +42,7 @@ def test_local_options_say_that_they_are_a_stand_in() -> None:
             assert "2 cores" in option.assumptions[0] or not says
 
 
-def test_runs_of_a_label_are_one_option_and_all_of_it_can_be_written_as_json() -> None:
+def test_runs_of_a_label_are_one_option_and_the_comparison_can_be_written_as_json() -> None:
     runs = [summary("ecs", name="a"), summary(name="b"), summary("ecs", name="c"), summary("fargate", name="d")]
     comparison = only(compare_costs(runs, load_prices(), TODAY))
     assert [(option.label, option.runs) for option in comparison.options] == [
@@ -78,7 +78,9 @@ def test_more_pictures_never_cost_less(platform: str) -> None:
         ("ecs", {"errors": {"overloaded": 100}}, "none of its runs and phases has less than 1% of errors"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_priced_is_a_warning_and_left_out(platform: str, changes: dict[str, Any], said: str) -> None:
+def test_a_platform_without_a_price_is_left_out_with_a_warning(
+    platform: str, changes: dict[str, Any], said: str
+) -> None:
     odd = summary(platform, "Odd", **changes)
     comparison = only(compare_costs([odd, summary("lambda", "Lambda 3000 MB")], ROUND, TODAY))
     assert [option.label for option in comparison.options] == ["Lambda 3000 MB"]

@@ -23,7 +23,7 @@ def entries(value: Any, name: str = "") -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize(("name", "entry"), entries(json.loads(PRICES.read_bytes())))
-def test_every_entry_says_where_and_when_it_was_seen_and_how_it_is_known(name: str, entry: dict[str, Any]) -> None:
+def test_every_price_has_its_source_its_date_and_how_it_is_known(name: str, entry: dict[str, Any]) -> None:
     assert re.match(r"https://(docs\.aws\.|aws\.)amazon\.com/", entry["source"]), name
     assert date(2020, 1, 1) < date.fromisoformat(entry["seen"]) <= TODAY, name
     assert entry["known_by"].strip(), name
