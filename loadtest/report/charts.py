@@ -142,7 +142,7 @@ def _cold_and_warm(runs: Sequence[Summary], looks: Looks) -> Chart | None:
 
 def _steps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     """The steps of a request, stacked."""
-    told = [
+    steps = [
         (run.run, i, step, run.steps_ms[step])
         for run in picks.like_for_like(runs)
         for i, step in enumerate(ALL_STEPS)
@@ -150,7 +150,7 @@ def _steps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     ]
     rows: list[Row] = [
         {"label": run.label, "run": run.name, "step": step, "order": i, "mean_ms": float(mean)}
-        for run, i, step, mean in told
+        for run, i, step, mean in steps
     ]
     if not rows:
         return None
@@ -165,7 +165,7 @@ def _steps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     bar: Spec = {"type": "bar", "stroke": "var(--surface)", "strokeWidth": 1, "width": {"band": 0.55}}
     present = {row["step"] for row in rows}
     title = "Mean time of each step"
-    said = "; ".join(f"{run.label} {step} {ms(mean)} ms" for run, _, step, mean in told)
+    said = "; ".join(f"{run.label} {step} {ms(mean)} ms" for run, _, step, mean in steps)
     return Chart(
         title,
         "Mean of each step, the first at the bottom; other lies between client and steps: network, gateway, waiting.",

@@ -164,13 +164,13 @@ def _steps(answered: pl.DataFrame) -> dict[str, float]:
 
     Cold answers, which include the start of an instance, are used only if there are no others.
     """
-    told = answered.filter(pl.all_horizontal(pl.col(step).is_not_null() for step in STEPS))
-    warm = told.filter(~pl.col("cold").fill_null(False))
-    told = warm if warm.height else told
-    if not told.height:
+    known = answered.filter(pl.all_horizontal(pl.col(step).is_not_null() for step in STEPS))
+    warm = known.filter(~pl.col("cold").fill_null(False))
+    known = warm if warm.height else known
+    if not known.height:
         return {}
-    means = {step: float(told[step].mean() or 0) for step in STEPS}  # type: ignore[arg-type]
-    return {**means, "other": float(told["elapsed"].mean() or 0) - sum(means.values())}  # type: ignore[arg-type]
+    means = {step: float(known[step].mean() or 0) for step in STEPS}  # type: ignore[arg-type]
+    return {**means, "other": float(known["elapsed"].mean() or 0) - sum(means.values())}  # type: ignore[arg-type]
 
 
 def _billed(answered: pl.DataFrame) -> float | None:

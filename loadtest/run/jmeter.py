@@ -83,8 +83,8 @@ def _version(home: Path) -> tuple[int, ...]:
     if names:
         with zipfile.ZipFile(home / "lib" / "ext" / names[0]) as jar:
             manifest = jar.read("META-INF/MANIFEST.MF").decode()
-        if told := re.search(r"Implementation-Version: (\d+(?:\.\d+)*)", manifest):
-            return tuple(int(part) for part in told[1].split("."))
+        if found := re.search(r"Implementation-Version: (\d+(?:\.\d+)*)", manifest):
+            return tuple(int(part) for part in found[1].split("."))
     return (0,)
 
 
@@ -119,10 +119,10 @@ def _packaged_java() -> Path | None:
 def _java_version(java: Path) -> int:
     """The major version of a Java, 0 if it does not run."""
     try:
-        told = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60).stderr
+        output = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60).stderr
     except (OSError, subprocess.SubprocessError):
         return 0
-    found = re.search(r'version "(?:1\.)?(\d+)', told)
+    found = re.search(r'version "(?:1\.)?(\d+)', output)
     return int(found[1]) if found else 0
 
 

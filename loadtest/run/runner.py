@@ -1,4 +1,4 @@
-"""Run one profile against one target by JMeter, into a folder of its own."""
+"""Run one profile against one target by JMeter, into a new folder."""
 
 from __future__ import annotations
 
