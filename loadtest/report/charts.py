@@ -168,7 +168,7 @@ def _steps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     said = "; ".join(f"{run.label} {step} {ms(mean)} ms" for run, _, step, mean in steps)
     return Chart(
         title,
-        "Mean of each step, the first at the bottom; other lies between client and steps: network, gateway, waiting.",
+        "Mean of each step, the first at the bottom; other is the rest of the response: network, gateway, queueing.",
         chart_spec(f"{title}. {said}.", rows, [{"mark": bar, "encoding": encoding}]),
         columns,
         [Key(step, "fill", f"var(--step-{step})") for step in reversed(ALL_STEPS) if step in present],
