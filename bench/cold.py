@@ -54,7 +54,7 @@ GROUPS = {
     "numpy": ("numpy",),
     "OpenCV": ("cv2",),
     "Pillow": ("PIL",),
-    "this project": ("detection", "lambda_function", "loadtest"),
+    "this project": ("detection", "lambda_function", "model_store", "serving"),
 }  # fmt: skip
 
 

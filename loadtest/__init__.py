@@ -1,1 +1,1 @@
-"""Load tests of the service by JMeter, their results, costs and report."""
+"""Measuring the service, and local stand-ins for the platforms it runs on."""

@@ -1,4 +1,4 @@
-"""`python -m loadtest`: run a profile, or a matrix of them, and report on the runs."""
+"""`python -m loadtest`: run a profile or a matrix of profiles, and report on the runs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ import botocore.exceptions
 from detection.errors import UserError
 from loadtest.cost.compare import compare_costs, with_settings
 from loadtest.cost.prices import PRICES, load_prices
-from loadtest.errors import LoadTestError, ProfileError
-from loadtest.platforms import PLATFORMS, Settings
-from loadtest.profiles import NAMES, load_profile
+from loadtest.errors import LoadTestError, SettingsError
+from loadtest.platforms.registry import PLATFORMS
+from loadtest.platforms.settings import Settings
+from loadtest.profiles import load_profile, names
 from loadtest.report.page import to_html
 from loadtest.report.tables import to_csv, to_json, to_markdown
 from loadtest.results.analysis import read_runs
@@ -38,9 +39,9 @@ RESULTS = Path("results")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what is asked; returns the exit status."""
+    """Run the command line; returns the exit status."""
     options = parser().parse_args(arguments)
-    # A shell's background job ignores Ctrl-C's signal, and its script may still send it.
+    # A background job of a shell ignores SIGINT by default, but a script may still send it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
@@ -62,50 +63,50 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="run|taurus|matrix|report|pictures|install-jmeter")
 
-    one = commands.add_parser("run", help="one profile against one target")
-    one.add_argument("--model", default="yolov7-tiny-scenes", help="of the local stand-in")
+    one = commands.add_parser("run", help="run one profile against one target")
+    one.add_argument("--model", default="yolov7-tiny-scenes", help="model of the local stand-in")
     one.set_defaults(run=_run)
 
-    level = commands.add_parser("taurus", help="one profile by Taurus, against pass/fail criteria")
-    level.add_argument("--criteria", type=Path, default=CRITERIA, help="a configuration of Taurus")
+    level = commands.add_parser("taurus", help="run one profile by Taurus and check pass/fail criteria")
+    level.add_argument("--criteria", type=Path, default=CRITERIA, help="Taurus configuration with the criteria")
     level.set_defaults(run=_taurus)
     for command in (one, level):
         _add_target(command)
 
-    many = commands.add_parser("matrix", help="profiles over platforms and sizes")
+    many = commands.add_parser("matrix", help="run several profiles on several platforms and sizes")
     many.add_argument("matrix", help="compare, memory, or a .yaml file")
-    many.add_argument("--report", type=Path, help="write a report of these runs there, e.g. report.html")
+    many.add_argument("--report", type=Path, help="write a report of these runs to this file, e.g. report.html")
     many.set_defaults(run=_matrix)
     for command in (one, level, many):
-        command.add_argument("--short", action="store_true", help="a few minutes instead of the whole profile")
-        command.add_argument("--results", type=Path, default=RESULTS, help="folder of the runs")
+        command.add_argument("--short", action="store_true", help="run the short form of each profile")
+        command.add_argument("--results", type=Path, default=RESULTS, help="folder for the runs")
 
-    page = commands.add_parser("report", help="one page of any runs, side by side")
+    page = commands.add_parser("report", help="write a page that compares runs")
     page.add_argument("runs", nargs="+", type=Path, help="folders of runs, or folders of such folders")
-    page.add_argument("--output", type=Path, default=RESULTS / "report.html", help="the page")
+    page.add_argument("--output", type=Path, default=RESULTS / "report.html", help="file of the page")
     page.set_defaults(run=lambda options: _report(options.runs, options.output, options))
     for command in (many, page):
         for kind in ("json", "csv", "markdown"):
-            command.add_argument(f"--{kind}", action="store_true", help="write that beside the page as well")
+            command.add_argument(f"--{kind}", action="store_true", help="write this format as well, next to the page")
         command.add_argument("--prices", type=Path, default=PRICES, help="file of prices")
         command.add_argument(
             "--priced", action="append", default=[], metavar="NAME=VALUE",
-            help="what the runs would cost with another setting: region=eu-central-1, instance_type=c7g.xlarge",
+            help="compute the costs with another setting, e.g. region=eu-central-1; may be repeated",
         )  # fmt: skip
 
-    put = commands.add_parser("pictures", help="put the pictures of the profiles into an input bucket")
+    put = commands.add_parser("pictures", help="upload the pictures of the profiles to an input bucket")
     put.add_argument("bucket")
     put.set_defaults(run=_pictures)
 
-    install = commands.add_parser("install-jmeter", help="unpack the JMeter that the Makefile has fetched")
+    install = commands.add_parser("install-jmeter", help="install JMeter from the archive that the Makefile downloads")
     install.add_argument("archive", type=Path)
     install.set_defaults(run=_install)
     return top
 
 
 def _add_target(command: argparse.ArgumentParser) -> None:
-    """What a run against one target can be told."""
-    command.add_argument("profile", help=f"{', '.join(NAMES)}, or a .yaml file")
+    """Add the options of a run against one target."""
+    command.add_argument("profile", help=f"{', '.join(names())}, or a .yaml file")
     command.add_argument("--target", required=True, help="URL of the API or the load balancer; local starts a stand-in")
     command.add_argument("--platform", required=True, choices=list(PLATFORMS))
     command.add_argument(
@@ -113,13 +114,17 @@ def _add_target(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="of the platform, for report and cost: memory_mb, instance_type, instances, region",
+        help="setting of the platform, for labels and costs, e.g. memory_mb=3000; may be repeated",
     )
     command.add_argument(
-        "--image", default="", help="digest of the image that the target runs; of the stand-in, the image to run"
+        "--image", default="", help="digest of the image that the target runs, or image of the stand-in"
     )
     command.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="change the profile: users=20"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change a value of the profile, e.g. users=20; may be repeated",
     )
 
 
@@ -131,8 +136,7 @@ def _install(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.target == LOCAL:
         profile = load_profile(options.profile, short=options.short, changes=options.set)
-        settings = _platform_settings(options)
-        size = Size(platform=options.platform, settings=settings, image=options.image)
+        size = Size(platform=options.platform, settings=_settings(options), image=options.image)
         matrix = Matrix(profiles=(profile.name,), platforms=(size,), models=(options.model,))
         failures = run_matrix(matrix, [profile], options.results, command=_command(), done=_done)
         return 1 if failures else 0
@@ -147,14 +151,9 @@ def _taurus(options: argparse.Namespace) -> int:
 def _job(options: argparse.Namespace) -> Job:
     profile = load_profile(options.profile, short=options.short, changes=options.set)
     return Job(
-        profile,
-        parse_target(options.target),
-        options.platform,
-        _platform_settings(options),
-        options.image,
-        _command(),
+        profile, parse_target(options.target), options.platform, _settings(options), options.image, _command(),
         key=key_of(os.environ),
-    )
+    )  # fmt: skip
 
 
 def _done(folder: Path) -> None:
@@ -162,25 +161,21 @@ def _done(folder: Path) -> None:
 
 
 def _command() -> str:
-    """What was typed."""
+    """The command line that was typed."""
     return shlex.join(["python", "-m", "loadtest", *sys.argv[1:]])
 
 
-def _platform_settings(options: argparse.Namespace) -> Settings:
-    settings = _settings(options.setting)
-    PLATFORMS[options.platform].check(settings)
+def _settings(options: argparse.Namespace) -> Settings:
+    settings: Settings = PLATFORMS[options.platform].parse(_pairs(options.setting))
     return settings
 
 
-def _settings(given: Sequence[str]) -> Settings:
-    settings: Settings = {}
-    for pair in given:
-        name, sign, value = pair.partition("=")
+def _pairs(given: Sequence[str]) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in given]
+    for name, sign, value in pairs:
         if not sign or not name:
-            raise ProfileError(f"{pair} is not a setting: write NAME=VALUE")
-        number = float(value) if value.replace(".", "", 1).isdigit() else None
-        settings[name] = value if number is None else int(number) if number.is_integer() else number
-    return settings
+            raise SettingsError(f"{name + sign + value} is not a setting: write NAME=VALUE")
+    return {name: value for name, _, value in pairs}
 
 
 def _matrix(options: argparse.Namespace) -> int:
@@ -194,7 +189,7 @@ def _matrix(options: argparse.Namespace) -> int:
 
     try:
         failures = run_matrix(matrix, profiles, options.results, command=_command(), done=done)
-    finally:  # After Ctrl-C too: what is done is worth a page.
+    finally:  # Also after Ctrl-C, for the runs that are finished.
         if options.report and folders:
             _report(folders, options.report, options)
     return 1 if failures else 0
@@ -209,7 +204,7 @@ def _report(runs: Sequence[Path], output: Path, options: argparse.Namespace) -> 
         print("error: no run could be read, so there is no report", file=sys.stderr)
         return 1
     summaries = [_linked(summary, output.parent) for summary in summaries]
-    costs = compare_costs(with_settings(summaries, _settings(options.priced)), prices, date.today())
+    costs = compare_costs(with_settings(summaries, _pairs(options.priced)), prices, date.today())
     for warning in sorted({warning for cost in costs for warning in cost.warnings}):
         print(f"warning: {warning}", file=sys.stderr)
     made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
@@ -230,7 +225,7 @@ def _report(runs: Sequence[Path], output: Path, options: argparse.Namespace) -> 
 
 
 def _linked(summary: Summary, page: Path) -> Summary:
-    """A run with its paths as they are seen from the page's folder."""
+    """A run with its paths relative to the page's folder."""
     dashboard = summary.run.dashboard and os.path.relpath(summary.run.dashboard, page)
     return replace(
         summary, run=replace(summary.run, folder=os.path.relpath(summary.run.folder, page), dashboard=dashboard)
@@ -238,7 +233,7 @@ def _linked(summary: Summary, page: Path) -> Summary:
 
 
 def _folders(given: Sequence[Path]) -> list[Path]:
-    """The runs that were named, and those inside of folders that were; not the reports that lie between them."""
+    """The given runs, and the runs inside given folders; files such as reports are skipped."""
     folders: list[Path] = []
     for path in given:
         if path.is_file():
@@ -253,5 +248,5 @@ def _pictures(options: argparse.Namespace) -> int:
         put = pictures.upload(boto3.client("s3"), options.bucket, tuple(pictures.KINDS))
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
         raise LoadTestError(f"bucket {options.bucket}: {exc}") from None
-    print(f"{len(put)} pictures put into {options.bucket}; those that were there are kept")
+    print(f"{len(put)} pictures uploaded to {options.bucket}; existing ones are kept")
     return 0

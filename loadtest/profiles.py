@@ -1,4 +1,4 @@
-"""A profile: one question asked of a platform, as numbers. It says nothing of where the platform is."""
+"""A profile: the load of one run, which answers one question about a platform. It does not name the platform."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from loadtest.errors import ProfileError
+from loadtest.errors import ProfileError, first_problem
 
 FOLDER = Path(__file__).parent / "profiles"
-NAMES = tuple(sorted(file.stem for file in FOLDER.glob("*.yaml")))
 
-# What is asked for; `scenes.pictures` makes them.
+# The kinds of picture that requests name; `scenes.pictures` renders them.
 Pictures = Literal["scenes", "small", "medium", "large"]
 
 
 class Stage(BaseModel):
-    """A part of an open profile: requests arrive at this rate, at random moments, for so long."""
+    """A part of an open profile: requests at random times, at a mean rate, for a duration."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,11 +29,11 @@ class Stage(BaseModel):
 
 
 class Profile(BaseModel):
-    """One profile. Exactly one of `loops`, `steps`, `at_minutes` and `stages` says how requests are sent.
+    """One profile. Exactly one of `loops`, `steps`, `at_minutes` and `stages` defines how requests are sent.
 
-    `loops`: each of `users` sends so many, one after the other, all simultaneously if `together`. `steps`: so many
-    users at a time, `hold_s` each after a ramp of `ramp_s`. `at_minutes`: single requests at these minutes. `stages`:
-    open, at random moments (a Poisson process, the same for the same `seed`).
+    `loops`: each of `users` sends this number of requests, one after the other, all users simultaneously if `together`.
+    `steps`: numbers of users, for `hold_s` each after a ramp of `ramp_s`. `at_minutes`: single requests at these
+    minutes. `stages`: open, at random times (a Poisson process, the same for the same `seed`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,23 +60,23 @@ class Profile(BaseModel):
         ways = [name for name in ("loops", "steps", "at_minutes", "stages") if getattr(self, name) is not None]
         if len(ways) != 1:
             found = " and ".join(ways) or "none"
-            raise ValueError(f"one of loops, steps, at_minutes and stages is needed, not {found}")
+            raise ValueError(f"exactly one of loops, steps, at_minutes and stages is needed, not {found}")
         if self.steps and (min(self.steps) < 1 or list(self.steps) != sorted(set(self.steps))):
-            raise ValueError("steps must be numbers of users that grow, from 1")
+            raise ValueError("steps must be increasing numbers of users, from 1")
         if self.at_minutes and (min(self.at_minutes) < 0 or list(self.at_minutes) != sorted(self.at_minutes)):
-            raise ValueError("at_minutes must grow, from 0")
+            raise ValueError("at_minutes must not decrease, from 0")
         return self
 
     @property
     def open(self) -> bool:
-        """Whether requests are sent whatever the answers do."""
+        """Whether requests are sent on schedule, without waiting for answers."""
         return self.at_minutes is not None or self.stages is not None
 
     @property
     def threads(self) -> int:
-        """Users of a closed profile; of an open one, enough that one is free even if no request is ever answered.
+        """Users of a closed profile; threads of an open one, enough to have one free even if no request is answered.
 
-        At most rate times time limit requests can be waiting for an answer.
+        At most rate times timeout requests can wait for an answer.
         """
         if self.steps:
             return max(self.steps)
@@ -87,19 +86,19 @@ class Profile(BaseModel):
         return min(len(self.arrivals_ms()), int(waiting * 1.2) + 10)
 
     def arrivals_ms(self) -> list[int]:
-        """When the requests of an open profile are sent, milliseconds after its start; empty for a closed one."""
+        """The schedule of an open profile, milliseconds after its start; empty for a closed one."""
         if self.at_minutes is not None:
             return [round(minute * 60_000 * self.time_scale) for minute in self.at_minutes]
         random = np.random.default_rng(self.seed)
         arrivals: list[int] = []
         for begin, end, rate in self.stage_times():
-            # Given their number, the arrivals of a Poisson process are uniform; the number itself is held to the rate.
+            # Given their number, the arrivals of a Poisson process are uniform; the number itself is fixed by the rate.
             count = max(1, round((end - begin) * rate))
             arrivals += sorted((random.uniform(begin, end, count) * 1000).astype(int).tolist())
         return arrivals
 
     def starts_ms(self) -> list[int]:
-        """When each user of a profile with steps begins, milliseconds after its start."""
+        """The start of each user of a profile with steps, milliseconds after the start of the profile."""
         starts: list[int] = []
         for (begin, _, users), before in zip(self.step_times(), (0, *(self.steps or ())), strict=False):
             more = users - before
@@ -107,12 +106,12 @@ class Profile(BaseModel):
         return starts
 
     def step_times(self) -> list[tuple[float, float, int]]:
-        """Begin and end of each step without its ramp, seconds, and its users."""
+        """Start and end of each step without its ramp, seconds, and its users."""
         ramp, hold = self.ramp_s * self.time_scale, self.hold_s * self.time_scale
         return [(k * (ramp + hold) + ramp, (k + 1) * (ramp + hold), users) for k, users in enumerate(self.steps or ())]
 
     def stage_times(self) -> list[tuple[float, float, float]]:
-        """Begin and end of each stage, seconds, and its rate per second."""
+        """Start and end of each stage, seconds, and its rate per second."""
         stages = self.stages or ()
         ends = list(itertools.accumulate(stage.for_s * self.time_scale for stage in stages))
         rates = [stage.rate_per_s for stage in stages]
@@ -120,20 +119,20 @@ class Profile(BaseModel):
 
     @property
     def length_s(self) -> float | None:
-        """How long it takes, seconds; None where that depends on the answers."""
+        """The duration, seconds; None if it depends on the answers."""
         if self.steps:
             return self.step_times()[-1][1]
         return self.arrivals_ms()[-1] / 1000 if self.open else None
 
     @property
     def total(self) -> int | None:
-        """How many requests it sends; None where that depends on the answers."""
+        """The number of requests; None if it depends on the answers."""
         if self.open:
             return len(self.arrivals_ms())
         return self.users * self.loops if self.loops else None
 
     def properties(self) -> dict[str, str | int]:
-        """The properties of the JMeter plan."""
+        """The properties of the JMeter plan for this profile."""
         given: dict[str, str | int] = {
             "users": self.threads,
             "loops": self.loops or -1,
@@ -148,23 +147,30 @@ class Profile(BaseModel):
         return given
 
 
+def names() -> list[str]:
+    """The names of all profiles."""
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
 def load_profile(name: str, *, short: bool = False, changes: Sequence[str] = ()) -> Profile:
     """Read a profile by its name or its file; raises ProfileError.
 
-    `short` applies what the file says under that word; `changes` are `name=value`, the value as in YAML, and come last.
+    `short` applies the values under `short` in the file; `changes` are `name=value`, the value in YAML, applied last.
     """
     file = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     try:
         text = file.read_text()
     except OSError:
-        raise ProfileError(f"no profile {name}: take one of {', '.join(NAMES)}, or name a .yaml file") from None
+        raise ProfileError(
+            f"there is no profile {name}: take one of {', '.join(names())}, or name a .yaml file"
+        ) from None
     try:
         given = yaml.safe_load(text)
         if not isinstance(given, dict):
-            raise ProfileError(f"{file}: a profile is a mapping of names to values")
+            raise ProfileError(f"{file}: a profile must be a mapping of names to values")
         brief = given.pop("short", {})
         if not isinstance(brief, dict):
-            raise ProfileError(f"{file}: short is a mapping of names to values, not {brief!r}")
+            raise ProfileError(f"{file}: short must be a mapping of names to values, not {brief!r}")
         given |= {"name": file.stem} | (brief if short else {}) | _parse(changes)
         return Profile.model_validate(given)
     except yaml.YAMLError as exc:
@@ -176,16 +182,8 @@ def load_profile(name: str, *, short: bool = False, changes: Sequence[str] = ())
 def _parse(changes: Sequence[str]) -> dict[str, Any]:
     pairs = [change.partition("=") for change in changes]
     if wrong := [name for name, sign, _ in pairs if not sign]:
-        raise ProfileError(f"{wrong[0]} is not a setting of a profile: write name=value")
+        raise ProfileError(f"{wrong[0]} is not a change of a profile: write name=value")
     try:
         return {name: yaml.safe_load(value) for name, _, value in pairs}
     except yaml.YAMLError as exc:
         raise ProfileError(f"{' '.join(changes)}: a value is not YAML: {' '.join(str(exc).split())}") from None
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first thing that pydantic has to say, in one line."""
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}, not {problem['input']!r}" if where else message

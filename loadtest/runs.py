@@ -1,8 +1,8 @@
-"""A run is a folder: what was asked, of what, when, and every sample. No other run ever writes to it.
+"""A run is a folder with its profile, its target, its time and all samples. No other run ever writes to it.
 
 run.json            this record          samples.jtl    JMeter's samples, CSV
-requests.csv        what was sent        jmeter.log     JMeter's log
-dashboard/          JMeter's own report  console.log    what JMeter printed
+requests.csv        the requests         jmeter.log     JMeter's log
+dashboard/          JMeter's own report  console.log    JMeter's output
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from loadtest.errors import SamplesError, TargetError
-from loadtest.platforms import PLATFORMS, PlatformName, Settings
-from loadtest.profiles import Profile, first_problem
+from loadtest.errors import SamplesError, TargetError, first_problem
+from loadtest.platforms.registry import PLATFORMS, OnPlatform
+from loadtest.profiles import Profile
 from loadtest.results.summary import Where
 from model_store.files import write_atomically
 
@@ -26,7 +26,7 @@ SCHEMA = 1
 
 
 class Target(BaseModel):
-    """Where requests go; `path` is the whole path of the door, a stage before it included."""
+    """The address of the service; `path` is the whole path, including a stage before /predict."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,7 +37,7 @@ class Target(BaseModel):
 
     @property
     def url(self) -> str:
-        """As a person writes it."""
+        """The URL as a user writes it."""
         usual = {"http": 80, "https": 443}[self.protocol]
         port = "" if self.port == usual else f":{self.port}"
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -45,7 +45,7 @@ class Target(BaseModel):
 
     @property
     def where(self) -> Where:
-        """Local on this machine and its private networks."""
+        """The place: local for this machine and private networks."""
         if self.host == "localhost":
             return "local"
         try:
@@ -66,23 +66,21 @@ def parse_target(url: str) -> Target:
             f"target {url[:200]!r} is not a URL: write http://host[:port] or https://host, with a stage if there is one"
         )
     if parts.username or parts.password:
-        raise TargetError("the target's URL carries a password, which would stand in every report: use API_KEY instead")
+        raise TargetError("the target's URL contains a password, which every report would show: use API_KEY instead")
     path = parts.path.rstrip("/").removesuffix("/predict") + "/predict"
     return Target(
         protocol=parts.scheme, host=parts.hostname, port=port or {"http": 80, "https": 443}[parts.scheme], path=path
     )
 
 
-class Record(BaseModel):
-    """What run.json holds. `started`, `ended` and `stopped` are of this machine's clock, milliseconds since 1970."""
+class Record(OnPlatform):
+    """The contents of run.json; `started`, `ended` and `stopped` are this machine's clock, milliseconds since 1970."""
 
     model_config = ConfigDict(extra="ignore")
 
     schema_version: int = SCHEMA
     profile: Profile
     target: Target
-    platform: PlatformName
-    settings: Settings
     image: str
     commit: str
     machine: str
@@ -102,22 +100,16 @@ class Record(BaseModel):
 
     @property
     def label(self) -> str:
-        """The platform with its size, as it is named in every table and chart."""
-        platform = PLATFORMS[self.platform]
-        note = f", {self.settings['note']}" if self.settings.get("note") else ""
-        if self.where == "aws":
-            return platform.label(self.settings) + note
-        if platform.sized_by_machine:
-            return f"local {platform.title}, {self.machine.partition(',')[0]}{note}"
-        return f"local {platform.label(self.settings)}{note}"
+        """The platform with its size, the same in every table and chart."""
+        return PLATFORMS[self.platform].label(self.settings, self.where, self.machine)
 
     def write(self, folder: Path) -> None:
-        """Put it into a run's folder, whole or not at all."""
+        """Write it atomically into a run's folder; settings that were not given are omitted."""
         write_atomically(folder / RECORD, (self.model_dump_json(indent=1) + "\n").encode())
 
 
 def new_folder(results: Path, platform: str, profile: str) -> Path:
-    """Make the folder of a new run, named by its moment."""
+    """Create the folder of a new run, named by the current time; raises SamplesError."""
     name = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{platform}-{profile}"
     for suffix in ("", *(f"-{number}" for number in range(2, 1000))):
         folder = results / (name + suffix)
@@ -126,9 +118,9 @@ def new_folder(results: Path, platform: str, profile: str) -> Path:
         except FileExistsError:
             continue
         except OSError as exc:
-            raise SamplesError(f"{folder} cannot be made: {exc.strerror}") from None
+            raise SamplesError(f"{folder} cannot be created: {exc.strerror}") from None
         return folder
-    raise SamplesError(f"{results} has too many runs of this second")
+    raise SamplesError(f"{results} has too many runs that began in this second")
 
 
 def read_record(folder: Path) -> Record:
@@ -136,13 +128,13 @@ def read_record(folder: Path) -> Record:
     try:
         record = Record.model_validate_json((folder / RECORD).read_bytes())
     except FileNotFoundError:
-        raise SamplesError(f"no {RECORD} in it: this is not the folder of a run") from None
+        raise SamplesError(f"there is no {RECORD}: this is not the folder of a run") from None
     except OSError as exc:
         raise SamplesError(f"{RECORD} cannot be read: {exc.strerror}") from None
     except ValidationError as exc:
         raise SamplesError(f"{RECORD} is broken: {first_problem(exc)}") from None
     if record.schema_version > SCHEMA:
         raise SamplesError(
-            f"{RECORD} is of version {record.schema_version}, this program knows {SCHEMA}: use a newer one"
+            f"{RECORD} has version {record.schema_version}, but this program reads up to {SCHEMA}: use a newer program"
         )
     return record

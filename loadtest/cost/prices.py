@@ -1,7 +1,7 @@
-"""What AWS asks for what, read from prices.json: every figure with its unit, its source and the day it was seen.
+"""The prices of AWS, read from prices.json: every figure with its unit, its source and the day it was seen.
 
-US dollars, without free tiers, discounts and taxes. Only the first tier of each price is there: a bill of this
-project stays in it up to 6 billion GB-seconds and 300 million requests a month.
+Prices are US dollars, without free tiers, discounts and taxes. Only the first tier of each price is listed: it covers 6
+billion GB-seconds and 300 million requests a month.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from loadtest.errors import PricesError
+from loadtest.errors import PricesError, first_problem
 
 PRICES = Path(__file__).with_name("prices.json")
 FROM_MEMORY = "from memory, not looked up"
@@ -27,7 +27,7 @@ class _Frozen(BaseModel):
 
 
 class _Sourced(_Frozen):
-    """Anything that was looked up: `source` is the page of AWS that has it, `seen` the day as of which it is known."""
+    """A figure that was looked up: `source` is the page of AWS that has it, `seen` the day when it was valid."""
 
     source: str = Field(pattern=r"^https://[a-z.]*amazon\.com/")
     seen: date
@@ -60,7 +60,7 @@ _LcuHour = Annotated[Price, _per("LCU-hour")]
 
 
 class LambdaPrices(_Frozen):
-    """Of one architecture; the start of an instance is billed like its work."""
+    """Prices of one architecture; the start of an instance is billed like requests."""
 
     gb_second: _GbSecond
     request: _Request
@@ -68,23 +68,23 @@ class LambdaPrices(_Frozen):
 
 
 class FargatePrices(_Frozen):
-    """Of one architecture, Linux."""
+    """Prices of one architecture, Linux."""
 
     vcpu_hour: _VcpuHour
     gb_hour: _GbHour
 
 
 class LoadBalancerPrices(_Frozen):
-    """Prices of an application load balancer; `CapacityUnit` defines its capacity unit (LCU)."""
+    """Prices of an application load balancer; `CapacityUnit` defines its capacity units (LCU)."""
 
     hour: _Hour
     lcu_hour: _LcuHour
 
 
 class RegionPrices(_Frozen):
-    """All prices of one region; `surplus_credits` is what a T3 pays beyond the baseline of its processors."""
+    """All prices of one region; `surplus_credits` is the price of a T3 above the baseline of its processors."""
 
-    # Two keys: both architectures.
+    # Both architectures are required.
     functions: dict[Architecture, LambdaPrices] = Field(alias="lambda", min_length=2)
     http_api: _MillionRequests
     ec2: dict[str, _Hour] = Field(min_length=1)
@@ -94,7 +94,7 @@ class RegionPrices(_Frozen):
 
 
 class CapacityUnit(_Sourced):
-    """What one capacity unit of a load balancer (LCU) holds; the dimension that needs most units is billed."""
+    """The limits of one capacity unit of a load balancer (LCU); the dimension that needs most units is billed."""
 
     new_connections_per_s: int = Field(gt=0)
     active_connections_per_minute: int = Field(gt=0)
@@ -104,7 +104,7 @@ class CapacityUnit(_Sourced):
 
 
 class Burstable(_Sourced):
-    """A T3 instance: use of all its processors above `baseline` (0..1) costs extra."""
+    """A T3 instance: use of its processors above `baseline` (0..1) costs extra."""
 
     vcpus: int = Field(gt=0)
     baseline: float = Field(gt=0, lt=1)
@@ -125,9 +125,8 @@ def load_prices(path: Path = PRICES) -> Prices:
     except OSError as exc:
         raise PricesError(f"{path} cannot be read ({exc.strerror}): restore it from the repository") from None
     except ValidationError as exc:
-        error = exc.errors()[0]
-        name = ".".join(str(part) for part in error["loc"]) or "the whole file"
-        raise PricesError(f"{path}: {name}: {error['msg']}; correct it, as the entries beside it are") from None
+        problem = first_problem(exc, whole="the whole file")
+        raise PricesError(f"{path}: {problem}; write it like the other entries") from None
 
 
 def all_prices(prices: Prices) -> list[Price]:
@@ -143,7 +142,7 @@ def all_prices(prices: Prices) -> list[Price]:
 
 
 def price_warnings(prices: Prices, today: date) -> list[str]:
-    """One sentence for prices seen more than a year before `today`, and one for those that were never looked up."""
+    """One sentence for prices seen more than a year before `today`, and one for prices that were never looked up."""
     every = all_prices(prices)
     old = [price.seen for price in every if today - price.seen > MAX_AGE]
     recalled = sum(price.known_by.startswith(FROM_MEMORY) for price in every)

@@ -1,6 +1,6 @@
-"""What AWS would bill, from prices and quantities: arithmetic only.
+"""The bill of AWS, computed from prices and quantities.
 
-A month is 730 hours, money is US dollars. Traffic, S3, logs, disks, public IPv4 addresses and free tiers are left out.
+A month has 730 hours, money is US dollars. Traffic, S3, logs, disks, public IPv4 addresses and free tiers are excluded.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from loadtest.cost.prices import Architecture, Burstable, CapacityUnit, Prices, 
 HOURS_PER_MONTH = 730
 SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600
 HTTP_API_BYTES = 512 * 1024
-TARGET_BUSY = 0.7  # What the auto-scaling keeps instances at, see deployment/terraform/ecs.
+# Auto scaling as deployment/terraform/ecs configures it by default; a test compares these values with its variables.
+TARGET_BUSY = 0.7
 MIN_INSTANCES = 1
+MAX_INSTANCES = 5
 
 
 def lambda_usd_per_request(
     prices: RegionPrices, *, memory_mb: float, architecture: Architecture, billed_ms: float, answer_bytes: float
 ) -> float:
-    """One request to a function behind an HTTP API; time is billed by the started millisecond, calls by 512 KB."""
+    """One request to a function behind an HTTP API; time is billed per started millisecond, calls per 512 KB."""
     function = prices.functions[architecture]
     gb_seconds = memory_mb / 1024 * math.ceil(billed_ms) / 1000
     calls = max(1, math.ceil(answer_bytes / HTTP_API_BYTES))
@@ -30,7 +32,7 @@ def lambda_usd_per_request(
 def provisioned_usd_per_month(
     prices: RegionPrices, *, memory_mb: float, architecture: Architecture, instances: int
 ) -> float:
-    """Instances of a function that are kept warm, busy or not; their requests are billed besides."""
+    """Provisioned instances of a function, busy or not; their requests are billed in addition."""
     per_gb_second = prices.functions[architecture].provisioned_gb_second.usd
     return instances * memory_mb / 1024 * SECONDS_PER_MONTH * per_gb_second
 
@@ -43,7 +45,7 @@ def ec2_usd_per_month(prices: RegionPrices, instance_type: str) -> float:
 def fargate_usd_per_month(
     prices: RegionPrices, *, cpus: float, task_memory_mb: float, architecture: Architecture
 ) -> float:
-    """One task that runs all month."""
+    """One task that runs for a month."""
     task = prices.fargate[architecture]
     return HOURS_PER_MONTH * (cpus * task.vcpu_hour.usd + task_memory_mb / 1024 * task.gb_hour.usd)
 
@@ -53,7 +55,7 @@ def load_balancer_units(
 ) -> float:
     """Capacity units (LCU) that a load balancer needs on average: the largest of its four dimensions.
 
-    Taken is one new connection per picture, which counts as active in one minute, and a month without peaks.
+    It assumes one new connection per picture, active for one minute, and a month without peaks.
     """
     per_s = pictures_per_month / SECONDS_PER_MONTH
     return max(
@@ -67,39 +69,39 @@ def load_balancer_units(
 def alb_usd_per_month(
     prices: Prices, region: RegionPrices, *, pictures_per_month: float, bytes_per_picture: float
 ) -> float:
-    """An application load balancer: its hours, and the capacity units it needs."""
+    """An application load balancer: its hours and its capacity units."""
     units = load_balancer_units(prices.lcu, pictures_per_month=pictures_per_month, bytes_per_picture=bytes_per_picture)
     return HOURS_PER_MONTH * (region.alb.hour.usd + units * region.alb.lcu_hour.usd)
 
 
 def capacity_per_month(best_per_s: float) -> int:
-    """Pictures that one instance does in a month when kept at 70% of its best throughput (pictures per second)."""
+    """Pictures that one instance serves in a month at 70% of its best throughput (pictures per second)."""
     return max(1, round(best_per_s * TARGET_BUSY * SECONDS_PER_MONTH))
 
 
 def instances_needed(pictures_per_month: int, capacity: int) -> int:
-    """How many instances the auto-scaling keeps for a volume, when one does `capacity` pictures a month."""
+    """The number of instances that auto scaling keeps for a volume, if one serves `capacity` pictures a month."""
     return max(MIN_INSTANCES, -(-pictures_per_month // capacity))
 
 
 @dataclass(frozen=True)
 class PayPerUse:
-    """A month's bill that grows with every picture."""
+    """A monthly bill that grows with every picture."""
 
     usd_per_picture: float
     fixed_usd: float
 
     def usd(self, pictures: int) -> float:
-        """The bill of a month with this many pictures."""
+        """The bill of a month with `pictures` pictures."""
         return self.fixed_usd + pictures * self.usd_per_picture
 
 
 @dataclass(frozen=True)
 class Instances:
-    """A month's bill that grows by steps: so many instances as the pictures need, and a load balancer.
+    """A monthly bill that grows by steps: as many instances as the pictures need, and a load balancer.
 
-    `capacity` is what one does in a month at 70% of its best. A T3 (`burst`, at `surplus_usd` per processor and hour)
-    costs more while its processors are busier than their baseline.
+    `capacity` is the number of pictures that one instance serves in a month at 70% of its best throughput. A T3
+    (`burst`, at `surplus_usd` per processor and hour) costs more while its processors are busier than their baseline.
     """
 
     instance_usd: float
@@ -110,7 +112,7 @@ class Instances:
     surplus_usd: float = 0.0
 
     def usd(self, pictures: int) -> float:
-        """The bill of a month with this many pictures, spread evenly over the month and the instances."""
+        """The bill of a month with `pictures` pictures, spread evenly over the month and the instances."""
         count = instances_needed(pictures, self.capacity)
         fixed = self.balancer_usd + count * self.instance_usd
         return fixed + pictures * self.balancer_usd_per_picture + self._surplus(pictures, count)
@@ -118,16 +120,16 @@ class Instances:
     def _surplus(self, pictures: int, count: int) -> float:
         if self.burst is None:
             return 0.0
-        # All processors are taken to be busy at the best throughput, and in proportion below it.
+        # All processors are assumed busy at the best throughput, and proportionally less below it.
         busy = pictures * TARGET_BUSY / self.capacity
         beyond = max(0.0, busy - count * self.burst.baseline)
         return HOURS_PER_MONTH * self.burst.vcpus * beyond * self.surplus_usd
 
     def corners(self, count: int) -> list[int]:
-        """Volumes, ascending, between which the bill of `count` instances is straight; the last is the most they do."""
+        """Ascending volumes between which the bill of `count` instances is linear; the last is their capacity."""
         volumes = [count * self.capacity]
         if self.burst is not None and self.burst.baseline < TARGET_BUSY:
             kink = count * self.capacity * self.burst.baseline / TARGET_BUSY
-            # Two, as the kink lies between whole numbers: the bend is then within no stretch.
+            # Two volumes, as the kink lies between whole numbers.
             volumes = [math.floor(kink), math.floor(kink) + 1, *volumes]
         return volumes

@@ -1,4 +1,4 @@
-"""The answer first: which platform for which traffic, in a few sentences with the numbers they rest on."""
+"""The summary at the top of a report: which platform for which traffic, in a few sentences with figures."""
 
 from __future__ import annotations
 
@@ -12,38 +12,36 @@ from loadtest.results.summary import CostComparison, Latency, Phase, Where
 from loadtest.results.throughput import MOST_ERRORS
 
 SHARED = (
-    "Here all of them share one machine's processors; on AWS every instance of a function brings its own, so this does "
-    "not decide who is better at bursts."
+    "Here all instances share one machine's processors; on AWS every instance of a function has its own, so these "
+    "figures do not show which platform is better at bursts."
 )
-FASTER = 1.25  # Times; what is less apart does not decide.
-MOST_STEPS = 3  # Changes of the cheapest that a sentence can hold.
-ENOUGH = 20  # With fewer answers, no 95th percentile is shown.
+FASTER = 1.25  # Times; a smaller difference is not called faster.
+MOST_STEPS = 3  # Changes of the cheapest platform that fit into a sentence.
+ENOUGH = 20  # Answers that a 95th percentile needs to be shown.
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence of the answer, and in a word or two what it is about."""
+    """One sentence of the summary, and its topic in a word or two."""
 
     topic: str
     text: str
 
 
 def answer(section: Section) -> list[Sentence]:
-    """One to five sentences on one model in one place: price, users, warm, cold, rate, as far as they are known."""
+    """One to five sentences on one model in one place: price, users, warm, cold and rate, as far as they are known."""
     if section.runs and all(run.all is None for run in section.runs):
-        return [
-            Sentence("No answer", "No request of any run was answered: the errors are with the runs, further down.")
-        ]
+        return [Sentence("No answer", "No request of any run was answered; the errors are listed with the runs below.")]
     about = [
         ("Price", _price(section.costs)),
-        ("Many users at once", _users(picks.most_users(section.runs), section.where)),
+        ("Many users", _users(picks.most_users(section.runs), section.where)),
         ("Warm", _warm(section)),
         ("Cold", _cold(section)),
-        ("Highest rate", _rate(section)),
+        ("Highest throughput", _rate(section)),
     ]
     found = [Sentence(topic, text) for topic, text in about if text]
     if not section.costs:
-        found.append(Sentence("Price", "No costs were worked out for these runs, so there is no break-even."))
+        found.append(Sentence("Price", "No costs were computed for these runs, so there is no break-even."))
     return found
 
 
@@ -55,8 +53,8 @@ def _price(costs: list[CostComparison]) -> str:
         if cost.options:
             only = cost.options[0]
             return (
-                f"{only.label} costs {usd(only.usd_per_1000)} per 1,000 pictures and {usd(only.fixed_usd_per_month)} "
-                "a month besides; no other platform was priced, so there is no break-even."
+                f"{only.label} costs {usd(only.usd_per_1000)} per 1,000 pictures plus {usd(only.fixed_usd_per_month)} "
+                "a month; no other platform was priced, so there is no break-even."
             )
     return ""
 
@@ -68,13 +66,13 @@ def _cheapest(cost: CostComparison, steps: list[tuple[str, int | None]]) -> str:
         next_best = min(bills, key=bills.__getitem__)
         return (
             f"{first} is the cheapest at every volume up to {pictures(cost.pictures_per_month[-1])} pictures a month: "
-            f"there it costs {usd(cost.usd_per_month[first][-1])}, {next_best} {usd(bills[next_best])}."
+            f"at that volume it costs {usd(cost.usd_per_month[first][-1])} and {next_best} {usd(bills[next_best])}."
         )
     if len(steps) > MOST_STEPS:
         last = next(volume for _, volume in reversed(steps) if volume)
         return (
             f"Up to {pictures(until)} pictures a month {first} is the cheapest{_both(cost, steps, 0)}, above "
-            f"{pictures(last)} {steps[-1][0]}; in between it changes with every further instance."
+            f"{pictures(last)} {steps[-1][0]}; in between the cheapest changes with every additional instance."
         )
     parts = [f"Up to {pictures(until)} pictures a month {first} is the cheapest{_both(cost, steps, 0)}"]
     for i, (label, end) in enumerate(steps[1:], 1):
@@ -85,7 +83,7 @@ def _cheapest(cost: CostComparison, steps: list[tuple[str, int | None]]) -> str:
 def _both(cost: CostComparison, steps: list[tuple[str, int | None]], i: int) -> str:
     for even in cost.break_evens:
         if even.pictures_per_month == steps[i][1] and even.usd_per_month is not None:
-            return f" (there both cost {usd(even.usd_per_month)} a month)"
+            return f" (at that volume both cost {usd(even.usd_per_month)} a month)"
     return ""
 
 
@@ -95,10 +93,10 @@ def _users(phases: dict[str, Phase], where: Where) -> str:
         return ""
     ordered = sorted(times, key=times.__getitem__)
     within = {label: f"within {ms(times[label])} ms{_failing(phases[label])}" for label in ordered}
-    within[ordered[0]] = f"gives 95% of its answers {within[ordered[0]]}"
+    within[ordered[0]] = f"answers 95% of its requests {within[ordered[0]]}"
     said = listed(f"{label} {text}" for label, text in within.items())
     users = phases[ordered[0]].users
-    text = f"With {users} user{'s' * (users != 1)} at once {said}"
+    text = f"With {users} simultaneous user{'s' * (users != 1)} {said}"
     if len(times) < 2:
         return f"{text}."
     if where == "local":
@@ -119,7 +117,7 @@ def _warm(section: Section) -> str:
     if not chosen:
         return "No warm answer was measured."
     said = listed(f"{ms(w.p50.value)} ms on {run.run.label} (p95 {ms(w.p95.value)} ms)" for run, w in chosen)
-    return f"A warm answer takes {said} at the median, in profile {chosen[0][0].run.profile}."
+    return f"The median of warm answers is {said}, in profile {chosen[0][0].run.profile}."
 
 
 def _cold(section: Section) -> str:
@@ -127,17 +125,17 @@ def _cold(section: Section) -> str:
     cold = {label: run.cold for label, run in chosen.items() if run and run.cold}
     none = listed(label for label, run in chosen.items() if run is None)
     if not cold:
-        return f"No cold start was seen on {none}." if none else ""
+        return f"No cold start occurred on {none}." if none else ""
     said = listed(f"{ms(found.p50.value)} ms on {label} ({_counted(found)})" for label, found in cold.items())
-    return f"A cold start takes {said}{f'; none was seen on {none}' if none else ''}."
+    return f"The median of cold starts is {said}{f'; none occurred on {none}' if none else ''}."
 
 
 def _counted(latency: Latency) -> str:
     if latency.count == 1:
-        return "one was seen"
-    # With few answers, the longest says more than the 95th percentile.
+        return "a single one"
+    # Few answers have no meaningful 95th percentile.
     tail = f"p95 {ms(latency.p95.value)}" if latency.count >= ENOUGH else f"longest {ms(latency.max)}"
-    return f"p50 of {latency.count:,}, {tail} ms"
+    return f"{latency.count:,} cold starts, {tail} ms"
 
 
 def _rate(section: Section) -> str:
@@ -145,10 +143,10 @@ def _rate(section: Section) -> str:
     if not best:
         return ""
     said = listed(f"{rate(found.per_s)} per second by {label} ({found.load})" for label, found in best)
-    return f"The highest rate answered with less than {MOST_ERRORS:.0%} errors was {said}."
+    return f"The highest throughput with less than {MOST_ERRORS:.0%} of errors was {said}."
 
 
 def listed(parts: Iterable[str]) -> str:
-    """Several things in a row of words: a, b and c; nothing for none."""
+    """Join parts as in a sentence: a, b and c; an empty text for no parts."""
     *most, last = list(parts) or [""]
     return f"{', '.join(most)} and {last}" if most else last

@@ -1,4 +1,4 @@
-"""Charts of whole runs, and all charts of a section. Pure: summaries in, Vega-Lite as dicts out."""
+"""Charts of whole runs, and all charts of a section: from summaries to Vega-Lite specifications."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STATES = [
     ("high_ms", "p50 to, ms"),
     ("p95_ms", "p95, ms"),
 ]
-# A label breaks after its first six letters and whole words, so that upright labels stay apart on a phone.
+# A label breaks at the first space after six letters, so that horizontal labels do not overlap on a phone.
 WORDS: Spec = {
     "title": None,
     "labelAngle": 0,
@@ -44,7 +44,7 @@ WORDS: Spec = {
 
 
 def charts(section: Section, looks: Looks) -> dict[str, list[Chart]]:
-    """All charts of one model in one place, under the headings they stand under."""
+    """All charts of one model in one place, by their headings."""
     groups: dict[str, list[Chart | None]] = {}
     for profile, runs in section.profiles.items():
         groups[f"Charts of profile {profile}"] = [_over_time(runs, looks), *phase_charts(runs, looks)]
@@ -55,7 +55,7 @@ def charts(section: Section, looks: Looks) -> dict[str, list[Chart]]:
 
 
 def _over_time(runs: Sequence[Summary], looks: Looks) -> Chart | None:
-    """Every request, or every slice of time, at the moment it began."""
+    """Response times of requests, or of slices of time, by their start."""
     rows: list[Row] = [
         {
             "label": run.run.label,
@@ -74,7 +74,7 @@ def _over_time(runs: Sequence[Summary], looks: Looks) -> Chart | None:
         return None
     times = [point.median_ms for run in runs for point in run.points] + [p.max_ms for run in runs for p in run.points]
     x: Spec = {"field": "at_s", "type": "quantitative", "scale": {"nice": False, "padding": 10}}
-    x["axis"] = {"title": "seconds since the run began", "tickCount": 8}
+    x["axis"] = {"title": "seconds since the start of the run", "tickCount": 8}
     place: Spec = {"x": x, "y": quantity("median_ms", "response time, ms", times)}
     reach = place | {"y2": {"field": "max_ms"}} | looks.encode(rows)
     cross = {"type": "point", "shape": "cross", "angle": 45, "size": 90, "color": "var(--bad)"}
@@ -90,7 +90,7 @@ def _over_time(runs: Sequence[Summary], looks: Looks) -> Chart | None:
         layers.append({"transform": [{"filter": {"field": "errors", "gt": 0}}], "mark": cross, "encoding": place})
     title = "Response time over time"
     several = any(point.requests > 1 for run in runs for point in run.points)
-    caption = "Each mark is the median of a slice of time, the line above it reaches to the longest." if several else ""
+    caption = "Each mark is the median of a slice of time; the line above it ends at the maximum." if several else ""
     keys = looks.keys(rows)
     keys += [Key("cold start", "ring")] if any(row["cold_starts"] for row in rows) else []
     keys += [Key("with errors", "cross", "var(--bad)")] if any(row["errors"] for row in rows) else []
@@ -99,7 +99,7 @@ def _over_time(runs: Sequence[Summary], looks: Looks) -> Chart | None:
 
 
 def _cold_and_warm(runs: Sequence[Summary], looks: Looks) -> Chart | None:
-    """The p50 of a platform's warm answers beside that of its cold ones."""
+    """The p50 of warm and of cold answers, side by side per platform."""
     found: list[tuple[str, Summary, Latency]] = []
     found += [("warm", run, run.warm) for run in picks.like_for_like(runs) if run.warm]
     found += [("cold", run, run.cold) for run in picks.coldest(runs).values() if run and run.cold]
@@ -132,17 +132,17 @@ def _cold_and_warm(runs: Sequence[Summary], looks: Looks) -> Chart | None:
         {"mark": {"type": "rule", "strokeWidth": 1.5, "color": "var(--whisker)"}, "encoding": whiskers},
         {"mark": {"type": "text", "dy": -9}, "encoding": texts},
     ]
-    title = "Cold against warm"
+    title = "Cold and warm answers"
     none = [run for run in picks.like_for_like(runs) if picks.coldest(runs)[run.run.label] is None]
-    caption = "Half of the answers came within this time; lines are 95% confidence intervals."
-    caption += f" No cold start was seen on {listed(run.run.label for run in none)}." if none else ""
+    caption = "Bars are medians, lines 95% confidence intervals."
+    caption += f" No cold start occurred on {listed(run.run.label for run in none)}." if none else ""
     keys = [*looks.keys(rows, "fill"), Key("warm", "fill"), Key("cold", "faint")]
     return Chart(title, caption, chart_spec(described(title, rows, "p50_ms"), rows, layers), STATES, keys)
 
 
 def _steps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
-    """Where the time of a request goes, step upon step."""
-    told = [
+    """The steps of a request, stacked."""
+    steps = [
         (run.run, i, step, run.steps_ms[step])
         for run in picks.like_for_like(runs)
         for i, step in enumerate(ALL_STEPS)
@@ -150,7 +150,7 @@ def _steps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     ]
     rows: list[Row] = [
         {"label": run.label, "run": run.name, "step": step, "order": i, "mean_ms": float(mean)}
-        for run, i, step, mean in told
+        for run, i, step, mean in steps
     ]
     if not rows:
         return None
@@ -164,11 +164,11 @@ def _steps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
     }
     bar: Spec = {"type": "bar", "stroke": "var(--surface)", "strokeWidth": 1, "width": {"band": 0.55}}
     present = {row["step"] for row in rows}
-    title = "Where the time goes"
-    said = "; ".join(f"{run.label} {step} {ms(mean)} ms" for run, _, step, mean in told)
+    title = "Mean time of each step"
+    said = "; ".join(f"{run.label} {step} {ms(mean)} ms" for run, _, step, mean in steps)
     return Chart(
         title,
-        "Mean of each step, the first at the bottom; other lies between client and steps: network, gateway, waiting.",
+        "Mean of each step, the first at the bottom; other is the rest of the response: network, gateway, queueing.",
         chart_spec(f"{title}. {said}.", rows, [{"mark": bar, "encoding": encoding}]),
         columns,
         [Key(step, "fill", f"var(--step-{step})") for step in reversed(ALL_STEPS) if step in present],
@@ -176,7 +176,7 @@ def _steps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
 
 
 def _monthly(cost: CostComparison, looks: Looks) -> Chart | None:
-    """What a month costs against pictures a month; diamonds where the cheapest changes."""
+    """The monthly cost by pictures a month; diamonds mark break-evens."""
     rows: list[Row] = [
         {"label": label, "pictures": volume, "usd": float(usd_per_month)}
         for label, line in cost.usd_per_month.items()
@@ -199,10 +199,10 @@ def _monthly(cost: CostComparison, looks: Looks) -> Chart | None:
         {"mark": {"type": "point", "size": 50, "opacity": 0}, "encoding": points},
         *_crossings(cost, x, y),
     ]
-    title = "Cost of a month"
+    title = "Monthly cost"
     evens = [even for even in cost.break_evens if even.pictures_per_month]
     said = "; ".join(
-        f"{even.cheaper_above} first is cheaper than {even.cheaper_below} at {pictures(even.pictures_per_month)}"
+        f"{even.cheaper_above} first becomes cheaper than {even.cheaper_below} at {pictures(even.pictures_per_month)}"
         for even in evens
     )
     caption = f"Pictures a month: {said}." if said else "The lines do not cross: there is no break-even."
@@ -218,7 +218,7 @@ def _crossings(cost: CostComparison, x: Spec, y: Spec) -> list[Spec]:
             "pictures": even.pictures_per_month,
             "usd": float(even.usd_per_month),
             "text": f"{pictures(even.pictures_per_month)}, {usd(even.usd_per_month)}",
-            # Only where the cheapest of all changes is there room for words.
+            # There is room for text only where the cheapest of all options changes.
             "said": int(even.pictures_per_month in changes),
         }
         for even in cost.break_evens

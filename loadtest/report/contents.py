@@ -1,4 +1,4 @@
-"""What a report is made of, and how it is divided: a place and a model never share a table or a chart with another."""
+"""The contents of a report and its sections: different places and models never share a table or a chart."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loadtest.platforms import PLATFORMS
+from loadtest.platforms.registry import PLATFORMS
 from loadtest.results.summary import CostComparison, Skipped, Summary, Where
 
 TITLE = "YOLOv7 under load"
 PLACES: dict[Where, str] = {"aws": "AWS", "local": "local stand-in, not AWS"}
 LOCAL_CAUTION = (
-    "Local stand-ins on one machine, not AWS: they show how the two ways of serving behave, "
-    "not what AWS's processors and network would measure."
+    "Local stand-ins on one machine, not AWS: they show how the two ways of serving behave, not the response times on "
+    "AWS's processors and network."
 )
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that is reported."""
+    """Everything that a report shows."""
 
     runs: Sequence[Summary]
     skipped: Sequence[Skipped]
@@ -28,7 +28,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Section:
-    """The runs of one model in one place, in the order of every table and chart."""
+    """The runs of one model in one place, in the order of all tables and charts."""
 
     number: int
     where: Where
@@ -38,7 +38,7 @@ class Section:
 
     @property
     def place(self) -> str:
-        """The place in words."""
+        """The name of the place."""
         return PLACES[self.where]
 
     @property
@@ -49,7 +49,7 @@ class Section:
 
     @property
     def cautions(self) -> list[str]:
-        """What makes runs of this section hard to compare."""
+        """Reasons why the runs of this section are hard to compare."""
         found = [LOCAL_CAUTION] if self.where == "local" else []
         for word, values in (
             ("commits", {run.run.commit for run in self.runs}),
@@ -57,7 +57,7 @@ class Section:
             ("load generators", {run.run.machine for run in self.runs}),
         ):
             if len(values) > 1:
-                found.append(f"These runs are of {len(values)} {word}: {', '.join(sorted(values))}.")
+                found.append(f"These runs have {len(values)} different {word}: {', '.join(sorted(values))}.")
         return found
 
 
@@ -77,14 +77,14 @@ def sections(report: Report) -> list[Section]:
 
 
 def series(report: Report) -> list[str]:
-    """Every label of the report in one order, so that it has the same colour and shape in every chart."""
+    """All labels of the report in one order, which gives each the same colour and shape in every chart."""
     platforms = {option.label: option.platform for cost in report.costs for option in cost.options}
     platforms |= {run.run.label: run.run.platform for run in report.runs}
-    return sorted(platforms, key=lambda label: (list(PLATFORMS).index(platforms[label]), natural(without_place(label))))
+    return sorted(platforms, key=lambda label: (PLATFORMS[platforms[label]].position, natural(without_place(label))))
 
 
 def without_place(label: str) -> str:
-    """A label without the word that says that it is of a stand-in."""
+    """A label without the word that marks a stand-in."""
     return label.removeprefix("local ")
 
 
@@ -95,4 +95,4 @@ def natural(text: str) -> list[tuple[int, str]]:
 
 def _order(run: Summary) -> tuple[str, int, list[tuple[int, str]], str, str]:
     info = run.run
-    return info.profile, list(PLATFORMS).index(info.platform), natural(info.label), info.started, info.name
+    return info.profile, PLATFORMS[info.platform].position, natural(info.label), info.started, info.name

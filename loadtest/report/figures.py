@@ -1,4 +1,4 @@
-"""Numbers as they are read: at most four significant digits, and a dash where there is none."""
+"""Formatting of numbers: at most four significant digits, and a dash for a missing value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NONE = "–"
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """A number with so many significant digits, without trailing zeros after the point, thousands set apart."""
+    """A number with `digits` significant digits, a comma between thousands and no trailing zeros after the point."""
     if value == 0:
         return "0"
     decimals = digits - 1 - math.floor(math.log10(abs(value)))
@@ -36,7 +36,7 @@ def rate(value: float | None) -> str:
 
 
 def usd(value: float | None) -> str:
-    """US dollars: cents below 100, none above; what is less than a cent keeps two digits."""
+    """US dollars: with cents below 100, without above; amounts below 10 cents have two significant digits."""
     if value is None:
         return NONE
     if 0 < abs(value) < 0.1:
@@ -45,7 +45,7 @@ def usd(value: float | None) -> str:
 
 
 def pictures(value: float | None) -> str:
-    """A number of pictures, in words from a million on."""
+    """A number of pictures, with words from a million upwards."""
     if value is None:
         return NONE
     # Rounded first: 999,999 is a million, not 1,000,000.
@@ -57,7 +57,7 @@ def pictures(value: float | None) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """A part of a whole as a percentage; only nothing is 0% and only everything is 100%."""
+    """A part of a whole as a percentage; only an empty part is 0% and only the whole is 100%."""
     if not whole:
         return NONE
     percent = 100 * part / whole
@@ -69,7 +69,7 @@ def share(part: float, whole: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time that people wait for."""
+    """A duration in seconds, minutes or hours."""
     if seconds < 60:
         return f"{significant(seconds)} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -78,7 +78,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes, in units of a thousand."""
+    """A number of bytes in B, kB or MB; a kB has 1000 bytes."""
     for unit, factor in (("MB", 1e6), ("kB", 1e3)):
         if count >= factor:
             return f"{significant(count / factor)} {unit}"

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else: styles, charts and the code that draws them are in it."""
+"""The report as one self-contained HTML page with its styles, its charts and the code that draws them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-# `tojson` writes <, > and & as \u003c and so on: nothing in it can end a script element.
+# `tojson` escapes <, > and & as \u003c and so on, so nothing in it can end a script element.
 _ENVIRONMENT.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
 _ENVIRONMENT.filters |= {name: getattr(figures, name) for name in ("ms", "rate", "usd", "pictures", "duration", "size")}
 _ENVIRONMENT.globals |= {
@@ -45,7 +45,7 @@ def to_html(
     command: str,
     title: str = TITLE,
 ) -> str:
-    """The whole page, made at the time `made` by `command`; it links to each run's `dashboard` as it is given."""
+    """The page, created at the time `made` by `command`; it links to the `dashboard` of each run."""
     report = Report(runs, skipped, costs)
     looks = Looks(series(report))
     return _ENVIRONMENT.get_template("page.html.j2").render(
@@ -60,6 +60,6 @@ def to_html(
 
 @functools.cache
 def _vega() -> Markup:
-    """Vega, Vega-Lite and vega-embed as one script, without a network; it sets `window.vegaEmbed`."""
+    """Vega, Vega-Lite and vega-embed as one script that needs no network; it sets `window.vegaEmbed`."""
     bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return Markup(bundle.replace("</script", r"<\/script"))

@@ -1,4 +1,4 @@
-"""Charts of what a profile sets apart: batches, numbers of users, sizes of picture, gaps, rates."""
+"""Charts of the phases of a profile: batches, numbers of users, sizes of picture, gaps, rates."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ COLUMNS = [
 
 
 def phase_charts(runs: Sequence[Summary], looks: Looks) -> list[Chart]:
-    """The charts that the phases of one profile's runs allow."""
+    """The charts for the phases that the runs of one profile have."""
     drawn = [
         _bars("batch", "Mean response time per batch", "mean", runs, looks),
         _users(runs, looks),
-        _bars("payload", "Response time by picture", "p50", runs, looks),
+        _bars("payload", "Response time by size of picture", "p50", runs, looks),
         _gaps(runs, looks),
         _rates(runs, looks),
     ]
@@ -61,7 +61,7 @@ def _phases(runs: Sequence[Summary], kind: PhaseKind) -> list[str]:
 
 
 def described(title: str, rows: Sequence[Row], field: str) -> str:
-    """A title, and in words from where to where the values of each platform go."""
+    """A title with the range of values of each platform, in words."""
     spans = []
     for label in dict.fromkeys(str(row["label"]) for row in rows):
         values = [float(row[field] or 0) for row in rows if row["label"] == label and row[field] is not None]
@@ -71,7 +71,7 @@ def described(title: str, rows: Sequence[Row], field: str) -> str:
 
 
 def _bars(kind: PhaseKind, title: str, figure: str, runs: Sequence[Summary], looks: Looks) -> Chart | None:
-    """Bars side by side, one per run and phase, with confidence intervals."""
+    """Bars per run and phase, with confidence intervals."""
     rows = _rows(runs, kind)
     if not rows:
         return None
@@ -105,13 +105,13 @@ def _bars(kind: PhaseKind, title: str, figure: str, runs: Sequence[Summary], loo
 
 
 def _users(runs: Sequence[Summary], looks: Looks) -> Chart | None:
-    """Mean and largest response time against users at work."""
+    """Mean and maximum response time by the number of users."""
     rows = _rows(runs, "users")
     if not rows:
         return None
     users = sorted({int(row["users"] or 0) for row in rows})
     x: Spec = {"field": "users", "type": "quantitative", "scale": {"domainMin": 0}}
-    x["axis"] = {"title": "users at work at the same time", "values": users}
+    x["axis"] = {"title": "simultaneous users", "values": users}
     columns = [("users", "Users") if column[0] == "phase" else column for column in COLUMNS]
     layers: list[Spec] = []
     for field, dashes, filled in (("mean_ms", [1, 0], True), ("max_ms", DASHED, False)):
@@ -126,13 +126,13 @@ def _users(runs: Sequence[Summary], looks: Looks) -> Chart | None:
                 "encoding": place | {"tooltip": tooltip(columns, rows)} | looks.encode(rows, shape=True),
             },
         ]
-    title = "Response time against users"
+    title = "Response time by number of users"
     keys = [*looks.keys(rows), Key("mean", "line", dash="1 0"), Key("longest", "dash", dash="5 4")]
     return Chart(title, "", chart_spec(described(title, rows, "mean_ms"), rows, layers), columns, keys)
 
 
 def _gaps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
-    """Response time after each gap without requests; a ring says that an answer was cold."""
+    """Response time after each gap without requests; a ring marks a cold answer."""
     rows = _rows(runs, "gap")
     if not rows:
         return None
@@ -141,7 +141,7 @@ def _gaps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
             "field": "phase",
             "type": "ordinal",
             "sort": _phases(runs, "gap"),
-            "axis": {"title": "one request after each gap", "labelAngle": 0},
+            "axis": {"title": "minute of the request", "labelAngle": 0},
         },
         "xOffset": {"field": "label", "type": "nominal", "sort": looks.of(rows)},
         "y": quantity("mean_ms", "mean, ms"),
@@ -165,7 +165,7 @@ def _gaps(runs: Sequence[Summary], looks: Looks) -> Chart | None:
 
 
 def _rates(runs: Sequence[Summary], looks: Looks) -> Chart | None:
-    """Answers per second against requests offered per second; on the diagonal nothing is left behind."""
+    """Throughput by the rate that was offered; on the diagonal both are equal."""
     rows = [row for row in _rows(runs, "rate") if row["offered_per_s"] is not None]
     if len({row["offered_per_s"] for row in rows}) < 2:
         return None
@@ -183,10 +183,10 @@ def _rates(runs: Sequence[Summary], looks: Looks) -> Chart | None:
             "encoding": place | {"tooltip": tooltip(columns, rows)} | looks.encode(rows, shape=True),
         },
     ]
-    title = "Answered against offered"
+    title = "Answered and offered rate"
     return Chart(
         title,
-        "On the broad pale line every request offered is answered at once.",
+        "On the broad pale line the throughput equals the offered rate.",
         chart_spec(described(title, rows, "p95_ms"), rows, layers),
         columns,
         looks.keys(rows),
@@ -194,7 +194,7 @@ def _rates(runs: Sequence[Summary], looks: Looks) -> Chart | None:
 
 
 def ring(field: str, place: Spec) -> Spec:
-    """A layer that rings the marks whose field is above zero."""
+    """A layer with a ring around each mark whose field is above zero."""
     return {
         "transform": [{"filter": {"field": field, "gt": 0}}],
         "mark": {

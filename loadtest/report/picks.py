@@ -1,4 +1,4 @@
-"""Which runs a comparison rests on: like is compared with like, and one run stands for each platform."""
+"""The choice of runs for a comparison: one run per platform, all of the same profile."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from loadtest.results.throughput import Rate, rates
 
 
 def usable(runs: Sequence[Summary]) -> list[Summary]:
-    """The runs that an answer may rest on: those that did not fail."""
+    """The runs that did not fail."""
     return [run for run in runs if run.run.status != "failed"]
 
 
 def like_for_like(runs: Sequence[Summary]) -> list[Summary]:
-    """One run per platform with warm answers, all of the calmest profile that most platforms have."""
+    """One run with warm answers per platform, all of the calmest profile that most platforms have."""
     warm = [run for run in usable(runs) if run.warm]
 
     def rank(profile: str) -> tuple[int, int, str]:
@@ -23,32 +23,32 @@ def like_for_like(runs: Sequence[Summary]) -> list[Summary]:
         return -len({run.run.label for run in of_profile}), max(map(_unrest, of_profile)), profile
 
     profile = min({run.run.profile for run in warm}, key=rank, default=None)
-    # Of several, the last that finished counts: dict keeps the place of the first and the value of the last.
+    # Of several runs the last finished one counts: dict keeps the place of the first and the value of the last.
     ordered = sorted((r for r in warm if r.run.profile == profile), key=lambda r: (_finished(r), r.run.started))
     latest = {run.run.label: run for run in ordered}
     return [latest[label] for label in dict.fromkeys(run.run.label for run in warm) if label in latest]
 
 
 def coldest(runs: Sequence[Summary]) -> dict[str, Summary | None]:
-    """Per platform the run that tells most of cold starts, None where no run had one.
+    """Per platform the run that shows cold starts best, None where no run had one.
 
-    Gaps before all, then the calmest: instances that start at the same time may hold each other up. Of several such
-    runs the one with the most cold answers.
+    Runs with gaps come first, then the calmest: instances that start simultaneously may slow each other down. Of
+    several such runs the one with the most cold answers counts.
     """
 
-    def telling(run: Summary) -> tuple[bool, int, int]:
+    def rank(run: Summary) -> tuple[bool, int, int]:
         gaps = any(phase.kind == "gap" for phase in run.phases)
         return gaps, -_unrest(run), run.cold.count if run.cold else 0
 
     chosen: dict[str, Summary | None] = {run.run.label: None for run in usable(runs)}
     for label in chosen:
         had = [run for run in usable(runs) if run.run.label == label and run.cold]
-        chosen[label] = max(had, key=telling, default=None)
+        chosen[label] = max(had, key=rank, default=None)
     return chosen
 
 
 def most_users(runs: Sequence[Summary]) -> dict[str, Phase]:
-    """Per platform the phase with the largest number of users that all platforms tried with users were tried with."""
+    """Per platform the phase with the largest number of users that all platforms with such phases have in common."""
     tried: dict[str, dict[int, Phase]] = {}
     for run in usable(runs):
         for phase in run.phases:
@@ -59,14 +59,14 @@ def most_users(runs: Sequence[Summary]) -> dict[str, Phase]:
 
 
 def highest_rate(runs: Sequence[Summary]) -> dict[str, Rate]:
-    """Per platform the highest rate answered with hardly an error."""
+    """Per platform the highest throughput with less than 1% of errors."""
     of_label = {run.run.label: [other for other in runs if other.run.label == run.run.label] for run in runs}
     found = {label: rates(own) for label, own in of_label.items()}
     return {label: max(own, key=lambda rate: rate.per_s) for label, own in found.items() if own}
 
 
 def cheapest(cost: CostComparison) -> list[tuple[str, int | None]]:
-    """The cheapest option from the smallest volume to the largest, each with the volume up to which it is."""
+    """The cheapest options from the smallest volume to the largest, each with the volume up to which it is cheapest."""
     labels = list(cost.usd_per_month)
     if not labels or not cost.pictures_per_month:
         return []
@@ -79,7 +79,7 @@ def cheapest(cost: CostComparison) -> list[tuple[str, int | None]]:
 
 
 def _crossing(cost: CostComparison, below: str, above: str, between: Sequence[int]) -> int:
-    """The exact volume where it is known, otherwise that of the grid: bills of instances may cross more than once."""
+    """The exact volume if it is known, otherwise that of the grid: bills of instances may cross more than once."""
     for even in cost.break_evens:
         volume = even.pictures_per_month
         if (even.cheaper_below, even.cheaper_above) == (below, above) and volume and between[0] < volume <= between[1]:
@@ -88,11 +88,11 @@ def _crossing(cost: CostComparison, below: str, above: str, between: Sequence[in
 
 
 def _unrest(run: Summary) -> int:
-    """How far a run is from one request after the other, all alike."""
+    """How much the load of a run differs from equal requests one after the other; 0 is the calmest."""
     kinds = {phase.kind for phase in run.phases}
     busy = max((phase.users for phase in run.phases), default=0) > 1
     rates = len({phase.offered_per_s for phase in run.phases if phase.kind == "rate"})
-    # A steady rate or a user at a time; pictures of several sizes; few requests; several users; changing loads.
+    # One user or a steady rate; several sizes of picture; single requests; several users; changing loads.
     ranks = (rates <= 1 and not kinds - {"rate", "batch"}, kinds == {"payload"}, kinds == {"gap"}, kinds == {"batch"})
     rank = ranks.index(True) if any(ranks) else len(ranks)
     return max(rank, 3) if busy else rank

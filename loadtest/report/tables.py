@@ -1,4 +1,4 @@
-"""The figures as Markdown, CSV and JSON, and the rows of the table that the page has too."""
+"""The figures as Markdown, CSV and JSON, and the rows of the table that compares runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
+from loadtest.platforms.settings import Settings
 from loadtest.report.answer import answer
 from loadtest.report.charts import ALL_STEPS
 from loadtest.report.contents import TITLE, Report, Section, sections
@@ -24,7 +26,7 @@ Column = Callable[[Summary], Field]
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of the table that compares runs: what is read first, and what stands small beside it."""
+    """A cell of the table that compares runs: its text, and a small addition."""
 
     text: str
     small: str = ""
@@ -67,7 +69,7 @@ def _notes(run: Summary) -> str:
 
 
 def to_markdown(runs: Sequence[Summary], skipped: Sequence[Skipped], costs: Sequence[CostComparison]) -> str:
-    """The answer and the tables, as one Markdown document."""
+    """The summary and the tables, as one Markdown document."""
     lines = [f"# {TITLE}"]
     divided = sections(Report(runs, skipped, costs))
     if not divided:
@@ -95,7 +97,11 @@ def _section(section: Section) -> list[str]:
 
 
 def _cost(cost: CostComparison) -> list[str]:
-    lines = ["### Cost", "", _line(["Platform", "USD per 1,000 pictures", "USD a month besides", "Pictures a month"])]
+    lines = [
+        "### Cost",
+        "",
+        _line(["Platform", "USD per 1,000 pictures", "Fixed USD a month", "Pictures a month of one instance"]),
+    ]
     lines += [_line(["---", "---:", "---:", "---:"])]
     for option in cost.options:
         capacity = pictures(option.capacity_per_month) if option.capacity_per_month else NONE
@@ -109,12 +115,12 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _md(text: str) -> str:
-    """Text that Markdown and the HTML made of it take literally, on one line."""
+    """Text on one line, escaped for Markdown and for the HTML that is made of it."""
     return re.sub(r"([\\`*_|\[\]<>])", r"\\\1", " ".join(text.split()))
 
 
 def to_csv(runs: Sequence[Summary]) -> str:
-    """One row per run with the units in the names of columns; what was not measured is empty."""
+    """One row per run, units in the column names; values that were not measured are empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -124,7 +130,7 @@ def to_csv(runs: Sequence[Summary]) -> str:
 
 
 def _latency_columns(prefix: str, latency_of: Callable[[Summary], Latency | None]) -> dict[str, Column]:
-    """The columns of one of a summary's latencies."""
+    """The columns of one latency of a summary."""
     values: dict[str, Callable[[Latency], Field]] = {"count": attrgetter("count"), "max_ms": attrgetter("max")}
     for name in ("mean", "p50", "p90", "p95", "p99"):
         values[f"{name}_ms"] = attrgetter(f"{name}.value")
@@ -173,11 +179,18 @@ COLUMNS: dict[str, Column] = {
 
 
 def to_json(runs: Sequence[Summary], skipped: Sequence[Skipped], costs: Sequence[CostComparison]) -> str:
-    """Everything that is known, with sorted keys and runs in order of their names."""
+    """All values of all runs, with sorted keys and the runs in the order of their names."""
     content = {
         "schema": SCHEMA,
         "runs": [dataclasses.asdict(run) for run in sorted(runs, key=lambda run: run.run.name)],
         "skipped": [dataclasses.asdict(run) for run in sorted(skipped, key=lambda run: run.name)],
         "costs": [dataclasses.asdict(cost) for cost in sorted(costs, key=lambda cost: (cost.where, cost.model))],
     }
-    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+
+
+def _plain(value: object) -> dict[str, Any]:
+    """The JSON of a value that is not a dataclass."""
+    if isinstance(value, Settings):
+        return value.given
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

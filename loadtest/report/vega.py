@@ -1,7 +1,6 @@
-"""What the charts have in common: the chart's value, Vega-Lite's pieces, colours and shapes.
+"""The parts that all charts share: the type of a chart, pieces of Vega-Lite, colours and shapes.
 
-Colours are names of the page's CSS variables, which an SVG takes as they are: so one chart is right on a light and on a
-dark page, and on paper.
+Colours are the page's CSS variables, which SVG accepts: one chart then suits a light page, a dark page and paper.
 """
 
 from __future__ import annotations
@@ -16,19 +15,19 @@ from loadtest.report.contents import without_place
 Row = dict[str, str | int | float | None]
 Spec = dict[str, Any]
 
-# Numbers of colours and shapes share no factor, so that 30 platforms have 30 looks.
+# The numbers of colours and shapes have no common factor, so 30 platforms have 30 different looks.
 COLOURS = 6
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down")
 DASHES: tuple[list[int], ...] = ([1, 0], [7, 4], [2, 3], [10, 3, 2, 3])
 DASHED = [5, 4]
 HEIGHT = 280  # pixels
 TICKS = 5
-LOG_FROM = 20  # A largest value so many times the smallest is drawn on a logarithmic axis.
+LOG_FROM = 20  # Ratio of the largest to the smallest value from which on an axis is logarithmic.
 
 
 @dataclass(frozen=True)
 class Key:
-    """A line of a legend; `kind` is the look: a shape, "fill", "faint", "hollow", "ring", "cross", "line" or "dash"."""
+    """A line of a legend; `kind` is its look: a shape, "fill", "faint", "hollow", "ring", "cross", "line" or "dash"."""
 
     text: str
     kind: str
@@ -48,18 +47,18 @@ class Chart:
 
     @property
     def rows(self) -> list[Row]:
-        """The data that is drawn."""
+        """The data of the chart."""
         rows: list[Row] = self.spec["data"]["values"]
         return rows
 
     @property
     def description(self) -> str:
-        """The chart in words, for those who do not see it."""
+        """The chart in words, for screen readers."""
         return str(self.spec["description"])
 
 
 class Looks:
-    """Colour, shape and dash of each platform: the same in every chart of a report, also of its local stand-in."""
+    """Colour, shape and dash of each platform, the same in every chart and for its local stand-in."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         order = list(dict.fromkeys(map(without_place, labels)))
@@ -78,12 +77,12 @@ class Looks:
         return DASHES[self._numbers[label] % len(DASHES)]
 
     def of(self, rows: Sequence[Row]) -> list[str]:
-        """The labels that stand in some rows, in the order of the report."""
+        """The labels of some rows, in the order of the report."""
         present = {row["label"] for row in rows}
         return [label for label in self._numbers if label in present]
 
     def encode(self, rows: Sequence[Row], *, shape: bool = False) -> Spec:
-        """The channels that tell platforms apart."""
+        """The channels that distinguish platforms."""
         labels = self.of(rows)
         channels: Spec = {"color": nominal("label", labels, [self.colour(label) for label in labels])}
         if shape:
@@ -91,7 +90,7 @@ class Looks:
         return channels
 
     def keys(self, rows: Sequence[Row], kind: str = "") -> list[Key]:
-        """The legend of the platforms, by shape unless another kind is named."""
+        """The legend of the platforms, with their shapes unless another kind is given."""
         labels = self.of(rows)
         return [
             Key(label, kind or self.shape(label), self.colour(label), " ".join(map(str, self.dash(label))))
@@ -100,7 +99,7 @@ class Looks:
 
 
 def nominal(name: str, domain: Sequence[str], values: Sequence[Any]) -> Spec:
-    """A channel that looks a field up in a list; the page has legends of its own."""
+    """A channel that maps the values of a field; the page draws its own legends."""
     return {
         "field": name,
         "type": "nominal",
@@ -110,7 +109,7 @@ def nominal(name: str, domain: Sequence[str], values: Sequence[Any]) -> Spec:
 
 
 def tooltip(columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> list[Spec]:
-    """What is shown on hover: every column, numbers with three digits."""
+    """The tooltip: every column, numbers with three digits."""
     numbers = {name for row in rows for name, value in row.items() if isinstance(value, float)}
     return [
         {"field": name, "title": title} | ({"type": "quantitative", "format": ",.3~r"} if name in numbers else {})
@@ -119,7 +118,7 @@ def tooltip(columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> list[Spe
 
 
 def quantity(name: str, title: str, values: Sequence[float] = (), **more: Any) -> Spec:
-    """A vertical axis with its title above it: from zero, or logarithmic where the values given are far apart."""
+    """A vertical axis with its title above it: from zero, or logarithmic if the given values are far apart."""
     scale: Spec = {"zero": True, "nice": TICKS}
     axis: Spec = {"title": title, **ABOVE}
     if values and 0 < LOG_FROM * min(values) < max(values):
@@ -130,7 +129,7 @@ def quantity(name: str, title: str, values: Sequence[float] = (), **more: Any) -
 
 
 def _one_two_five(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10 and so on, from at most the lowest value to at least the highest."""
+    """The series 1, 2, 5, 10, ..., from at most the lowest value to at least the highest."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     marks = [digit * 10.0**power for power in range(first, last + 1) for digit in (1, 2, 5)]
     below = max(mark for mark in marks if mark <= low)
@@ -151,7 +150,7 @@ ABOVE: Spec = {
 
 
 def chart_spec(description: str, rows: Sequence[Row], layers: list[Spec], **more: Any) -> Spec:
-    """A whole specification with the page's fonts and colours."""
+    """A complete specification with the page's fonts and colours."""
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "description": description,

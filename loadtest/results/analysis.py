@@ -1,4 +1,4 @@
-"""From samples to a summary: pure sums, nothing is read or written here but by `read_run`."""
+"""From samples to a summary; only `read_run` reads files."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ import polars as pl
 
 from loadtest.errors import SamplesError
 from loadtest.profiles import Profile
+from loadtest.results.jtl import NO_RESPONSE, NO_STATUS
 from loadtest.results.samples import clock_warnings, read_samples
 from loadtest.results.statistics import latency
 from loadtest.results.summary import Phase, PhaseKind, Point, RunInfo, Skipped, Summary
 from loadtest.runs import DASHBOARD, SAMPLES, Record, read_record
 from serving.contract import STEPS
 
-# A run with more samples is shown by slices of time.
+# A run with more samples is shown as slices of time.
 MOST_POINTS = 600
-# A generator that sends later than this, 95th percentile, is itself what is measured.
+# Above this lag (95th percentile) the load generator is the bottleneck.
 LAG_LIMIT_MS = 50.0
 
 
 def read_runs(folders: list[Path]) -> tuple[list[Summary], list[Skipped]]:
-    """Sum up every run that can be read; the others are named, each with its reason."""
+    """Summarise every run that can be read; the others are returned with their reasons."""
     summaries, skipped = [], []
     for folder in folders:
         try:
@@ -36,7 +37,7 @@ def read_runs(folders: list[Path]) -> tuple[list[Summary], list[Skipped]]:
 
 
 def read_run(folder: Path) -> Summary:
-    """Sum up the run in a folder; raises SamplesError."""
+    """Summarise the run in a folder; raises SamplesError."""
     if not folder.is_dir():
         raise SamplesError("there is no such folder")
     record = read_record(folder)
@@ -47,8 +48,8 @@ def read_run(folder: Path) -> Summary:
 
 
 def summarise(table: pl.DataFrame, record: Record, folder: Path) -> Summary:
-    """Sum up samples, as `read_samples` gives them, of the run that the record tells of."""
-    table, warnings = _of_the_run(table, record)
+    """Summarise the samples that `read_samples` returns, of the run that the record describes."""
+    table, warnings = _without_aborted(table, record)
     answered = table.filter(pl.col("success"))
     start = _start(table, record.profile)
     seconds = max(_end(table) - start, 1) / 1000
@@ -58,13 +59,13 @@ def summarise(table: pl.DataFrame, record: Record, folder: Path) -> Summary:
     if lag_ms is not None and lag_ms > LAG_LIMIT_MS:
         warnings.append(
             f"the load generator sent its requests {lag_ms:.0f} ms late (95th percentile), so it was too slow for this "
-            "rate itself; the corrected times count that in"
+            "rate; the corrected times include this delay"
         )
     if len(models := _models(table)) > 1:
         warnings.append(f"answers came from {len(models)} models: {', '.join(models)}")
     info = _info(record, folder, models)
     if info.status == "interrupted":
-        warnings.append("it was interrupted, so it has fewer samples than its profile asks for")
+        warnings.append("the run was interrupted, so it has fewer samples than its profile requires")
     cold = answered.filter(pl.col("cold").fill_null(False))
     instances = table["instance"].drop_nulls()
     return Summary(
@@ -91,20 +92,22 @@ def summarise(table: pl.DataFrame, record: Record, folder: Path) -> Summary:
     )
 
 
-def _of_the_run(table: pl.DataFrame, record: Record) -> tuple[pl.DataFrame, list[str]]:
-    """The samples without those that the interruption itself broke off."""
+def _without_aborted(table: pl.DataFrame, record: Record) -> tuple[pl.DataFrame, list[str]]:
+    """The samples without the requests that the interruption itself aborted."""
     if record.stopped is None:
         return table, []
-    broken = (pl.col("timeStamp") + pl.col("elapsed") >= record.stopped) & pl.col("responseCode").str.starts_with("Non")
+    broken = (pl.col("timeStamp") + pl.col("elapsed") >= record.stopped) & pl.col("responseCode").str.starts_with(
+        NO_STATUS
+    )
     kept = table.filter(~broken)
     if not kept.height:
-        raise SamplesError("it was interrupted before the first answer")
+        raise SamplesError("the run was interrupted before the first answer")
     count = table.height - kept.height
-    return kept, [f"{count} requests were broken off by the interruption"] if count else []
+    return kept, [f"{count} requests were aborted by the interruption"] if count else []
 
 
 def _start(table: pl.DataFrame, profile: Profile) -> int:
-    """When the profile began, milliseconds since 1970: in an open one the first request may not be at its start."""
+    """The start of the profile, milliseconds since 1970; in an open one the first request may come later."""
     due = table["due"].drop_nulls()
     first = due.min() if len(due) else table["timeStamp"].min()
     return int(first) - (profile.arrivals_ms()[0] if len(due) and profile.open else 0)  # type: ignore[arg-type]
@@ -123,7 +126,7 @@ def _info(record: Record, folder: Path, models: list[str]) -> RunInfo:
         model=models[0] if models else "unknown",
         commit=record.commit, image=record.image, machine=record.machine,
         started=datetime.fromtimestamp(record.started / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC"),
-        # A run that was killed could not say so.
+        # A run that was killed could not record it.
         status="interrupted" if record.status == "running" else record.status,
         command=record.command, dashboard=str(dashboard) if (dashboard / "index.html").is_file() else None,
     )  # fmt: skip
@@ -135,21 +138,21 @@ def _models(table: pl.DataFrame) -> list[str]:
 
 
 def _offered(profile: Profile) -> float | None:
-    """Requests per second that an open profile sends: those it has, over the time it means to take."""
+    """Requests per second that an open profile schedules."""
     if not profile.stages:
         return None
     return len(profile.arrivals_ms()) / profile.stage_times()[-1][1]
 
 
 def _errors(table: pl.DataFrame) -> dict[str, int]:
-    """How many failed, by code."""
-    client = pl.col("responseMessage").str.strip_prefix("Non HTTP response message: ")
+    """The number of failed requests, by code."""
+    client = pl.col("responseMessage").str.strip_prefix(NO_RESPONSE)
     status = pl.col("responseCode")
     reason = (
         pl.when(pl.col("code").is_not_null()).then(pl.col("code"))
         .when(status.is_null()).then(pl.lit("unknown"))
         .when(status == "200").then(pl.lit("200 without a location"))
-        .when(status.str.starts_with("Non HTTP")).then(client.fill_null("no answer"))
+        .when(status.str.starts_with(NO_STATUS)).then(client.fill_null("no answer"))
         .otherwise(status)
     )  # fmt: skip
     counts = table.filter(~pl.col("success")).group_by(reason.alias("reason")).len().sort("reason")
@@ -157,24 +160,24 @@ def _errors(table: pl.DataFrame) -> dict[str, int]:
 
 
 def _steps(answered: pl.DataFrame) -> dict[str, float]:
-    """Mean of each step of warm answers, and of what the client waited for beside them; empty where none told.
+    """Mean of each step of warm answers, and of the rest of their response time; empty if no answer has steps.
 
-    Cold ones count only when there are no others, because they wait for their init.
+    Cold answers, which include the start of an instance, are used only if there are no others.
     """
-    told = answered.filter(pl.all_horizontal(pl.col(step).is_not_null() for step in STEPS))
-    warm = told.filter(~pl.col("cold").fill_null(False))
-    told = warm if warm.height else told
-    if not told.height:
+    known = answered.filter(pl.all_horizontal(pl.col(step).is_not_null() for step in STEPS))
+    warm = known.filter(~pl.col("cold").fill_null(False))
+    known = warm if warm.height else known
+    if not known.height:
         return {}
-    means = {step: float(told[step].mean() or 0) for step in STEPS}  # type: ignore[arg-type]
-    return {**means, "other": float(told["elapsed"].mean() or 0) - sum(means.values())}  # type: ignore[arg-type]
+    means = {step: float(known[step].mean() or 0) for step in STEPS}  # type: ignore[arg-type]
+    return {**means, "other": float(known["elapsed"].mean() or 0) - sum(means.values())}  # type: ignore[arg-type]
 
 
 def _billed(answered: pl.DataFrame) -> float | None:
-    """Mean time that a function would be billed for, milliseconds, as far as its client can tell.
+    """Mean billed time of a function, milliseconds, estimated by the client.
 
-    The five steps of a warm answer, whole milliseconds; of a cold one all that the client waited, as its init is billed
-    and not told.
+    It is the five steps of a warm answer, in whole milliseconds, and the whole response time of a cold one, whose
+    initialisation is billed but not reported.
     """
     known = answered.filter(pl.all_horizontal(pl.col(step).is_not_null() for step in STEPS))
     steps = pl.sum_horizontal(STEPS).ceil()
@@ -183,7 +186,7 @@ def _billed(answered: pl.DataFrame) -> float | None:
 
 
 def _phases(table: pl.DataFrame, profile: Profile, start: int) -> Iterator[Phase]:
-    """The parts that the profile sets apart."""
+    """The phases of the profile."""
     at = (pl.coalesce("due", "timeStamp") - start) / 1000
     if profile.together:
         for number in table["round"].drop_nulls().unique().sort():
@@ -218,7 +221,7 @@ def _phase(
 
 
 def _points(table: pl.DataFrame, start: int) -> list[Point]:
-    """The run's moments: every request, or slices of time where there are too many."""
+    """The points of the run: every request, or slices of time if there are too many requests."""
     first, length = int(table["timeStamp"].min()), _end(table) - start  # type: ignore[arg-type]
     width = 1 if table.height <= MOST_POINTS else -(-length // MOST_POINTS)
     key = pl.int_range(pl.len()) if table.height <= MOST_POINTS else (pl.col("timeStamp") - first) // width

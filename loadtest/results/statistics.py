@@ -1,7 +1,7 @@
-"""Figures of response times: percentiles, and how far another run might have come out.
+"""Statistics of response times: mean, percentiles and their bootstrap intervals.
 
-Response times are whole milliseconds, so a sample is its distinct values and how often each came: a bootstrap resample
-is then a draw of how often, from a multinomial, and its cost depends on the number of distinct values, not of samples.
+Response times are whole milliseconds, so samples are stored as distinct values with their counts. A bootstrap resample
+then draws the counts from a multinomial distribution; its cost depends on the number of distinct values only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from loadtest.results.summary import Estimate, Latency
 
 RESAMPLES = 1000
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
-# Beyond so many distinct values they are rounded to three digits, well below the width of any interval.
+# More distinct values are rounded to three digits, well below the width of any interval.
 MOST_DISTINCT = 5000
 _CHUNK = 50
 
@@ -23,11 +23,10 @@ Counts = NDArray[np.int64]
 
 
 def latency(times_ms: pl.Series, seed: int = 0) -> Latency | None:
-    """Mean, percentiles and maximum of response times, with 95% bootstrap intervals; None where there are none.
+    """Mean, percentiles and maximum of response times, with 95% bootstrap intervals; None if there are none.
 
-    The resamples are the same for the same seed. Requests of one run are not independent of each other, as the
-    bootstrap takes them to be: an interval tells of chance within the run and is narrower than the difference between
-    two runs.
+    The same seed gives the same resamples. The bootstrap assumes independent requests, which requests of one run are
+    not: an interval covers chance within the run and is narrower than the difference between two runs.
     """
     if times_ms.is_empty():
         return None
@@ -53,7 +52,7 @@ def mean(values: Values, counts: Counts) -> Values:
 def quantiles(values: Values, counts: Counts) -> dict[str, Values]:
     """Percentiles of samples given as (U,) rising values and (R, U) counts, each (R,).
 
-    Between two samples they are interpolated linearly, as numpy's own default does.
+    Values between two samples are interpolated linearly, like numpy's default.
     """
     cumulated = counts.cumsum(axis=1)
     found = {}
@@ -67,7 +66,7 @@ def quantiles(values: Values, counts: Counts) -> dict[str, Values]:
 
 
 def _bootstrap(values: Values, counts: Counts, seed: int) -> dict[str, Values]:
-    """Figures of RESAMPLES resamples; some at a time, as all of their counts at once would take much memory."""
+    """The figures of RESAMPLES resamples, computed in chunks to save memory."""
     random = np.random.default_rng(seed)
     total = int(counts.sum())
     parts = []

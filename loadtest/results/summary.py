@@ -1,13 +1,15 @@
-"""What is known of a run once its samples are summed up: the values that pass from analysis to cost and report.
+"""The summary of a run and the comparison of costs: the values that pass from analysis to cost and report.
 
-Times are milliseconds unless the name says otherwise, money is US dollars. All of it can be written as JSON by
-`dataclasses.asdict`.
+Times are milliseconds unless the name says otherwise, money is US dollars. `dataclasses.asdict` turns
+all of it but the settings into plain values.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
+
+from loadtest.platforms.settings import Settings
 
 Where = Literal["local", "aws"]
 Mode = Literal["closed", "open"]
@@ -17,10 +19,10 @@ PhaseKind = Literal["batch", "users", "payload", "gap", "rate"]
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What was run against what, from the run's folder.
+    """The description of a run, from its folder.
 
-    `label` names the platform with its size, e.g. "Lambda 3000 MB": the same in every table and chart. `dashboard` is
-    the folder of JMeter's own report, where there is one.
+    `label` names the platform with its size, e.g. "Lambda 3000 MB", the same in every table and chart. `dashboard` is
+    the folder of JMeter's own report, if there is one.
     """
 
     name: str
@@ -32,7 +34,7 @@ class RunInfo:
     where: Where
     label: str
     target: str
-    settings: dict[str, str | int | float]
+    settings: Settings
     model: str
     commit: str
     image: str
@@ -54,7 +56,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Latency:
-    """Response times of some answers, milliseconds."""
+    """Response times of answers, milliseconds."""
 
     count: int
     mean: Estimate
@@ -67,10 +69,10 @@ class Latency:
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of a run that the profile sets apart: a batch, a number of users, a size of picture, a gap, a rate.
+    """A part of a run: a batch, a number of users, a size of picture, a gap or a rate.
 
-    `latency` is of the answers with status 200 and None where there are none; `users` is how many users were at work,
-    0 in an open profile; `at_s` is when it began, seconds after the run did.
+    `latency` covers the answers with status 200 and is None if there are none; `users` is the number of active users,
+    0 in an open profile; `at_s` is its start, in seconds after the start of the run.
     """
 
     name: str
@@ -87,9 +89,9 @@ class Phase:
 
 @dataclass(frozen=True)
 class Point:
-    """A moment of a run: one request where there are few, otherwise all of a slice of time.
+    """A point of time in a run: one request, or a slice of time if there are many requests.
 
-    `median_ms` and `max_ms` are of all requests that began then, the failed included.
+    `median_ms` and `max_ms` cover all requests that began then, including failed ones.
     """
 
     at_s: float
@@ -102,14 +104,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Summary:
-    """One run, summed up.
+    """The figures of one run.
 
-    `all`, `cold` and `warm` are of answers with status 200; `corrected` counts from when an open profile wanted the
-    request sent, and is None for a closed one. `errors` counts by code: the contract's where the answer had one, else
-    the HTTP status, else the client's reason. `steps_ms` is the mean of each of the five steps of warm answers and of
-    `other`: what lies between client and steps. `billed_ms` is the mean time a function would be billed for, as far as
-    the client can tell: the steps of a warm answer, all of a cold one. `lag_ms` is how late the load generator itself
-    was, 95th percentile.
+    `all`, `cold` and `warm` cover answers with status 200; `corrected` counts from the scheduled start of a request in
+    an open profile and is None for a closed one. `errors` counts by code: that of the contract if the answer had one,
+    else the HTTP status, else the client's reason. `steps_ms` is the mean of each of the five steps of warm answers and
+    of `other`, the rest of the response time. `billed_ms` is the mean billed time of a function, estimated by the
+    client: the steps of a warm answer, the whole response time of a cold one. `lag_ms` is the 95th percentile of the
+    delays of the load generator itself.
     """
 
     run: RunInfo
@@ -135,13 +137,13 @@ class Summary:
 
     @property
     def failed(self) -> int:
-        """How many requests were not answered with status 200."""
+        """The number of requests without an answer of status 200."""
         return sum(self.errors.values())
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A run that could not be read, and why, in one line."""
+    """A run that could not be read, with the reason in one line."""
 
     name: str
     reason: str
@@ -149,11 +151,11 @@ class Skipped:
 
 @dataclass(frozen=True)
 class CostOption:
-    """What one platform costs for one model, from its runs.
+    """The costs of one platform for one model, from its runs.
 
-    `usd_per_1000` is what 1000 more pictures cost on a pay-per-use platform; on instances, what 1000 pictures cost
-    when one instance is kept as busy as the auto-scaling allows. `capacity_per_month` is what one instance can do then,
-    None for pay-per-use. `assumptions` are sentences: prices used, sizes, where the figures come from.
+    `usd_per_1000` is the price of 1000 more pictures on a pay-per-use platform; on instances, the price of 1000
+    pictures if one instance is as busy as auto scaling allows. `capacity_per_month` is the number of pictures that one
+    instance serves then, None for pay-per-use. `assumptions` are sentences: prices, sizes and the runs used.
     """
 
     label: str
@@ -167,7 +169,7 @@ class CostOption:
 
 @dataclass(frozen=True)
 class BreakEven:
-    """Where one option becomes cheaper than another; `pictures_per_month` is None where it never does.
+    """The volume at which one option becomes cheaper than another; `pictures_per_month` is None if it never does.
 
     `cheaper_below` and `cheaper_above` are labels of options.
     """

@@ -1,4 +1,4 @@
-"""What a platform was seen to answer per second, and which of it counts."""
+"""The throughput of a platform in its runs, and which of the figures count."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from loadtest.results.summary import Phase, Summary
 
 MOST_ERRORS = 0.01
-"""Share of requests; a rate with as many or more is not counted as answered."""
-TELLING = ("users", "rate")
+"""Share of requests; a phase with as many errors or more does not count."""
+BUSY = ("users", "rate")
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Requests answered per second in one run or a phase of it, and under what load."""
+    """Requests answered per second in one run or one phase, and the load."""
 
     per_s: float
     load: str
@@ -22,19 +22,19 @@ class Rate:
 
 
 def rates(runs: Sequence[Summary]) -> list[Rate]:
-    """Every rate that was answered with hardly an error, of runs that did not fail.
+    """The throughputs with less than 1% of errors, of runs that did not fail.
 
-    Users who ask without a pause and rates that do not wait say what a platform can do. A batch is over too soon, a gap
-    or a picture of another size says something else: they count only where there is nothing better.
+    Phases with users or with a rate count, as they keep the platform busy. Batches are too short, and gaps and sizes of
+    picture measure something else: they count only if there is nothing better.
     """
     found: dict[bool, list[Rate]] = {True: [], False: []}
     for run in runs:
-        telling = [phase.kind in TELLING for phase in run.phases]
+        busy = [phase.kind in BUSY for phase in run.phases]
         share = run.failed / max(1, run.requests)
-        found[not telling or any(telling)] += _rate(run, run.throughput_per_s, run.run.profile, share)
+        found[not busy or any(busy)] += _rate(run, run.throughput_per_s, run.run.profile, share)
         for phase in run.phases:
             share = phase.errors / phase.requests if phase.requests else 1.0
-            found[phase.kind in TELLING] += _rate(run, phase.throughput_per_s, _load(phase), share)
+            found[phase.kind in BUSY] += _rate(run, phase.throughput_per_s, _load(phase), share)
     return found[True] or found[False]
 
 

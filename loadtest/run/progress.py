@@ -1,20 +1,19 @@
-"""What a run has seen so far, read from the samples while JMeter writes them."""
+"""The progress of a run, read from the samples while JMeter writes them."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from loadtest.errors import TargetError
 from loadtest.profiles import Profile
+from loadtest.results.jtl import NO_RESPONSE, NO_STATUS, TRUE, Tail
 
-EVERY_S = 10.0  # A line, where there is no terminal.
+EVERY_S = 10.0  # Interval of lines without a terminal.
 
 
 @dataclass
@@ -27,62 +26,47 @@ class Progress:
     cold_starts: int = 0
     users: int = 0
     started: float | None = None  # Seconds since 1970, of the first sample.
-    fatal: str | None = None  # Why all will fail, while every sample so far says so.
-    _offset: int = 0
-    _rest: str = ""
-    _columns: list[str] = field(default_factory=list)
+    fatal: str | None = None  # Why all requests will fail; set while all samples so far say so.
+
+    def __post_init__(self) -> None:
+        self._tail = Tail(self.file)
 
     def read(self) -> None:
-        """Count what has been written since the last time; a line that is still being written waits."""
-        try:
-            with self.file.open(encoding="utf-8", errors="replace", newline="") as file:
-                file.seek(self._offset)
-                text = file.read()
-                self._offset = file.tell()
-        except OSError:
-            return
-        text = self._rest + text
-        whole = text.rfind("\n") + 1
-        while text.count('"', 0, whole) % 2:  # A message may have several lines.
-            whole = text.rfind("\n", 0, whole - 1) + 1
-        self._rest = text[whole:]
-        for row in csv.reader(io.StringIO(text[:whole], newline="")):
-            if not self._columns:
-                self._columns = row
-            elif len(row) == len(self._columns):
-                self._count(dict(zip(self._columns, row, strict=True)))
+        """Count the samples that were written since the last call."""
+        for sample in self._tail.rows():
+            self._count(sample)
 
     def _count(self, sample: dict[str, str]) -> None:
-        failed = sample["success"] != "true"
+        failed = sample["success"] != TRUE
         if self.fatal or not self.requests:
             self.fatal = hopeless(sample) if failed else None
         self.started = min(self.started if self.started is not None else math.inf, int(sample["timeStamp"]) / 1000)
         self.requests += 1
         self.errors += failed
-        self.cold_starts += sample["cold"] == "true"
+        self.cold_starts += sample["cold"] == TRUE
         self.users = int(sample["allThreads"])
 
 
 def hopeless(sample: dict[str, str]) -> str | None:
-    """Why a failed sample says that the rest will fail as well, in words; None when it does not."""
+    """Why the requests after a failed sample will fail as well; None if they may not."""
     status, content, code = sample["responseCode"], sample["content"], sample["code"]
-    if status.startswith("Non HTTP"):
-        return f"does not answer: {sample['responseMessage'].removeprefix('Non HTTP response message: ')}"
+    if status.startswith(NO_STATUS):
+        return f"does not answer: {sample['responseMessage'].removeprefix(NO_RESPONSE)}"
     if status in ("401", "403") and not code:
-        return f"answers {status}: give the key by API_KEY, and by API_KEY_HEADER the header it wants"
+        return f"answers {status}: set API_KEY to the key, and API_KEY_HEADER to its header"
     if code == "image_not_found":
-        return "does not have the pictures in its input bucket: python -m loadtest pictures BUCKET puts them there"
+        return "has no pictures in its input bucket: python -m loadtest pictures BUCKET uploads them"
     if code == "storage_refused":
         return "cannot use its buckets (storage_refused): see the service's log"
     if content == "text/html":
-        return f"answers {status} with HTML: is it the URL of the API, with its stage, or of the load balancer?"
+        return f"answers {status} with HTML: is it the URL of the API with its stage, or of the load balancer?"
     if status in ("200", "404", "405") and not code:
         return f"answers {status}, but not as /predict does: is it the right URL?"
     return None
 
 
 class Display:
-    """One line that tells how far a run is: rewritten on a terminal, repeated now and then elsewhere."""
+    """One line with the progress of a run: rewritten on a terminal, repeated at intervals elsewhere."""
 
     def __init__(self, profile: Profile, what: str, out: TextIO = sys.stderr) -> None:
         self._profile, self._what, self._out = profile, what, out
@@ -92,7 +76,7 @@ class Display:
         self._seen: tuple[float, int] = (self._start, 0)
 
     def show(self, progress: Progress, *, last: bool = False) -> None:
-        """Show it, if it is time."""
+        """Print the line if it is due."""
         now = time.monotonic()
         terminal = self._out.isatty()
         if not terminal and not last and now - self._last < EVERY_S:
@@ -103,7 +87,7 @@ class Display:
         self._out.flush()
 
     def line(self, progress: Progress, now: float) -> str:
-        """The line: how far, and what has been seen."""
+        """The line: progress, users, rate, errors and cold starts."""
         passed = now - self._start
         before, counted = self._seen
         rate = (progress.requests - counted) / (now - before) if now > before else 0.0
@@ -117,7 +101,7 @@ class Display:
         )
 
     def _users(self, progress: Progress) -> str:
-        """Users at work: threads that JMeter has, but for those whose step has not come."""
+        """Active users: JMeter's threads without those whose step has not begun."""
         if self._profile.open or progress.started is None:
             return ""
         passed_ms = (time.time() - progress.started) * 1000
@@ -128,6 +112,6 @@ class Display:
 
 
 def check_first(progress: Progress, url: str) -> None:
-    """Raise TargetError when nothing but hopeless answers has come so far."""
+    """Raise TargetError if the samples so far show that all requests will fail."""
     if progress.fatal:
         raise TargetError(f"{url} {progress.fatal}")

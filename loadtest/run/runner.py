@@ -1,4 +1,4 @@
-"""Run one profile against one target by JMeter, into a folder of its own."""
+"""Run one profile against one target by JMeter, into a new folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtest.errors import JMeterError, LoadTestError, TargetError
-from loadtest.platforms import Setting
+from loadtest.platforms.settings import Settings
 from loadtest.profiles import Profile
 from loadtest.run.jmeter import PLAN, PROPERTIES, JMeter, find_jmeter
 from loadtest.run.progress import Display, Progress, check_first
@@ -27,12 +27,12 @@ from local.processes import free_port, last_line, running
 from scenes import pictures
 
 STOP_TIMEOUT_S = 20.0
-# Before the first arrival of an open profile all threads must have started.
+# All threads must have started before the first request of an open profile.
 LEAD_MS, LEAD_MS_PER_THREAD = 1000, 3
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user stopped a run at this time; requests that JMeter aborted then are not failures of the target."""
+    """The user stopped a run at `at_ms`; requests that JMeter aborted then are not failures of the target."""
 
     def __init__(self, at_ms: int) -> None:
         super().__init__()
@@ -41,31 +41,31 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Job:
-    """One run to do: what, of whom, and what is known of the platform.
+    """One run to do: its profile, its target and the platform.
 
-    `key` is a header and its value, sent and never written down.
+    `key` is a header and its value; it is sent, but never written to a file that stays.
     """
 
     profile: Profile
     target: Target
     platform: str
-    settings: Mapping[str, Setting] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
     image: str = ""
     command: str = ""
     key: tuple[str, str] | None = None
 
 
 def key_of(environment: Mapping[str, str]) -> tuple[str, str] | None:
-    """API_KEY, and by API_KEY_HEADER the header that it is sent in."""
+    """The header and the value of the key, from API_KEY_HEADER and API_KEY; None without a key."""
     value = environment.get("API_KEY")
     return (environment.get("API_KEY_HEADER", "x-api-key"), value) if value else None
 
 
 def run(job: Job, results: Path) -> Path:
-    """Do a run; returns its folder. Ctrl-C stops it with its samples kept.
+    """Do a run and return its folder; Ctrl-C stops it and keeps its samples.
 
-    Raises JMeterError where JMeter cannot be run, TargetError when the target does not answer as /predict does, and
-    KeyboardInterrupt, once all is written, when it was interrupted.
+    Raises JMeterError if JMeter cannot be run, TargetError if the target does not answer like /predict, and
+    KeyboardInterrupt, after everything is written, if it was interrupted.
     """
     jmeter = find_jmeter()
     with recorded(job, jmeter, results, job.profile.name) as folder:
@@ -75,15 +75,15 @@ def run(job: Job, results: Path) -> Path:
 
 @contextlib.contextmanager
 def recorded(job: Job, jmeter: JMeter, results: Path, name: str) -> Iterator[Path]:
-    """The folder of a new run, with its requests; when the block is left, its record says how it ended.
+    """The folder of a new run, with its requests; its record is completed when the block is left.
 
-    Raises TargetError, before anything is written, when nothing listens.
+    Raises TargetError, before anything is written, if the target cannot be reached.
     """
     check_answers(job.target)
     folder = new_folder(results.absolute(), job.platform, name)
     record = Record(
         profile=job.profile, target=job.target, platform=job.platform,
-        settings=dict(job.settings), image=job.image, commit=commit(), machine=machine(), **jmeter.versions,
+        settings=job.settings, image=job.image, commit=commit(), machine=machine(), **jmeter.versions,
         command=job.command, started=now_ms(),
     )  # fmt: skip
     record.write(folder)
@@ -109,7 +109,7 @@ def now_ms() -> int:
 
 
 def check_answers(target: Target) -> None:
-    """Raise TargetError when nothing listens; asks nothing, so that nothing is warmed."""
+    """Raise TargetError if the target cannot be reached; no request is sent, so no instance gets warm."""
     try:
         socket.create_connection((target.host, target.port), timeout=10).close()
     except OSError as exc:
@@ -118,7 +118,7 @@ def check_answers(target: Target) -> None:
 
 
 def write_requests(profile: Profile, file: Path) -> None:
-    """Write what is sent, in its order: key of the picture, label of the sample, and when, for an open profile."""
+    """Write the requests in order: key of the picture, label of the sample, and time for an open profile."""
     kinds = [pictures.keys(kind) for kind in profile.pictures]
     names = [(keys[turn % len(keys)], label) for turn in range(max(map(len, kinds)))
              for keys, label in zip(kinds, profile.pictures, strict=True)]  # fmt: skip
@@ -130,7 +130,7 @@ def write_requests(profile: Profile, file: Path) -> None:
 
 
 def _run_jmeter(jmeter: JMeter, job: Job, folder: Path) -> None:
-    port = free_port()  # JMeter listens there for the word to stop.
+    port = free_port()  # JMeter listens there for the command to stop.
     console = folder / "console.log"
     progress = Progress(folder / SAMPLES)
     display = Display(job.profile, f"{job.profile.name} at {job.target.url}")
@@ -149,7 +149,7 @@ def _run_jmeter(jmeter: JMeter, job: Job, folder: Path) -> None:
                     display.show(progress)
             except KeyboardInterrupt:
                 at_ms = now_ms()
-                sys.stderr.write("\nstopping, the samples are kept\n")
+                sys.stderr.write("\nstopping; the samples are kept\n")
                 _stop(process, port)
                 raise Interrupted(at_ms) from None
     progress.read()
@@ -159,7 +159,7 @@ def _run_jmeter(jmeter: JMeter, job: Job, folder: Path) -> None:
         raise JMeterError(f"JMeter sent no request: {_reason(folder, console)}")
     if process.returncode:
         shutil.rmtree(folder / DASHBOARD, ignore_errors=True)
-        sys.stderr.write(f"warning: JMeter made no dashboard: {last_line(console)}\n")
+        sys.stderr.write(f"warning: JMeter wrote no dashboard: {last_line(console)}\n")
 
 
 def _reason(folder: Path, console: Path) -> str:
@@ -177,7 +177,7 @@ def plan_properties(job: Job, folder: Path) -> dict[str, str | int]:
 
 @contextlib.contextmanager
 def private_properties(given: Mapping[str, str | int], key: tuple[str, str] | None) -> Iterator[Path]:
-    """A file of JMeter's properties, the key among them, that only its owner may read and that is gone afterwards."""
+    """A temporary file of JMeter's properties and the key that only its owner can read."""
     sent = {"api_key_header": key[0], "api_key": key[1]} if key else {}
     descriptor, name = tempfile.mkstemp(suffix=".properties")
     try:
@@ -189,12 +189,12 @@ def private_properties(given: Mapping[str, str | int], key: tuple[str, str] | No
 
 
 def _escaped(value: str) -> str:
-    """A value as Java's properties files have it: with the escapes that JSON has too."""
+    """A value escaped for Java's properties files, which share JSON's escapes."""
     return json.dumps(value)[1:-1]
 
 
 def _stop(process: subprocess.Popen[bytes], port: int) -> None:
-    """Have JMeter end its test and write its dashboard; a second Ctrl-C, or STOP_TIMEOUT_S, ends it at once."""
+    """Tell JMeter to end its test and write its dashboard; a second Ctrl-C, or STOP_TIMEOUT_S, ends it at once."""
     with contextlib.suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(b"StopTestNow", ("127.0.0.1", port))

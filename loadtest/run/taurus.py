@@ -1,4 +1,4 @@
-"""The same plan by Taurus, which says whether a run met its criteria."""
+"""Runs by Taurus, which checks pass/fail criteria, with the same plan."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ STOP_TIMEOUT_S = 60.0
 
 
 def find_bzt() -> Path:
-    """bzt on the PATH, or the one that `make taurus` installs; raises JMeterError."""
+    """Find bzt on the PATH, or the one that `make taurus` installs; raises JMeterError."""
     found = shutil.which("bzt") or (OWN if OWN.is_file() else None)
     if not found:
-        raise JMeterError("no Taurus here: make taurus installs one, or put your own bzt on the PATH")
+        raise JMeterError("there is no Taurus: run make taurus to install one, or put your own bzt on the PATH")
     return Path(found).absolute()
 
 
 def run_taurus(job: Job, results: Path, criteria: Path = CRITERIA) -> int:
-    """Run a profile by Taurus into a folder of its own; returns bzt's exit status, 0 where all criteria hold.
+    """Run a profile by Taurus into a new folder; returns bzt's exit status, 0 if all criteria hold.
 
-    The folder has the samples in the form of every other run, and what Taurus wrote. Raises JMeterError without Taurus,
-    TargetError when nothing listens, and KeyboardInterrupt once bzt has ended.
+    The folder has the files of every run, and those of Taurus. Raises JMeterError without Taurus, TargetError if the
+    target cannot be reached, and KeyboardInterrupt after bzt has ended.
     """
     bzt, jmeter = find_bzt(), find_jmeter()
     environment = os.environ | {"JAVA_HOME": str(jmeter.java.resolve().parents[1])}
@@ -44,7 +44,7 @@ def run_taurus(job: Job, results: Path, criteria: Path = CRITERIA) -> int:
         with private_properties({}, job.key) as keys:
             options = ["-o", f"modules.jmeter.cmdline=-q {PROPERTIES} -q {keys} -l {folder / SAMPLES}"]
             command = [bzt, *options, criteria.absolute(), folder / EXECUTION]
-            # In a group of its own, so that Ctrl-C reaches it once, from here.
+            # A process group of its own: Ctrl-C reaches it only through the signal below.
             process = subprocess.Popen([str(part) for part in command], env=environment, start_new_session=True)
             try:
                 return process.wait()
@@ -60,7 +60,7 @@ def run_taurus(job: Job, results: Path, criteria: Path = CRITERIA) -> int:
 
 
 def execution(job: Job, jmeter: JMeter, folder: Path) -> dict[str, object]:
-    """The configuration for Taurus: the plan with a profile's properties, against the target."""
+    """The configuration of Taurus: the plan with a profile's properties, against the target."""
     scenario = {"script": str(PLAN), "properties": {k: str(v) for k, v in plan_properties(job, folder).items()}}
     return {
         "execution": [{"executor": "jmeter", "scenario": job.profile.name}],

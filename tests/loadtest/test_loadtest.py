@@ -51,19 +51,22 @@ def test_both_local_platforms_are_measured_and_reported_side_by_side(tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "nothing", "--target", "http://127.0.0.1:1", "--platform", "ecs"], "no profile nothing: take one of"),
+        (["run", "nothing", "--target", "http://127.0.0.1:1", "--platform", "ecs"], "there is no profile nothing: "),
         (["run", "batches", "--set", "users=0", "--target", "http://127.0.0.1:1", "--platform", "ecs"],
          "users: Input should be greater than or equal to 1, not 0"),
         (["run", "batches", "--target", "localhost:3000", "--platform", "ecs"], "is not a URL"),
-        (["run", "batches", "--setting", "memory", "--target", "local", "--platform", "ecs"], "is not a setting"),
+        (["run", "batches", "--setting", "memory", "--target", "local", "--platform", "ecs"],
+         "memory is not a setting: write NAME=VALUE"),
+        (["run", "batches", "--setting", "memroy_mb=3000", "--target", "local", "--platform", "lambda"],
+         "lambda has no setting memroy_mb: the settings of lambda are region, note, memory_mb, architecture"),
         (["run", "batches", "--model", "unknown", "--target", "local", "--platform", "ecs"], "MODEL unknown is not in"),
-        (["matrix", "nothing"], "no matrix nothing: take one of compare, memory"),
+        (["matrix", "nothing"], "there is no matrix nothing: take one of compare, memory"),
         (["report", "nowhere"], "no run could be read, so there is no report"),
         (["report", "nowhere", "--prices", "none.json"], "none.json"),
         (["pictures", "no-bucket-of-this-name"], "bucket no-bucket-of-this-name: "),
     ],
 )  # fmt: skip
-def test_what_cannot_be_done_is_one_line(
+def test_an_impossible_command_is_one_line(
     arguments: list[str],
     message: str,
     tmp_path: Path,
@@ -79,7 +82,7 @@ def test_what_cannot_be_done_is_one_line(
     assert not (tmp_path / "results" / "report.html").exists()
 
 
-def test_a_report_names_what_it_skipped_and_what_is_old(tmp_path: Path, capsys: Captured) -> None:
+def test_a_report_names_skipped_runs_and_old_prices(tmp_path: Path, capsys: Captured) -> None:
     write_run(tmp_path / "runs" / "good", [sample(0, 100), sample(1, 120), failed(2, 5, code="overloaded")])
     write_run(tmp_path / "runs" / "half", "timeStamp,ela")
     (tmp_path / "runs" / "old.html").touch()
@@ -96,7 +99,7 @@ def test_a_report_names_what_it_skipped_and_what_is_old(tmp_path: Path, capsys: 
     assert "half" in text and "overloaded" in text and "older than a year" in text
 
 
-def test_a_report_is_not_written_where_it_cannot_be(tmp_path: Path, capsys: Captured) -> None:
+def test_a_report_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: Captured) -> None:
     write_run(tmp_path / "run", [sample(0, 100)], record())
     (tmp_path / "file").touch()
     assert main(["report", str(tmp_path / "run"), "--output", str(tmp_path / "file" / "a" / "r.html")]) == 1

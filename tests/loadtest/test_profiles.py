@@ -1,20 +1,25 @@
-"""Profiles: what they send when, and what is wrong with them."""
+"""Profiles: their schedules, and errors in them."""
 
 from __future__ import annotations
 
 import csv
 import re
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from loadtest import profiles
+from loadtest.cost.prices import load_prices
 from loadtest.errors import LoadTestError
-from loadtest.profiles import NAMES, load_profile
+from loadtest.profiles import load_profile, names
 from loadtest.run.jmeter import PLAN, PROPERTIES
 from loadtest.run.matrix import load_matrix
 from loadtest.run.runner import write_requests
+
+NAMES = names()
 
 
 def read(file: Path) -> list[dict[str, str]]:
@@ -68,7 +73,7 @@ def test_an_open_profile_has_a_free_thread_even_if_nothing_is_answered() -> None
     assert max(waiting) < profile.threads < len(times)
 
 
-def test_requests_take_turns_over_the_pictures(tmp_path: Path) -> None:
+def test_requests_alternate_between_the_pictures(tmp_path: Path) -> None:
     write_requests(load_profile("payloads"), tmp_path / "requests.csv")
     rows = read(tmp_path / "requests.csv")
     assert [row["label"] for row in rows[:4]] == ["small", "medium", "large", "small"]
@@ -76,7 +81,7 @@ def test_requests_take_turns_over_the_pictures(tmp_path: Path) -> None:
     assert {row["at_ms"] for row in rows} == {""}
 
 
-def test_requests_of_an_open_profile_have_their_moment(tmp_path: Path) -> None:
+def test_requests_of_an_open_profile_have_their_scheduled_time(tmp_path: Path) -> None:
     profile = load_profile("steady")
     write_requests(profile, tmp_path / "requests.csv")
     rows = read(tmp_path / "requests.csv")
@@ -89,7 +94,7 @@ def test_the_plan_alone_sends_what_batches_sends(tmp_path: Path) -> None:
     assert PLAN.with_name("requests.csv").read_text().split() == (tmp_path / "requests.csv").read_text().split()
 
 
-def test_the_plan_tells_of_every_property_that_it_reads() -> None:
+def test_the_plan_documents_every_property_that_it_reads() -> None:
     text = PLAN.read_text()
     comments = re.search(r"TestPlan.comments\">(.*?)</stringProp>", text, re.S)
     assert comments
@@ -111,11 +116,11 @@ def test_every_variable_of_the_samples_is_set_by_the_plan() -> None:
     ("changes", "message"),
     [
         (["users=0"], "users: Input should be greater than or equal to 1, not 0"),
-        (["loops=null"], "one of loops, steps, at_minutes and stages is needed, not none"),
-        (["steps=[3, 6]"], "one of loops, steps, at_minutes and stages is needed, not loops and steps"),
-        (["loops=null", "steps=[6, 3]"], "steps must be numbers of users that grow, from 1"),
-        (["loops=null", "steps=[0]"], "steps must be numbers of users that grow, from 1"),
-        (["loops=null", "at_minutes=[5, 1]"], "at_minutes must grow, from 0"),
+        (["loops=null"], "exactly one of loops, steps, at_minutes and stages is needed, not none"),
+        (["steps=[3, 6]"], "exactly one of loops, steps, at_minutes and stages is needed, not loops and steps"),
+        (["loops=null", "steps=[6, 3]"], "steps must be increasing numbers of users, from 1"),
+        (["loops=null", "steps=[0]"], "steps must be increasing numbers of users, from 1"),
+        (["loops=null", "at_minutes=[5, 1]"], "at_minutes must not decrease, from 0"),
         (
             ["loops=null", "stages=[{rate_per_s: 0, for_s: 1}]"],
             "stages.0.rate_per_s: Input should be greater than 0, not 0",
@@ -123,18 +128,18 @@ def test_every_variable_of_the_samples_is_set_by_the_plan() -> None:
         (["pictures=[huge]"], "pictures.0: Input should be 'scenes', 'small', 'medium' or 'large', not 'huge'"),
         (["user=3"], "user: Extra inputs are not permitted, not 3"),
         (["users=[1"], "users=[1: a value is not YAML"),
-        (["users"], "users is not a setting of a profile: write name=value"),
+        (["users"], "users is not a change of a profile: write name=value"),
     ],
 )
-def test_what_is_wrong_with_a_profile_is_one_line(changes: list[str], message: str) -> None:
+def test_a_wrong_profile_is_one_line(changes: list[str], message: str) -> None:
     with pytest.raises(LoadTestError) as caught:
         load_profile("batches", changes=changes)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_profile_is_named_with_those_that_there_are() -> None:
-    with pytest.raises(LoadTestError, match=f"no profile nothing: take one of {', '.join(sorted(NAMES))}, or"):
+def test_an_unknown_profile_is_one_line_with_the_known_ones() -> None:
+    with pytest.raises(LoadTestError, match=f"there is no profile nothing: take one of {', '.join(NAMES)}"):
         load_profile("nothing")
 
 
@@ -142,22 +147,33 @@ def test_a_file_that_is_not_a_profile_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("[1, 2")
     (tmp_path / "b.yaml").write_text("- 1")
     (tmp_path / "c.yaml").write_text("{question: 'Why?', loops: 1, short: 3}")
-    with pytest.raises(LoadTestError, match=r"c\.yaml: short is a mapping"):
+    with pytest.raises(LoadTestError, match=r"c\.yaml: short must be a mapping"):
         load_profile(str(tmp_path / "c.yaml"))
     with pytest.raises(LoadTestError, match=r"a\.yaml is not YAML"):
         load_profile(str(tmp_path / "a.yaml"))
-    with pytest.raises(LoadTestError, match=r"b\.yaml: a profile is a mapping"):
+    with pytest.raises(LoadTestError, match=r"b\.yaml: a profile must be a mapping"):
         load_profile(str(tmp_path / "b.yaml"))
 
 
 @pytest.mark.parametrize("name", ["compare", "memory"])
-def test_every_matrix_names_profiles_that_there_are(name: str) -> None:
+def test_every_matrix_names_existing_profiles(name: str) -> None:
     assert set(load_matrix(name).profiles) <= set(NAMES)
 
 
-def test_compare_runs_on_both_platforms() -> None:
-    matrix = load_matrix("compare")
-    assert {size.platform for size in matrix.platforms} == {"lambda", "ecs"}
+def test_compare_runs_both_platforms_at_the_size_of_a_machine_with_two_processors() -> None:
+    settings = {size.platform: size.settings.given for size in load_matrix("compare").platforms}
+    assert settings == {"lambda": {"memory_mb": 3000}, "ecs": {"instance_type": "t3a.large"}}
+    assert load_prices().burstable["t3a.large"].vcpus == 2
+
+
+def test_a_new_profile_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = shutil.copytree(profiles.FOLDER, tmp_path / "profiles")
+    (folder / "pair.yaml").write_text("{question: 'How long do two users wait?', users: 2, loops: 5}")
+    monkeypatch.setattr(profiles, "FOLDER", folder)
+    assert load_profile("pair").total == 10
+    assert profiles.names() == sorted([*NAMES, "pair"])
+    with pytest.raises(LoadTestError, match=r"take one of .*\bpair\b"):
+        load_profile("nothing")
 
 
 @pytest.mark.parametrize(
@@ -166,11 +182,20 @@ def test_compare_runs_on_both_platforms() -> None:
         ("profiles: []\nplatforms: [{platform: lambda}]", "profiles: Tuple should have at least 1 item"),
         (
             "profiles: [batches]\nplatforms: [{platform: azure}]",
-            "platforms.0.platform: must be one of lambda, ecs, fargate, kubernetes",
+            "platforms.0.platform: there is no platform 'azure': take",
+        ),
+        (
+            "profiles: [batches]\nplatforms: [{platform: lambda, settings: {memroy_mb: 3000}}]",
+            "platforms.0.settings: lambda has no setting memroy_mb: the settings of lambda are region, note, memory_mb",
+        ),
+        (
+            "profiles: [batches]\nplatforms: [{platform: lambda, settings: {memory_mb: much}}]",
+            "platforms.0.settings: memory_mb: Input should be a valid integer, unable to parse string as an integer, "
+            "not 'much'; the settings of lambda are",
         ),
     ],
 )
-def test_what_is_wrong_with_a_matrix_is_one_line(text: str, message: str, tmp_path: Path) -> None:
+def test_a_wrong_matrix_is_one_line(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(text)
     with pytest.raises(LoadTestError) as caught:
         load_matrix(str(tmp_path / "m.yaml"))

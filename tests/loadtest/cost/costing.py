@@ -6,9 +6,11 @@ import json
 from datetime import date
 from typing import Any
 
+from loadtest.cost.offers import Offer
 from loadtest.cost.prices import Burstable, Prices
 from loadtest.cost.tariff import Instances
-from loadtest.results.summary import Phase, RunInfo, Summary
+from loadtest.platforms.registry import PLATFORMS
+from loadtest.results.summary import CostOption, Phase, RunInfo, Summary
 
 TODAY = date(2026, 11, 22)
 KNOWN = {"source": "https://aws.amazon.com/pricing/", "seen": "2026-11-01", "known_by": "a test"}
@@ -63,9 +65,10 @@ def summary(
     """A run against one platform; fields of RunInfo and of Summary alike may be given."""
     run: dict[str, Any] = {
         "name": "run", "folder": "f", "profile": "p", "question": "q", "mode": "closed", "platform": platform,
-        "where": "aws", "label": label or platform, "target": "t", "settings": {}, "model": "yolov7-w6", "commit": "c",
+        "where": "aws", "label": label or platform, "target": "t", "model": "yolov7-w6", "commit": "c",
         "image": "i", "machine": "2 cores", "started": "2026-11-22", "status": "finished", "command": "make",
     }  # fmt: skip
+    run["settings"] = PLATFORMS[platform].parse(changes.pop("settings", {}))
     errors = changes.get("errors", {})
     own: dict[str, Any] = {
         "duration_s": 100.0, "requests": requests, "answered": requests - sum(errors.values()), "errors": errors,
@@ -76,6 +79,18 @@ def summary(
     run |= {key: value for key, value in changes.items() if key in run}
     own |= {key: value for key, value in changes.items() if key in own}
     return Summary(run=RunInfo(**run), **own)
+
+
+def option(runs: list[Summary]) -> CostOption:
+    """The costs of runs of one label."""
+    return offer(runs).option
+
+
+def offer(runs: list[Summary]) -> Offer:
+    """The costs of runs of one label, with their curve."""
+    price = PLATFORMS[runs[0].run.platform].price
+    assert price
+    return price(runs, ROUND)
 
 
 def phase(throughput: float, requests: int = 1000, errors: int = 0) -> Phase:

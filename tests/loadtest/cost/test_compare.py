@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from loadtest.cost.compare import LARGEST, break_even, compare_costs, volumes, with_settings
-from loadtest.cost.options import instance_curve, lambda_curve
 from loadtest.cost.prices import Burstable, load_prices, price_warnings
 from loadtest.cost.tariff import Instances, PayPerUse
 from loadtest.results.summary import CostComparison
-from tests.loadtest.cost.costing import ROUND, T3A, TODAY, summary
+from tests.loadtest.cost.costing import ROUND, T3A, TODAY, offer, summary
 
 
 def only(comparisons: list[CostComparison]) -> CostComparison:
@@ -43,7 +42,7 @@ def test_local_options_say_that_they_are_a_stand_in() -> None:
             assert "2 cores" in option.assumptions[0] or not says
 
 
-def test_runs_of_a_label_are_one_option_and_all_of_it_can_be_written_as_json() -> None:
+def test_runs_of_a_label_are_one_option_and_the_comparison_can_be_written_as_json() -> None:
     runs = [summary("ecs", name="a"), summary(name="b"), summary("ecs", name="c"), summary("fargate", name="d")]
     comparison = only(compare_costs(runs, load_prices(), TODAY))
     assert [(option.label, option.runs) for option in comparison.options] == [
@@ -72,18 +71,16 @@ def test_more_pictures_never_cost_less(platform: str) -> None:
 @pytest.mark.parametrize(
     ("platform", "changes", "said"),
     [
-        ("ecs", {"settings": {"instance_type": "m9z.large"}}, "instance type m9z.large is not in loadtest/cost/prices"),
+        ("ecs", {"settings": {"instance_type": "m9z.large"}}, "instance type m9z.large is not in loadtest/cost"),
         ("ecs", {"settings": {"region": "mars-1"}}, "region mars-1 is not in loadtest/cost/prices.json, which has"),
         ("lambda", {"settings": {"region": "mars-1"}}, "region mars-1 is not in loadtest/cost/prices.json"),
-        ("lambda", {"settings": {"architecture": "mips"}}, "architecture must be x86_64 or arm64, but is mips"),
-        ("lambda", {"settings": {"memory_mb": "much"}}, "its memory_mb must be a number, but is much"),
-        ("fargate", {"settings": {"cpus": 0}}, "its cpus must be more than 0, but is 0"),
-        ("ecs", {"settings": {"instances": -1}}, "its instances must be more than 0, but is -1"),
-        ("lambda", {"billed_ms": None, "answered": 0}, "none of its runs has an answer, so the time billed is unknown"),
-        ("ecs", {"errors": {"overloaded": 100}}, "none of its runs and phases answered with less than 1% of errors"),
+        ("lambda", {"billed_ms": None, "answered": 0}, "none of its runs has an answer, so the billed time is unknown"),
+        ("ecs", {"errors": {"overloaded": 100}}, "none of its runs and phases has less than 1% of errors"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_priced_is_a_warning_and_left_out(platform: str, changes: dict[str, Any], said: str) -> None:
+def test_a_platform_without_a_price_is_left_out_with_a_warning(
+    platform: str, changes: dict[str, Any], said: str
+) -> None:
     odd = summary(platform, "Odd", **changes)
     comparison = only(compare_costs([odd, summary("lambda", "Lambda 3000 MB")], ROUND, TODAY))
     assert [option.label for option in comparison.options] == ["Lambda 3000 MB"]
@@ -143,16 +140,20 @@ def test_no_smaller_volume_breaks_even(capacity: int, per_picture: float, burst:
 
 
 def test_runs_lead_to_their_break_even() -> None:
-    runs = [summary(), summary("ecs", settings={"instance_type": "c6a.xlarge"})]
+    c6a = {"instance_type": "c6a.xlarge"}
+    runs = [summary(), summary("ecs", settings=c6a)]
     (found,) = only(compare_costs(runs, ROUND, TODAY)).break_evens
     # Never: 24.6e-6 a picture, and 146 / 1,839,600 = 79e-6 for an instance kept busy.
     assert found.pictures_per_month is None and found.usd_per_month is None
-    fast = [summary(settings={"memory_mb": 6000}), summary("ecs", throughput_per_s=2.0, settings=runs[1].run.settings)]
+    fast = [
+        summary(settings={"memory_mb": 6000}),
+        summary("ecs", throughput_per_s=2.0, settings={"instance_type": "c6a.xlarge"}),
+    ]
     (found,) = only(compare_costs(fast, ROUND, TODAY)).break_evens
     # 160.6, by 48.075e-6 a picture less 0.04 LCU x 730 h x 0.01 / 2,628,000 = 0.1111e-6: within the first instance's
     # 3,679,200.
     assert found.pictures_per_month == 3_348_353
-    use, instances = lambda_curve(fast[:1], ROUND), instance_curve(fast[1:], ROUND)
+    use, instances = offer(fast[:1]).curve, offer(fast[1:]).curve
     volume = found.pictures_per_month
     assert volume is not None and volume < LARGEST
     assert instances.usd(volume - 1) >= use.usd(volume - 1) and instances.usd(volume) < use.usd(volume)
@@ -162,8 +163,8 @@ def test_runs_lead_to_their_break_even() -> None:
 def test_runs_can_be_priced_with_other_settings() -> None:
     run = summary("ecs", settings={"instance_type": "t3a.xlarge", "instances": 1})
     (other,) = with_settings([run], {"instance_type": "c6a.xlarge"})
-    assert other.run.settings == {"instance_type": "c6a.xlarge", "instances": 1}
-    assert run.run.settings["instance_type"] == "t3a.xlarge"
+    assert other.run.settings.given == {"instance_type": "c6a.xlarge", "instances": 1}
+    assert run.run.settings.given["instance_type"] == "t3a.xlarge"
     (before,), (after,) = (compare_costs([one], ROUND, TODAY) for one in (run, other))
     # 730 hours at 0.20 instead of 0.10, and no surplus credits.
     assert after.options[0].fixed_usd_per_month - before.options[0].fixed_usd_per_month == pytest.approx(73)

@@ -74,7 +74,7 @@ def test_the_largest_dimension_decides_on_capacity_units(pictures: int, size: in
     ) == pytest.approx(units)
 
 
-def test_active_connections_decide_where_a_unit_holds_fewer_of_them() -> None:
+def test_active_connections_decide_if_a_unit_holds_fewer_of_them() -> None:
     few = ROUND.lcu.model_copy(update={"active_connections_per_minute": 600})
     assert load_balancer_units(few, pictures_per_month=2_628_000, bytes_per_picture=1000) == pytest.approx(0.1)
 
@@ -86,11 +86,11 @@ def test_a_load_balancer_costs_hours_and_capacity_units() -> None:
 
 
 @pytest.mark.parametrize(("pictures", "count"), [(0, 1), (1, 1), (1000, 1), (1001, 2), (2000, 2), (2001, 3)])
-def test_there_is_one_instance_at_least_and_one_more_for_every_capacity_begun(pictures: int, count: int) -> None:
+def test_every_started_capacity_needs_an_instance_and_one_is_the_minimum(pictures: int, count: int) -> None:
     assert instances_needed(pictures, 1000) == count
 
 
-def test_capacity_is_seventy_percent_of_the_best() -> None:
+def test_capacity_is_seventy_percent_of_the_best_throughput() -> None:
     # 0.7 x 2,628,000 s.
     assert capacity_per_month(1.0) == 1_839_600
     assert capacity_per_month(1e-9) == 1
@@ -110,5 +110,5 @@ def test_capacity_is_seventy_percent_of_the_best() -> None:
         (140_000, 248.2),
     ],
 )
-def test_a_t3_pays_for_what_is_beyond_its_baseline(pictures: int, usd: float) -> None:
+def test_a_t3_pays_for_use_above_its_baseline(pictures: int, usd: float) -> None:
     assert T3A.usd(pictures) == pytest.approx(usd)

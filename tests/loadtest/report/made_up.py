@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
+from loadtest.platforms.registry import PLATFORMS
 from loadtest.report.contents import Section
 from loadtest.report.page import to_html
 from loadtest.results.summary import (
@@ -52,10 +53,11 @@ def info(
     platform = "lambda" if "Lambda" in label else "ecs"
     name = f"{where}-{platform}-{profile}-{model.split(':')[0]}"
     url = "https://k2x9.execute-api.us-east-1.amazonaws.com" if where == "aws" else "http://127.0.0.1:3001"
+    settings = {"memory_mb": 3000} if platform == "lambda" else {"instance_type": "t3a.xlarge"}
     return RunInfo(
         name=name, folder=f"results/{name}", profile=profile, question=f"What does {profile} tell?",
         mode=mode, platform=platform, where=where, label=label, target=url,
-        settings={"memory_mb": 3000} if platform == "lambda" else {"instance_type": "t3a.xlarge"},
+        settings=PLATFORMS[platform].parse(settings),
         model=model, commit="9eba93d", image="yolov7@sha256:1f3870be274f", machine="AMD EPYC, 2 processors, Linux 6.1",
         started="2026-11-22 09:14:05 UTC", status="finished", command=f"python -m loadtest run {profile} {url}",
         dashboard=f"results/{name}/dashboard",

@@ -34,42 +34,44 @@ def with_bills(*winners: str) -> CostComparison:
 
 def test_the_answer_of_a_whole_comparison_names_its_numbers() -> None:
     assert said(section(tried(), [cost()])) == {
-        "Price": "Up to 2.4 million pictures a month Lambda 3000 MB is the cheapest (there both cost $122 a month), "
-        "above 14.2 million ECS t3a.xlarge; in between it changes with every further instance.",
-        "Many users at once": "With 18 users at once Lambda 3000 MB gives 95% of its answers within 1,381 ms and "
+        "Price": "Up to 2.4 million pictures a month Lambda 3000 MB is the cheapest (at that volume both cost $122 "
+        "a month), above 14.2 million ECS t3a.xlarge; in between the cheapest changes with every additional instance.",
+        "Many users": "With 18 simultaneous users Lambda 3000 MB answers 95% of its requests within 1,381 ms and "
         "ECS t3a.xlarge within 18,720 ms (10% failed), so for bursts Lambda 3000 MB is 13.6 times as fast.",
-        "Warm": "A warm answer takes 900 ms on Lambda 3000 MB (p95 1,170 ms) and 800 ms on ECS t3a.xlarge "
-        "(p95 1,040 ms) at the median, in profile steady.",
-        "Cold": "A cold start takes 1,980 ms on Lambda 3000 MB (p50 of 3, longest 2,455 ms); none was seen on "
-        "ECS t3a.xlarge.",
-        "Highest rate": "The highest rate answered with less than 1% errors was 16.9 per second by Lambda 3000 MB "
-        "(18 users) and 1.25 per second by ECS t3a.xlarge (3 users).",
+        "Warm": "The median of warm answers is 900 ms on Lambda 3000 MB (p95 1,170 ms) and 800 ms on ECS t3a.xlarge "
+        "(p95 1,040 ms), in profile steady.",
+        "Cold": "The median of cold starts is 1,980 ms on Lambda 3000 MB (3 cold starts, longest 2,455 ms); none "
+        "occurred on ECS t3a.xlarge.",
+        "Highest throughput": "The highest throughput with less than 1% of errors was 16.9 per second by Lambda 3000 "
+        "MB (18 users) and 1.25 per second by ECS t3a.xlarge (3 users).",
     }
 
 
-def test_one_crossing_is_told_by_its_exact_volume() -> None:
+def test_one_crossing_has_its_exact_volume() -> None:
     text = said(section([], [with_bills("a", "b")]))["Price"]
-    assert text == "Up to 1,500 pictures a month a is the cheapest (there both cost $3.25 a month), above that b."
+    assert (
+        text == "Up to 1,500 pictures a month a is the cheapest (at that volume both cost $3.25 a month), above that b."
+    )
 
 
-def test_a_second_crossing_of_the_same_two_is_not_told_by_the_volume_of_the_first() -> None:
+def test_a_second_crossing_of_two_options_does_not_get_the_volume_of_the_first() -> None:
     text = said(section([], [with_bills("a", "b", "a")]))["Price"]
-    assert text.endswith(" (there both cost $3.25 a month), from there to 4,000 b, above that a.")
+    assert text.endswith(" (at that volume both cost $3.25 a month), from there to 4,000 b, above that a.")
 
 
-def test_what_is_never_dearer_is_the_cheapest_at_every_volume() -> None:
+def test_an_option_that_is_never_dearer_is_the_cheapest_at_every_volume() -> None:
     comparison = replace(with_bills("a", "a"), options=with_bills("a", "b").options)
     comparison.usd_per_month["b"] = [9.0, 9.0]
     assert said(section([], [comparison]))["Price"] == (
-        "a is the cheapest at every volume up to 2,000 pictures a month: there it costs $1.00, b $9.00."
+        "a is the cheapest at every volume up to 2,000 pictures a month: at that volume it costs $1.00 and b $9.00."
     )
 
 
 def test_a_single_option_has_a_price_but_no_break_even() -> None:
     alone = replace(cost(), options=cost().options[:1], usd_per_month={LAMBDA: cost().usd_per_month[LAMBDA]})
     assert said(section([], [alone]))["Price"] == (
-        "Lambda 3000 MB costs $0.051 per 1,000 pictures and $0.00 a month besides; no other platform was priced, so "
-        "there is no break-even."
+        "Lambda 3000 MB costs $0.051 per 1,000 pictures plus $0.00 a month; no other platform was priced, so there is "
+        "no break-even."
     )
 
 
@@ -77,27 +79,27 @@ def test_without_costs_the_price_is_the_last_sentence() -> None:
     assert [sentence.topic for sentence in answer(section(tried()))][-1] == "Price"
 
 
-def test_times_that_hardly_differ_decide_nothing() -> None:
+def test_similar_times_do_not_decide_about_bursts() -> None:
     runs = [with_users(LAMBDA, {4: 900.0}), with_users(SERVICE, {4: 950.0})]
-    assert said(section(runs))["Many users at once"].endswith("so bursts do not decide between them.")
+    assert said(section(runs))["Many users"].endswith("so bursts do not decide between them.")
 
 
 def test_stand_ins_on_one_machine_do_not_decide_about_bursts() -> None:
     runs = [with_users(LAMBDA, {4: 900.0}), with_users(SERVICE, {4: 9000.0})]
-    assert "so for bursts" in said(section(runs))["Many users at once"]
-    assert said(replace(section(runs), where="local"))["Many users at once"].endswith(
-        "so this does not decide who is better at bursts."
+    assert "so for bursts" in said(section(runs))["Many users"]
+    assert said(replace(section(runs), where="local"))["Many users"].endswith(
+        "so these figures do not show which platform is better at bursts."
     )
 
 
-def test_platforms_are_compared_at_the_most_users_that_all_were_tried_with() -> None:
+def test_platforms_are_compared_at_the_largest_number_of_users_in_common() -> None:
     runs = [with_users(LAMBDA, {1: 900.0, 4: 910.0, 64: 950.0}), with_users(SERVICE, {1: 800.0, 4: 3200.0})]
     assert {phase.users for phase in picks.most_users(runs).values()} == {4}
 
 
 def test_runs_with_no_number_of_users_in_common_are_not_compared() -> None:
     runs = [with_users(LAMBDA, {2: 900.0}), with_users(SERVICE, {3: 800.0})]
-    assert "Many users at once" not in said(section(runs))
+    assert "Many users" not in said(section(runs))
 
 
 def test_a_rate_with_more_errors_than_one_percent_does_not_count() -> None:
@@ -109,7 +111,7 @@ def test_a_rate_with_more_errors_than_one_percent_does_not_count() -> None:
     assert picks.highest_rate([run])[SERVICE].per_s == 1.0
 
 
-def test_cold_starts_are_told_by_gaps_and_not_by_many_that_start_at_once() -> None:
+def test_cold_starts_come_from_gaps_rather_than_bursts() -> None:
     gap = summary(
         info(profile="idle-gaps"), phases=[phase("gap", "minute 0", 2000.0, users=0)], cold=latency(2000.0, 4)
     )
@@ -130,16 +132,16 @@ def test_of_repeated_runs_the_last_that_finished_counts() -> None:
     assert [run.run.name for run in picks.like_for_like(runs)] == ["new"]
 
 
-def test_a_failed_run_says_nothing() -> None:
+def test_a_failed_run_is_not_usable() -> None:
     assert picks.usable([summary(replace(info(), status="failed"))]) == []
 
 
-def test_few_cold_starts_are_told_by_the_longest_and_one_by_itself() -> None:
+def test_few_cold_starts_have_their_maximum_instead_of_a_percentile() -> None:
     one = summary(cold=latency(2000.0, 1))
     many = summary(info(SERVICE), cold=latency(2500.0, 40))
     assert said(section([one, many]))["Cold"] == (
-        "A cold start takes 2,000 ms on Lambda 3000 MB (one was seen) and 2,500 ms on ECS t3a.xlarge "
-        "(p50 of 40, p95 3,250 ms)."
+        "The median of cold starts is 2,000 ms on Lambda 3000 MB (a single one) and 2,500 ms on ECS t3a.xlarge "
+        "(40 cold starts, p95 3,250 ms)."
     )
 
 
@@ -149,5 +151,5 @@ def test_runs_without_an_answer_give_one_sentence() -> None:
 
 
 @pytest.mark.parametrize(("parts", "words"), [("", ""), ("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")])
-def test_things_are_listed_in_words(parts: str, words: str) -> None:
+def test_parts_are_joined_as_in_a_sentence(parts: str, words: str) -> None:
     assert listed(parts) == words

@@ -68,12 +68,12 @@ def desktop(browser: Browser, file: Path) -> Iterator[Opened]:
     found.page.close()
 
 
-def test_the_page_says_nothing_on_the_console_and_asks_nothing_of_the_network(desktop: Opened, file: Path) -> None:
+def test_the_page_logs_nothing_and_loads_nothing_from_the_network(desktop: Opened, file: Path) -> None:
     assert desktop.said == []
     assert desktop.asked == [file.as_uri()]
 
 
-def test_every_chart_has_marks_inside_of_its_frame(desktop: Opened) -> None:
+def test_every_chart_has_its_marks_inside_its_frame(desktop: Opened) -> None:
     marks = desktop.page.eval_on_selector_all(
         "figure.chart",
         """figures => figures.map(figure => {
@@ -122,7 +122,7 @@ def test_arrow_keys_move_over_the_marks_and_announce_them(desktop: Opened) -> No
     assert readout.inner_text() == "" and chart.locator(".mark").is_hidden()
 
 
-def test_every_chart_can_be_walked_through(desktop: Opened) -> None:
+def test_arrow_keys_reach_every_value_of_a_chart(desktop: Opened) -> None:
     plots = desktop.page.locator("figure.chart .plot").all()
     for plot in plots:
         plot.focus()
@@ -132,7 +132,7 @@ def test_every_chart_can_be_walked_through(desktop: Opened) -> None:
 
 
 def test_every_chart_has_its_values_as_a_table(desktop: Opened) -> None:
-    chart = desktop.page.locator("figure.chart", has_text="Where the time goes").first
+    chart = desktop.page.locator("figure.chart", has_text="Mean time of each step").first
     chart.locator("summary").click()
     chart.locator("tbody tr").nth(11).wait_for()
     assert chart.locator("thead").inner_text().strip().split("\t") == ["Platform", "Step", "Mean, ms", "Run"]

@@ -13,13 +13,13 @@ from tests.loadtest.report.made_up import LAMBDA, SERVICE, TINY, W6, cost, info,
 ALL = [
     "Response time over time",
     "Mean response time per batch",
-    "Answered against offered",
+    "Answered and offered rate",
     "Response time after a gap",
-    "Response time by picture",
-    "Response time against users",
-    "Cold against warm",
-    "Where the time goes",
-    "Cost of a month",
+    "Response time by size of picture",
+    "Response time by number of users",
+    "Cold and warm answers",
+    "Mean time of each step",
+    "Monthly cost",
 ]
 
 
@@ -73,15 +73,15 @@ def test_the_gap_that_went_cold_is_named() -> None:
 
 
 def test_the_break_even_is_marked_and_named() -> None:
-    chart = drawn(section([], [cost()]))["Cost of a month"]
-    assert chart.caption == "Pictures a month: ECS t3a.xlarge first is cheaper than Lambda 3000 MB at 2.4 million."
+    chart = drawn(section([], [cost()]))["Monthly cost"]
+    assert chart.caption == "Pictures a month: ECS t3a.xlarge first becomes cheaper than Lambda 3000 MB at 2.4 million."
     marks = [layer["data"]["values"] for layer in chart.spec["layer"] if "data" in layer]
     assert [row["text"] for row in marks[0]] == ["2.4 million, $122"]
 
 
-def test_lines_that_never_cross_are_said_to() -> None:
+def test_the_caption_says_when_lines_never_cross() -> None:
     never = replace(cost(), break_evens=[replace(cost().break_evens[0], pictures_per_month=None, usd_per_month=None)])
-    assert drawn(section([], [never]))["Cost of a month"].caption == "The lines do not cross: there is no break-even."
+    assert drawn(section([], [never]))["Monthly cost"].caption == "The lines do not cross: there is no break-even."
 
 
 def test_phases_without_an_answer_stay_in_the_table() -> None:
@@ -95,20 +95,20 @@ def test_a_run_without_answers_or_phases_draws_what_there_is() -> None:
     assert list(drawn(section([dead]))) == ["Response time over time"]
 
 
-def test_times_far_apart_are_drawn_on_a_logarithmic_axis_with_round_marks() -> None:
+def test_times_far_apart_have_a_logarithmic_axis_with_round_marks() -> None:
     run = summary(points=[Point(0.0, 1, 0, 0, 90.0, 90.0), Point(1.0, 1, 0, 0, 4000.0, 4000.0)])
     y = drawn(section([run]))["Response time over time"].spec["layer"][0]["encoding"]["y"]
     assert (y["scale"]["type"], y["axis"]["values"]) == ("log", [50, 100, 200, 500, 1000, 2000, 5000])
 
 
-def test_the_cold_are_beside_the_warm_and_missing_ones_are_named() -> None:
-    chart = drawn(section([summary(cold=latency(2000.0, 9)), summary(info(SERVICE))]))["Cold against warm"]
+def test_cold_answers_are_beside_warm_ones_and_platforms_without_are_named() -> None:
+    chart = drawn(section([summary(cold=latency(2000.0, 9)), summary(info(SERVICE))]))["Cold and warm answers"]
     assert [(row["label"], row["state"]) for row in chart.rows] == [
         (LAMBDA, "warm"),
         (SERVICE, "warm"),
         (LAMBDA, "cold"),
     ]
-    assert "No cold start was seen on ECS t3a.xlarge." in chart.caption
+    assert "No cold start occurred on ECS t3a.xlarge." in chart.caption
 
 
 def test_every_column_of_a_table_is_in_every_row_and_every_chart_is_described() -> None:

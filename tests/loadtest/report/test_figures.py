@@ -55,14 +55,14 @@ def test_large_numbers_of_pictures_are_words(value: float | None, text: str) -> 
         (0, 0, "–"),
     ],
 )
-def test_only_nothing_is_no_percent_and_only_everything_a_hundred(part: int, whole: int, text: str) -> None:
+def test_only_an_empty_part_is_0_percent_and_only_the_whole_100(part: int, whole: int, text: str) -> None:
     assert figures.share(part, whole) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(4.25, "4.25 s"), (59.99, "60 s"), (125.0, "2 min 5 s"), (7384.0, "2 h 3 min")]
 )
-def test_durations_are_told_in_the_units_of_people(value: float, text: str) -> None:
+def test_durations_are_in_seconds_minutes_or_hours(value: float, text: str) -> None:
     assert figures.duration(value) == text
 
 

@@ -75,7 +75,7 @@ def test_no_section_names_a_platform_of_another_place(whole: Reader) -> None:
     assert "aws-lambda" not in whole.sections["section-3"] + whole.sections["section-2"]
 
 
-def test_what_is_local_says_so_at_every_table_and_chart(whole: Reader) -> None:
+def test_every_table_and_chart_of_local_runs_says_that_they_are_local(whole: Reader) -> None:
     text = whole.sections["section-3"]
     tables = 6 + 1  # One per profile, and that of the costs.
     charts = sum(section == "section-3" for section, _ in whole.specs)
@@ -89,12 +89,12 @@ def test_the_answer_comes_first_and_aws_before_local(whole: Reader) -> None:
     assert whole.sections["answer"].index("Lambda 3000 MB") < whole.sections["answer"].index("local Lambda 3000 MB")
 
 
-def test_skipped_runs_have_their_reasons_and_words_their_meaning(whole: Reader) -> None:
+def test_skipped_runs_have_their_reasons_and_the_glossary_is_there(whole: Reader) -> None:
     assert "samples.jtl is missing" in whole.sections["skipped"]
     assert "bootstrap" in whole.sections["words"] and "Corrected" in whole.sections["words"]
 
 
-def test_a_run_tells_its_settings_and_how_to_repeat_it(whole: Reader) -> None:
+def test_a_run_shows_its_settings_and_its_command(whole: Reader) -> None:
     text = whole.sections["section-1"]
     for told in (
         "memory_mb",
@@ -130,7 +130,7 @@ def test_nothing_is_loaded_from_elsewhere(whole: Reader) -> None:
 
 
 @pytest.mark.parametrize("name", ["label", "target", "profile", "question", "command", "machine", "model", "name"])
-def test_a_hostile_word_stays_a_word(name: str) -> None:
+def test_hostile_text_is_escaped(name: str) -> None:
     values: dict[str, Any] = {name: HOSTILE}
     run = summary(
         replace(info(), **values), warnings=[HOSTILE], errors={HOSTILE: 1}, phases=[phase("batch", HOSTILE, 900.0)]
@@ -144,7 +144,7 @@ def test_a_hostile_word_stays_a_word(name: str) -> None:
 
 def test_a_page_without_runs_says_so() -> None:
     html = page([], [], [])
-    assert "There are no runs, so there is nothing to compare yet." in html
+    assert "There are no runs to compare yet." in html
     assert len(html) < 50_000
 
 
@@ -162,15 +162,15 @@ def test_a_run_without_answers_is_shown_with_its_errors() -> None:
     assert "timeout" in reader.sections["section-1"] and "failed" in reader.sections["section-1"]
 
 
-def test_an_interrupted_run_is_flagged_and_its_warnings_are_told() -> None:
+def test_an_interrupted_run_has_a_flag_and_its_warnings() -> None:
     run = summary(replace(info(), status="interrupted"), warnings=["it was interrupted after 40 requests"])
     text = Reader(page([run], [], [])).sections["section-1"]
     assert "interrupted, 1 warning" in text and "it was interrupted after 40 requests" in text
 
 
-def test_runs_of_two_commits_are_cautioned_against() -> None:
+def test_runs_of_two_commits_have_a_caution() -> None:
     runs = [summary(), summary(replace(info("ECS t3a.xlarge"), commit="ffffff0"))]
-    assert "These runs are of 2 commits: 9eba93d, ffffff0." in Reader(page(runs, [], [])).sections["answer"]
+    assert "These runs have 2 different commits: 9eba93d, ffffff0." in Reader(page(runs, [], [])).sections["answer"]
 
 
 def test_costs_without_runs_have_a_section() -> None:

@@ -43,13 +43,13 @@ def test_failures_are_counted_by_code_and_are_no_response_times(tmp_path: Path) 
     assert summary.throughput_per_s == pytest.approx(1 / 60.009)
 
 
-def test_a_run_without_any_answer_is_still_a_run(tmp_path: Path) -> None:
+def test_a_run_without_any_answer_is_summed_up(tmp_path: Path) -> None:
     summary = summed(tmp_path, [failed(0, 3), failed(100, 5)])
     assert (summary.answered, summary.all, summary.steps_ms, summary.billed_ms) == (0, None, {}, None)
     assert summary.errors == {"503": 2}
 
 
-def test_an_open_profile_counts_from_when_a_request_was_due(tmp_path: Path) -> None:
+def test_corrected_times_of_an_open_profile_count_from_the_scheduled_start(tmp_path: Path) -> None:
     """The generator was held up for 900 ms: a closed loop would not have shown it."""
     samples = [sample(at, 100, due=START + at) for at in range(0, 9000, 1000)]
     samples.append(sample(9900, 100, due=START + 9000))
@@ -89,7 +89,7 @@ def test_batches_are_the_rounds_of_all_users(tmp_path: Path) -> None:
     assert [p.latency and p.latency.mean.value for p in phases] == [904, 104]
 
 
-def test_steps_are_what_began_while_so_many_users_were_at_work(tmp_path: Path) -> None:
+def test_a_step_has_the_requests_that_began_while_its_users_were_active(tmp_path: Path) -> None:
     run = record("steps", ("steps=[1, 2]", "ramp_s=2", "hold_s=10"))
     ramps = [sample(500, 9), sample(12_500, 9)]
     holds = [sample(3000, 10), sample(11_000, 12), sample(15_000, 20), failed(16_000, 1)]
@@ -109,7 +109,7 @@ def test_gaps_are_named_by_their_minute(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_stages_tell_what_was_offered_and_what_was_answered(tmp_path: Path) -> None:
+def test_stages_have_the_offered_and_the_answered_rate(tmp_path: Path) -> None:
     run = record("burst", ("stages=[{rate_per_s: 1, for_s: 10}, {rate_per_s: 3, for_s: 10}]",))
     first = run.profile.arrivals_ms()[0]
     samples = [sample(at - first, 50, due=START + at - first) for at in run.profile.arrivals_ms()]
@@ -118,7 +118,7 @@ def test_stages_tell_what_was_offered_and_what_was_answered(tmp_path: Path) -> N
     assert [p.throughput_per_s for p in phases] == pytest.approx([1, 3], rel=0.05)
 
 
-def test_payloads_are_apart(tmp_path: Path) -> None:
+def test_sizes_of_picture_are_phases(tmp_path: Path) -> None:
     samples = [sample(at * 100, 10 * at + 10, label=label) for at, label in enumerate(("small", "medium", "large"))]
     phases = summed(tmp_path, samples, record("payloads")).phases
     assert [(p.name, p.kind, p.latency and p.latency.max) for p in phases] == [
@@ -126,7 +126,7 @@ def test_payloads_are_apart(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_many_samples_are_shown_by_slices_of_time(tmp_path: Path) -> None:
+def test_many_samples_become_slices_of_time(tmp_path: Path) -> None:
     few = summed(tmp_path, [sample(at, at) for at in range(5)])
     assert [(p.at_s, p.requests, p.median_ms) for p in few.points] == [(at / 1000, 1, at) for at in range(5)]
     samples = [sample(at * 10, 100, cold=str(at == 0).lower()) for at in range(5000)]
@@ -137,13 +137,13 @@ def test_many_samples_are_shown_by_slices_of_time(tmp_path: Path) -> None:
     assert max(p.max_ms for p in many.points) == 900
 
 
-def test_what_an_interruption_broke_off_is_no_failure_of_the_target(tmp_path: Path) -> None:
+def test_requests_that_an_interruption_aborted_do_not_count_as_errors(tmp_path: Path) -> None:
     stopped = START + 5000
     broken = failed(4000, 1005, "Non HTTP response code: java.net.SocketException", responseMessage="Socket closed")
     run = record(status="interrupted", stopped=stopped, ended=stopped + 100)
     summary = summed(tmp_path, [sample(0, 100), broken], run)
     assert (summary.requests, summary.errors, summary.run.status) == (1, {}, "interrupted")
-    assert any("1 requests were broken off" in warning for warning in summary.warnings)
+    assert any("1 requests were aborted" in warning for warning in summary.warnings)
     with pytest.raises(SamplesError, match="interrupted before the first answer"):
         summed(tmp_path, [broken], run)
 
@@ -151,10 +151,10 @@ def test_what_an_interruption_broke_off_is_no_failure_of_the_target(tmp_path: Pa
 def test_a_run_that_was_killed_counts_as_interrupted(tmp_path: Path) -> None:
     summary = summed(tmp_path, [sample(0, 1)], record(status="running", ended=None))
     assert summary.run.status == "interrupted"
-    assert any("fewer samples than its profile asks for" in warning for warning in summary.warnings)
+    assert any("fewer samples than its profile requires" in warning for warning in summary.warnings)
 
 
-def test_answers_of_two_models_are_pointed_out(tmp_path: Path) -> None:
+def test_answers_of_two_models_give_a_warning(tmp_path: Path) -> None:
     summary = summed(tmp_path, [sample(0, 1), sample(1, 1), sample(2, 1, model="m:2")])
     assert summary.run.model == "m:1"
     assert summary.warnings == ["answers came from 2 models: m:1, m:2"]

@@ -1,4 +1,4 @@
-"""What can be wrong with samples, and that the rest is read all the same."""
+"""Broken samples are reported, and the others are still read."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ def test_broken_lines_are_counted_and_the_others_kept(broken: list[str], count: 
     file.write_text("\n".join([*LINES[:3], *broken, *LINES[3:]]) + "\n", errors="surrogateescape")
     table, warnings = read_samples(file)
     assert table["elapsed"].to_list() == [100, 110, 120, 130]
-    assert warnings == [f"{count} broken lines of samples.jtl are left out"]
+    assert warnings == [f"{count} broken lines of samples.jtl are ignored"]
 
 
 @pytest.mark.parametrize("cut", [20, 60, len(LINES[-1]) - 1])
-def test_a_last_line_that_was_cut_off_costs_no_other(cut: int, tmp_path: Path) -> None:
+def test_a_truncated_last_line_does_not_affect_the_others(cut: int, tmp_path: Path) -> None:
     file = tmp_path / "samples.jtl"
     file.write_text("\n".join([*LINES[:-1], LINES[-1][:cut]]))
     assert read_samples(file)[0].height >= 3
 
 
-def test_without_our_own_columns_what_rests_on_them_is_named(tmp_path: Path) -> None:
+def test_missing_columns_are_named_in_a_warning(tmp_path: Path) -> None:
     """As JMeter writes it by itself."""
     run = write_run(tmp_path / "run", text(GOOD, HEADER[:17]))
     summary = read_run(run)
@@ -76,14 +76,14 @@ def test_without_our_own_columns_what_rests_on_them_is_named(tmp_path: Path) -> 
     [
         ("", "samples.jtl is empty: the run ended before JMeter began to write"),
         (text([]), "samples.jtl has a header and no samples: the run ended before its first answer"),
-        ('<?xml version="1.0"?>\n<testResults/>', "samples.jtl is XML: JMeter has to write CSV"),
+        ('<?xml version="1.0"?>\n<testResults/>', "samples.jtl is XML: JMeter must write CSV"),
         ("\n".join(LINES[1:]), "samples.jtl has no header with timeStamp, elapsed, label, responseCode, success"),
         (text(GOOD, HEADER[:3]), "samples.jtl has no column responseCode, success"),
         (text(GOOD).replace(",", ";"), "samples.jtl has no header with timeStamp"),
         (text([sample(0, 5, timeStamp="2026/11/22 08:00:00")]), "is timeStamp in milliseconds?"),
     ],
 )
-def test_samples_that_say_nothing_are_one_clear_line(content: str, message: str, tmp_path: Path) -> None:
+def test_unusable_samples_are_one_clear_line(content: str, message: str, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", content)
     with pytest.raises(SamplesError) as caught:
         read_run(run)
@@ -92,14 +92,14 @@ def test_samples_that_say_nothing_are_one_clear_line(content: str, message: str,
 
 
 @pytest.mark.parametrize("hours", [-5, 5])
-def test_samples_of_another_clock_are_reported_with_a_warning(hours: int, tmp_path: Path) -> None:
+def test_samples_of_another_clock_give_a_warning(hours: int, tmp_path: Path) -> None:
     samples = [sample(hours * 3_600_000, 100)]
     run = write_run(tmp_path / "run", samples)
     assert any("the samples' clock differs from the run's" in warning for warning in read_run(run).warnings)
     assert read_run(write_run(tmp_path / "good", [sample(0, 100)])).warnings == []
 
 
-def test_runs_that_are_broken_are_named_and_the_others_read(tmp_path: Path) -> None:
+def test_broken_runs_are_named_and_the_others_read(tmp_path: Path) -> None:
     good = write_run(tmp_path / "good", GOOD)
     bare = write_run(tmp_path / "bare", GOOD)
     (bare / "run.json").unlink()
@@ -111,8 +111,8 @@ def test_runs_that_are_broken_are_named_and_the_others_read(tmp_path: Path) -> N
     summaries, skipped = read_runs([bare, cut, good, early, newer, tmp_path / "nowhere"])
     assert [summary.run.name for summary in summaries] == ["good"]
     reasons = {one.name: one.reason for one in skipped}
-    assert reasons["bare"] == "no run.json in it: this is not the folder of a run"
+    assert reasons["bare"] == "there is no run.json: this is not the folder of a run"
     assert reasons["cut"].startswith("run.json is broken: Invalid JSON")
-    assert reasons["early"] == "no samples.jtl in it: the run ended before JMeter began to write"
-    assert reasons["newer"] == "run.json is of version 9, this program knows 1: use a newer one"
+    assert reasons["early"] == "there is no samples.jtl: the run ended before JMeter began to write"
+    assert reasons["newer"] == "run.json has version 9, but this program reads up to 1: use a newer program"
     assert reasons["nowhere"] == "there is no such folder"

@@ -52,7 +52,7 @@ def test_the_same_samples_give_the_same_figures() -> None:
     assert latency(times) == latency(times.reverse())
 
 
-def test_no_times_have_no_figures() -> None:
+def test_no_times_give_no_figures() -> None:
     assert latency(pl.Series([], dtype=pl.Int64)) is None
 
 

@@ -45,14 +45,14 @@ def fake_jmeter(home: Path, version: str, *, in_name: bool = True) -> Path:
 
 
 @pytest.mark.parametrize("version", ["1.8.0_402", "11.0.22", "17.0.9", "21.0.1"])
-def test_javas_that_jmeter_runs_on_are_taken(version: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_supported_java_versions_are_used(version: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     java = fake_java(tmp_path / "jdk", version)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
     assert find_java() == java
 
 
 @pytest.mark.parametrize("version", ["1.7.0_80", "25.0.1"])
-def test_other_javas_are_passed_over(version: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_unsupported_java_versions_are_ignored(version: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     java = fake_java(tmp_path / "jdk", version)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
     assert find_java() != java
@@ -65,13 +65,13 @@ def test_the_packaged_java_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert subprocess.run([java, "-version"], capture_output=True).returncode == 0
 
 
-def test_no_java_is_one_line_that_says_what_there_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_java_is_one_line_that_lists_the_unsupported_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(jmeter, "_packaged_java", lambda: None)
     with pytest.raises(JMeterError) as caught:
         find_java()
     assert str(caught.value) == (
-        "no Java from 8 to 21 here (there is none): make loadtest installs one, or set JAVA_HOME"
+        "there is no Java 8 to 21 (none was found): run make loadtest to install one, or set JAVA_HOME"
     )
     java = fake_java(tmp_path / "jdk", "25")
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
@@ -97,27 +97,27 @@ def test_a_jmeter_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch, tmp_
     with pytest.raises(JMeterError, match=r"JMETER_HOME .*old is JMeter 5\.1\.1: 5\.5 is needed"):
         find_jmeter()
     monkeypatch.setenv("JMETER_HOME", str(tmp_path))
-    with pytest.raises(JMeterError, match=r"has no bin/ApacheJMeter\.jar: name JMeter's folder, or unset it"):
+    with pytest.raises(JMeterError, match=r"has no bin/ApacheJMeter\.jar: set it to JMeter's folder, or unset it"):
         find_jmeter()
 
 
 def test_no_jmeter_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(jmeter, "BUNDLED", tmp_path / "none")
-    with pytest.raises(JMeterError, match="no JMeter here: make loadtest installs one, or set JMETER_HOME to your own"):
+    with pytest.raises(JMeterError, match="there is no JMeter: run make loadtest to install one, or set JMETER_HOME"):
         find_jmeter()
 
 
-def test_what_is_installed_can_be_called_as_jmeter_is(tmp_path: Path) -> None:
+def test_the_installed_jmeter_has_the_usual_command(tmp_path: Path) -> None:
     command = [str(BUNDLED / "bin" / "jmeter"), "--version"]
     told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert "5.5" in told.stdout
 
 
-def test_an_archive_that_is_none_is_one_line(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_archive_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_bytes(b"no archive")
     with pytest.raises(JMeterError, match=r"a\.tar\.gz cannot be unpacked: not a gzip file"):
         install(tmp_path / "a.tar.gz", tmp_path / "home")
     with tarfile.open(tmp_path / "b.tar.gz", "w:gz"):
         pass
-    with pytest.raises(JMeterError, match=r"b\.tar\.gz has no jars of JMeter in it"):
+    with pytest.raises(JMeterError, match=r"b\.tar\.gz contains no jars of JMeter"):
         install(tmp_path / "b.tar.gz", tmp_path / "home")

@@ -1,4 +1,4 @@
-"""A matrix does every run, whatever becomes of the others."""
+"""A matrix continues with the other runs when one fails."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_every_profile_is_run_on_every_platform_and_local_ones_with_every_model(
     assert len(done) == 6
 
 
-def test_what_fails_is_named_and_the_rest_goes_on(
+def test_a_failed_run_is_named_and_the_others_continue(
     asked: list[tuple[str, str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     done: list[Path] = []
@@ -88,7 +88,7 @@ def test_what_fails_is_named_and_the_rest_goes_on(
     assert capsys.readouterr().err.splitlines() == [f"error: {failure}" for failure in failures]
 
 
-def test_a_target_that_is_no_url_stops_before_the_first_run(asked: list[tuple[str, str, str]]) -> None:
+def test_a_target_that_is_not_a_url_stops_before_the_first_run(asked: list[tuple[str, str, str]]) -> None:
     with pytest.raises(LoadTestError, match="is not a URL"):
         go([Size(platform="lambda"), Size(platform="ecs", target="alb")], [])
     assert asked == []

@@ -1,4 +1,4 @@
-"""What is seen of a run while it goes on."""
+"""The progress of a run while it is running."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from loadtest.run.progress import Display, Progress, check_first, hopeless
 from tests.loadtest.results.jtl import failed, sample, text
 
 
-def test_samples_are_counted_as_they_come_and_a_half_line_waits(tmp_path: Path) -> None:
+def test_samples_are_counted_as_they_are_written_and_a_partial_line_waits(tmp_path: Path) -> None:
     file = tmp_path / "samples.jtl"
     progress = Progress(file)
     progress.read()
@@ -31,13 +31,13 @@ def test_samples_are_counted_as_they_come_and_a_half_line_waits(tmp_path: Path) 
     assert (progress.requests, progress.errors, progress.cold_starts, progress.users) == (3, 1, 1, 4)
 
 
-def test_the_line_tells_how_far_and_what_has_been_seen() -> None:
+def test_the_line_shows_progress_and_counts() -> None:
     progress = Progress(Path("none"), requests=12, errors=2, cold_starts=3, users=9, started=0.0)
     line = Display(load_profile("batches"), "batches").line(progress, Display(load_profile("batches"), "")._start + 4)
     assert re.fullmatch(r"12 of 36 requests, 4 s, 9 users, [\d.]+/s, 2 errors, 3 cold starts", line)
 
 
-def test_users_of_a_step_that_has_not_come_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_users_of_a_future_step_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1000.0)
     profile = load_profile("steps", changes=["steps=[3, 6]", "ramp_s=0", "hold_s=60"])
     progress = Progress(Path("none"), requests=1, users=6, started=970.0)
@@ -49,7 +49,7 @@ def test_an_open_profile_has_no_users() -> None:
     assert "users" not in Display(load_profile("steady"), "").line(progress, 1.0)
 
 
-def test_without_a_terminal_there_is_a_line_now_and_then() -> None:
+def test_without_a_terminal_a_line_is_printed_at_intervals() -> None:
     out = io.StringIO()
     display = Display(load_profile("batches"), "here", out)
     for _ in range(5):
@@ -64,13 +64,13 @@ NO_ANSWER = "Non HTTP response message: "
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"status": "401", "content": "application/json"}, "answers 401: give the key by API_KEY"),
-        ({"status": "403", "content": "application/json"}, "answers 403: give the key by API_KEY"),
-        ({"status": "200", "content": "text/html"}, "answers 200 with HTML: is it the URL of the API, with its stage"),
+        ({"status": "401", "content": "application/json"}, "answers 401: set API_KEY to the key"),
+        ({"status": "403", "content": "application/json"}, "answers 403: set API_KEY to the key"),
+        ({"status": "200", "content": "text/html"}, "answers 200 with HTML: is it the URL of the API with its stage"),
         ({"status": "503", "content": "text/html"}, "answers 503 with HTML"),
         ({"status": "200", "content": "application/json"}, "answers 200, but not as /predict does"),
         ({"status": "404", "content": "application/json"}, "answers 404, but not as /predict does"),
-        ({"status": "404", "code": "image_not_found"}, "python -m loadtest pictures BUCKET puts them there"),
+        ({"status": "404", "code": "image_not_found"}, "python -m loadtest pictures BUCKET uploads them"),
         ({"status": "502", "code": "storage_refused"}, "cannot use its buckets (storage_refused)"),
         ({"status": "Non HTTP response code: x", "responseMessage": f"{NO_ANSWER}Connection refused"},
          "does not answer: Connection refused"),
@@ -78,7 +78,7 @@ NO_ANSWER = "Non HTTP response message: "
          "does not answer: h failed to respond"),
     ],
 )  # fmt: skip
-def test_answers_that_say_that_all_others_will_fail_are_told_in_words(given: dict[str, Any], message: str) -> None:
+def test_an_answer_after_which_all_others_will_fail_gives_a_reason(given: dict[str, Any], message: str) -> None:
     found = hopeless(
         {"responseMessage": "", "content": "", "code": "", **failed(0, 1), **given, "responseCode": given["status"]}
     )

@@ -1,4 +1,4 @@
-"""Real JMeter runs against a small server, and what its users may meet."""
+"""Real JMeter runs against a small server, and the errors that users may see."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 
 from loadtest.errors import JMeterError, LoadTestError, TargetError
+from loadtest.platforms.registry import PLATFORMS
 from loadtest.profiles import load_profile
 from loadtest.results.analysis import read_run
 from loadtest.results.samples import read_samples
@@ -90,12 +91,12 @@ def job(target: Target | str, profile: str = "batches", *changes: str, key: str 
         load_profile(profile, changes=changes),
         parse_target(url),
         "lambda",
-        {"memory_mb": 3000},
+        PLATFORMS["lambda"].parse({"memory_mb": 3000}),
         key=("x-api-key", key) if key else None,
     )
 
 
-def test_a_run_records_what_each_answer_told(target: Target, tmp_path: Path) -> None:
+def test_a_run_records_the_fields_of_each_answer(target: Target, tmp_path: Path) -> None:
     target.delay_s = 0.05
     folder = run(job(target, "batches", "users=3", "loops=2", key=KEY), tmp_path)
     summary = read_run(folder)
@@ -119,7 +120,7 @@ def test_a_run_records_what_each_answer_told(target: Target, tmp_path: Path) -> 
     assert not [file for file in folder.rglob("*") if file.is_file() and KEY.encode() in file.read_bytes()]
 
 
-def test_an_open_profile_sends_at_its_moments_whatever_the_answers_do(target: Target, tmp_path: Path) -> None:
+def test_an_open_profile_sends_on_schedule_without_waiting_for_answers(target: Target, tmp_path: Path) -> None:
     target.delay_s = 1.5
     changes = ("stages=[{rate_per_s: 10, for_s: 3}]",)
     folder = run(job(target, "steady", *changes), tmp_path)
@@ -156,25 +157,25 @@ def test_a_target_that_cannot_be_measured_stops_the_run_at_once(target: Target, 
     target.reply = lambda: (401, {"Content-Type": "application/json"}, b'{"message":"Unauthorized"}')
     with pytest.raises(TargetError) as caught:
         run(job(target, "batches", "loops=100000", "pause_s=0.5"), tmp_path)
-    assert str(caught.value).startswith(f"{target.url} answers 401: give the key by API_KEY")
+    assert str(caught.value).startswith(f"{target.url} answers 401: set API_KEY to the key")
     assert len(target.asked) < 1000
     record = json.loads(next(tmp_path.glob("*/run.json")).read_text())
     assert (record["status"], record["problem"]) == ("failed", str(caught.value))
 
 
-def test_errors_between_answers_are_measured_and_stop_nothing(target: Target, tmp_path: Path) -> None:
+def test_errors_between_answers_are_measured_and_do_not_stop_the_run(target: Target, tmp_path: Path) -> None:
     target.reply = lambda: target.good() if len(target.asked) % 2 else contract(503, "overloaded")()
     summary = read_run(run(job(target, "payloads", "loops=4"), tmp_path))
     assert (summary.answered, summary.errors) == (2, {"overloaded": 2})
 
 
-def test_nothing_that_listens_is_said_before_anything_is_written(tmp_path: Path) -> None:
+def test_an_unreachable_target_is_reported_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="does not answer: Connection refused"):
         run(job(f"http://127.0.0.1:{free_port()}"), tmp_path / "results")
     assert not (tmp_path / "results").exists()
 
 
-def test_a_host_that_there_is_not_is_named(tmp_path: Path) -> None:
+def test_an_unknown_host_is_named(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match=r"http://nowhere\.invalid does not answer: .*\(nowhere\.invalid, port 80\)"):
         run(job("http://nowhere.invalid"), tmp_path)
 
@@ -185,11 +186,11 @@ def test_a_host_that_there_is_not_is_named(tmp_path: Path) -> None:
         ("abc.execute-api.us-east-1.amazonaws.com", "is not a URL: write http://host[:port] or https://host"),
         ("ftp://host", "is not a URL"),
         ("http://host:port", "is not a URL: Port could not be cast"),
-        ("https://me:secret@host", "the target's URL carries a password"),
+        ("https://me:secret@host", "the target's URL contains a password"),
         ("", "is not a URL"),
     ],
 )
-def test_a_target_that_is_no_url_is_one_line(url: str, message: str) -> None:
+def test_a_target_that_is_not_a_url_is_one_line(url: str, message: str) -> None:
     with pytest.raises(LoadTestError) as caught:
         parse_target(url)
     assert message in str(caught.value) and "secret" not in str(caught.value)
@@ -211,7 +212,7 @@ def test_a_target_is_read_with_its_stage(url: str, port: int, path: str, shown: 
     assert (found.port, found.path, found.url, found.where) == (port, path, shown, where)
 
 
-def test_no_run_writes_over_another(target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_run_overwrites_another(target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> None:
         raise JMeterError("not today")
 
@@ -233,7 +234,7 @@ def test_an_interrupted_run_keeps_its_samples_and_can_be_reported(target: Target
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "stopping, the samples are kept" in told and "Traceback" not in told
+    assert "stopping; the samples are kept" in told and "Traceback" not in told
     summary = read_run(next(tmp_path.iterdir()))
     assert summary.run.status == "interrupted"
     assert 15 <= summary.requests <= len(target.asked)

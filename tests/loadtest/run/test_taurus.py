@@ -17,7 +17,7 @@ from tests.loadtest.run.test_runner import target as target
 pytestmark = pytest.mark.slow
 
 
-def test_what_is_shipped_judges_the_95th_percentile_and_the_errors() -> None:
+def test_the_default_criteria_are_the_95th_percentile_and_the_errors() -> None:
     criteria = yaml.safe_load(CRITERIA.read_text())["reporting"][0]["criteria"]
     assert [one.partition(">")[0] for one in criteria] == ["p95", "fail"]
 
@@ -41,6 +41,6 @@ def test_criteria_decide_the_exit_status(limit: str, met: bool, target: Target, 
 def test_no_taurus_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, target: Target) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(taurus, "OWN", tmp_path / "bzt")
-    with pytest.raises(JMeterError, match="no Taurus here: make taurus installs one"):
+    with pytest.raises(JMeterError, match="there is no Taurus: run make taurus to install one"):
         run_taurus(job(target), tmp_path / "results")
     assert not (tmp_path / "results").exists()

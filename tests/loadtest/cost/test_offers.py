@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from loadtest.cost.options import NoCost, instance_option, lambda_curve, lambda_option
+from loadtest.cost.offers import NoCost
 from loadtest.results.summary import Phase, Status
-from tests.loadtest.cost.costing import ROUND, phase, summary
+from tests.loadtest.cost.costing import offer, option, phase, summary
 
 
 def test_billed_time_is_the_mean_of_all_answers_with_cold_starts() -> None:
@@ -15,28 +15,28 @@ def test_billed_time_is_the_mean_of_all_answers_with_cold_starts() -> None:
         summary(requests=100, billed_ms=1100.0, settings={"memory_mb": 2048}),
         summary(requests=50, billed_ms=None, answered=0, errors={"overloaded": 50}, settings={"memory_mb": 2048}),
     ]
-    option = lambda_option(runs, ROUND)
+    found = option(runs)
     # (300 x 700 + 100 x 1100) / 400 = 800 ms: the first row of the requests above, times 1000.
-    assert option.usd_per_1000 == pytest.approx(0.0172)
-    assert option.fixed_usd_per_month == 0 and option.capacity_per_month is None
-    assert "800.0 ms billed per picture, cold starts included" in option.assumptions[1]
+    assert found.usd_per_1000 == pytest.approx(0.0172)
+    assert found.fixed_usd_per_month == 0 and found.capacity_per_month is None
+    assert "800.0 ms billed per picture, cold starts included" in found.assumptions[1]
 
 
 def test_billed_time_is_that_of_the_steady_profile_where_it_was_run() -> None:
     runs = [summary(billed_ms=900.0, profile="batches"), summary(billed_ms=800.0, profile="steady")]
-    assert lambda_option(runs, ROUND).usd_per_1000 == lambda_option([summary(billed_ms=800.0)], ROUND).usd_per_1000
+    assert option(runs).usd_per_1000 == option([summary(billed_ms=800.0)]).usd_per_1000
 
 
 def test_without_settings_lambda_has_3000_mb_of_x86_in_us_east_1() -> None:
     # 3000 / 1024 GB x 0.8 s x 1e-5 = 23.4375e-6, and 1.2e-6.
-    assert lambda_option([summary()], ROUND).usd_per_1000 == pytest.approx(0.0246375)
-    assert lambda_option([summary()], ROUND).assumptions[0].startswith("3000 MB, x86_64, us-east-1: 0.0000100000 USD")
+    assert option([summary()]).usd_per_1000 == pytest.approx(0.0246375)
+    assert option([summary()]).assumptions[0].startswith("3000 MB, x86_64, us-east-1: 0.0000100000 USD")
 
 
 def test_provisioned_concurrency_is_the_fixed_cost_of_lambda() -> None:
     run = summary(settings={"memory_mb": 2048, "provisioned_concurrency": 3})
-    assert lambda_option([run], ROUND).fixed_usd_per_month == pytest.approx(63.072)
-    assert lambda_curve([run], ROUND).usd(1000) == pytest.approx(63.072 + 0.0172)
+    assert option([run]).fixed_usd_per_month == pytest.approx(63.072)
+    assert offer([run]).curve.usd(1000) == pytest.approx(63.072 + 0.0172)
 
 
 @pytest.mark.parametrize(
@@ -58,47 +58,47 @@ def test_capacity_is_the_best_throughput_without_errors_by_instance(
     status: Status, errors: dict[str, int], phases: list[Phase], settings: dict[str, Any], capacity: int
 ) -> None:
     run = summary("ecs", status=status, errors=errors, phases=phases, settings=settings)
-    assert instance_option([run], ROUND).capacity_per_month == capacity
+    assert option([run]).capacity_per_month == capacity
 
 
 def test_a_failed_run_does_not_count_for_capacity() -> None:
     failed = summary("ecs", status="failed", throughput_per_s=9.0)
-    assert instance_option([failed, summary("ecs")], ROUND).capacity_per_month == 1_839_600
+    assert option([failed, summary("ecs")]).capacity_per_month == 1_839_600
     with pytest.raises(NoCost, match="less than 1% of errors"):
-        instance_option([failed], ROUND)
+        option([failed])
 
 
 def test_ecs_costs_its_instance_and_the_load_balancer() -> None:
     run = summary("ecs", settings={"instance_type": "c6a.xlarge"})
-    option = instance_option([run], ROUND)
-    assert option.fixed_usd_per_month == pytest.approx(146 + 14.6)
+    found = option([run])
+    assert found.fixed_usd_per_month == pytest.approx(146 + 14.6)
     # At 0.7 pictures per second: 0.028 LCU x 730 h x 0.01 = 0.2044; 160.8044 for 1839.6 thousand.
-    assert option.usd_per_1000 == pytest.approx(160.8044 / 1839.6)
-    assert "above 9198000 pictures a month" in " ".join(option.assumptions)
+    assert found.usd_per_1000 == pytest.approx(160.8044 / 1839.6)
+    assert "above 9198000 pictures a month" in " ".join(found.assumptions)
 
 
 def test_without_settings_ecs_is_a_t3a_xlarge_with_its_surplus_credits() -> None:
-    option = instance_option([summary("ecs")], ROUND)
-    assert option.fixed_usd_per_month == pytest.approx(73 + 14.6)
+    found = option([summary("ecs")])
+    assert found.fixed_usd_per_month == pytest.approx(73 + 14.6)
     # 43.8 of surplus credits at 70%, see above, and 0.2044 of LCUs.
-    assert option.usd_per_1000 == pytest.approx((87.6 + 43.8 + 0.2044) / 1839.6)
+    assert found.usd_per_1000 == pytest.approx((87.6 + 43.8 + 0.2044) / 1839.6)
 
 
 def test_fargate_is_priced_by_processors_and_memory() -> None:
     # 730 x (4 x 0.04 + 8 x 0.004) = 140.16, and 730 x (2 x 0.03 + 4 x 0.003) = 52.56.
-    assert instance_option([summary("fargate")], ROUND).fixed_usd_per_month == pytest.approx(140.16 + 14.6)
+    assert option([summary("fargate")]).fixed_usd_per_month == pytest.approx(140.16 + 14.6)
     small = summary("fargate", settings={"cpus": 2, "task_memory_mb": 4096, "architecture": "arm64"})
-    assert instance_option([small], ROUND).fixed_usd_per_month == pytest.approx(52.56 + 14.6)
+    assert option([small]).fixed_usd_per_month == pytest.approx(52.56 + 14.6)
 
 
 def test_runs_of_a_label_must_agree_on_its_size() -> None:
     with pytest.raises(NoCost, match=r"its runs differ in memory_mb \(2000, 3000\)"):
-        lambda_option([summary(), summary(settings={"memory_mb": 2000})], ROUND)
+        option([summary(), summary(settings={"memory_mb": 2000})])
 
 
 def test_a_larger_function_a_longer_time_and_a_faster_instance_show_in_the_price() -> None:
-    small = lambda_option([summary()], ROUND).usd_per_1000
-    assert small < lambda_option([summary(settings={"memory_mb": 4000})], ROUND).usd_per_1000
-    assert small < lambda_option([summary(billed_ms=900.0)], ROUND).usd_per_1000
+    small = option([summary()]).usd_per_1000
+    assert small < option([summary(settings={"memory_mb": 4000})]).usd_per_1000
+    assert small < option([summary(billed_ms=900.0)]).usd_per_1000
     slow, fast = summary("ecs"), summary("ecs", throughput_per_s=2.0)
-    assert instance_option([fast], ROUND).usd_per_1000 < instance_option([slow], ROUND).usd_per_1000
+    assert option([fast]).usd_per_1000 < option([slow]).usd_per_1000

@@ -1,0 +1,1 @@
+"""The platforms that can be load-tested, one file each; a new file here is a new platform."""

@@ -1,0 +1,6 @@
+"""Kubernetes: a cluster of the user's own; its costs are unknown."""
+
+from loadtest.platforms.base import Platform
+from loadtest.platforms.settings import Settings
+
+PLATFORM = Platform(name="kubernetes", title="Kubernetes", position=4, settings=Settings)
