@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from detection.errors import NotAPicture, PictureTooLarge
-from detection.headers import MAX_JPEG_FILL_BYTES, MAX_JPEG_SCANS, read_header
+from detection.headers import MAX_JPEG_FILL_BYTES, MAX_JPEG_SCANS, Header, read_header
 from detection.images import decode
 from tests.conftest import smooth_picture
 from tests.detection.test_images import png_header
@@ -117,3 +117,71 @@ def test_the_header_of_a_webp_says_what_pillow_says(mode: str, options: dict[str
 def test_a_gif_with_comments_is_read() -> None:
     data = saved(RGB.convert("P"), "GIF", comment=b"made by a camera" * 100)
     assert decode(data, name="x", max_pixels=10_000).shape == (48, 64, 3)
+
+
+NOISE = np.random.default_rng(3).integers(0, 256, 2_000_000, np.uint8).tobytes()
+PNG = saved(RGB, "PNG")
+
+
+def jpeg_segment(marker: int, content: bytes) -> bytes:
+    return bytes((0xFF, marker)) + struct.pack(">H", len(content) + 2) + content
+
+
+SURROUNDED = {
+    "a phone's picture with its video": PROGRESSIVE + b"\xff" * 5000 + b"\xff\xda" * 5000 + NOISE,
+    "a colour profile that looks like scans": PROGRESSIVE[:2]
+    + jpeg_segment(0xE2, b"\xff\xda" * 30_000)
+    + jpeg_segment(0xE2, b"\xff" * 60_000)
+    + PROGRESSIVE[2:],
+    "a png with bytes behind its end": PNG + NOISE,
+}
+
+
+@pytest.mark.parametrize("case", SURROUNDED)
+def test_bytes_that_decoders_ignore_are_ignored(case: str) -> None:
+    assert decode(SURROUNDED[case], name="x", max_pixels=10_000).shape == (48, 64, 3)
+
+
+HIDDEN = {
+    "a chunk of 4 GB behind an IEND that precedes the pixels": (
+        png_header(10, 10)[:33] + png_header(10, 10)[-12:] + b"\xff\xff\xff\xd2IDAT" + bytes(16),
+        "not a picture that can be read; accepted are JPEG",
+    ),
+    "scans behind a marker that decoders skip alone": (
+        PROGRESSIVE[:-2] + b"\xff\x05\x7f\xf0" + LAST_SCAN * 101 + b"\xff\xd9",
+        "a JPEG with more than 100 scans",
+    ),
+    "many segments": (
+        PROGRESSIVE[:2] + jpeg_segment(0xFE, b"") * 10_001 + PROGRESSIVE[2:],
+        "a JPEG with more than 10000 segments",
+    ),
+    "a JPEG without a scan": (PROGRESSIVE[:2] + b"\xff\xd9", "a JPEG that ends too early"),
+    "a JPEG without a frame": (PROGRESSIVE[:2] + LAST_SCAN + b"\xff\xd9", "not a picture that can be read"),
+    "half a PNG": (PNG[:-100], "a PNG with a chunk that is longer than the file"),
+    "a PNG without an end": (PNG[:-12], "a PNG that ends too early"),
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_a_bomb_cannot_hide_behind_an_early_end(case: str) -> None:
+    data, reason = HIDDEN[case]
+    with pytest.raises(NotAPicture, match=f"x is {reason}"):
+        read_header(data, "x")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("transparency", [None, 0])
+def test_the_header_of_a_png_says_what_pillow_says(mode: str, transparency: int | None) -> None:
+    image = Image.new(mode, (7, 5))
+    options = {} if transparency is None or mode in ("LA", "RGBA", "RGB") else {"transparency": transparency}
+    data = saved(image, "PNG", **options)
+    with Image.open(io.BytesIO(data)) as opened:
+        transparent = opened.mode in ("RGBA", "LA") or "transparency" in opened.info
+        assert read_header(data, "x") == Header(*opened.size, "PNG", transparent, opened.size)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_the_header_of_a_jpeg_says_its_size(mode: str, progressive: bool) -> None:
+    data = saved(RGB.convert(mode), "JPEG", progressive=progressive, comment=b"x" * 1000)
+    assert read_header(data, "x") == Header(64, 48, "JPEG", False, (64, 48))
