@@ -14,7 +14,7 @@ from detection.errors import UserError
 from model_store import store
 from serving.contract import PredictAnswer, PredictRequest
 from serving.http.metrics import MetricsMiddleware, PrometheusObserver, ServiceMetrics
-from serving.http.middleware import ContractMiddleware, request_id, to_response
+from serving.http.middleware import ContractMiddleware, deadline, request_id, to_response
 from serving.http.openapi import openapi
 from serving.instance import Instance
 from serving.predictor import load_predictor
@@ -43,7 +43,13 @@ def responder() -> Responder:
     return Responder(Instance(), PrometheusObserver(metrics()))
 
 
-@bentoml.service(name="yolov7", threads=THREADS, metrics={"enabled": False})
+@bentoml.service(
+    name="yolov7",
+    threads=THREADS,
+    metrics={"enabled": False},
+    # BentoML's timeout would free a request's place in the queue, but not its thread: our deadline comes first.
+    traffic={"timeout": 24 * 3600},
+)
 class YOLOv7:
     """Finds objects in a picture from S3 with YOLOv7 and writes the annotated picture back to S3."""
 
@@ -65,7 +71,8 @@ class YOLOv7:
     @bentoml.api(route="/predict", output_spec=PredictAnswer)  # type: ignore[untyped-decorator]
     def predict(self, request: PredictRequest, /) -> Response:
         """Find objects in a picture of the input bucket; the annotated picture is written to the output bucket."""
-        return to_response(responder().respond(lambda: request, self._predictor.predict, request_id.get()))
+        predict = functools.partial(self._predictor.predict, deadline=deadline.get())
+        return to_response(responder().respond(lambda: request, predict, request_id.get()))
 
 
 # The decorator has made a bentoml.Service of the class, which mypy cannot see.
@@ -74,6 +81,6 @@ SERVICE.add_asgi_middleware(MetricsMiddleware, metrics=metrics)
 SERVICE.add_asgi_middleware(
     ContractMiddleware,
     responder=responder,
-    max_queue=lambda: settings().max_queue,
+    settings=settings,
     document=functools.cache(lambda: openapi(SERVICE)),
 )

@@ -19,7 +19,7 @@ from pycocotools.cocoeval import COCOeval
 
 from detection.detector import Detector
 from detection.errors import DetectionError
-from detection.images import decode
+from detection.images import decode, judge
 from detection.types import Picture
 from model_store.errors import PicturesError
 
@@ -152,6 +152,7 @@ def _read_annotations(file: Path) -> dict[str, Any]:
 def read_picture(file: Path) -> Picture:
     """Decode a picture as the service does; raises PicturesError when it is missing or broken."""
     try:
-        return decode(file.read_bytes(), name=str(file), max_pixels=MAX_PIXELS)
+        data = file.read_bytes()
+        return decode(data, judge(data, name=str(file), max_pixels=MAX_PIXELS), name=str(file))
     except (OSError, DetectionError) as exc:
         raise PicturesError(f"{file} cannot be used: {exc}") from None

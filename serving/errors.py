@@ -11,7 +11,8 @@ UserError
     ├── InternalError        500 internal_error
     ├── StorageRefused       502 storage_refused
     ├── Overloaded           503 overloaded
-    └── StorageTimeout       504 storage_timeout
+    ├── StorageTimeout       504 storage_timeout
+    └── DeadlineExceeded     504 deadline_exceeded
 EventFailed                  AWS shall deliver the event again
 OwnResult                    an event is about a picture that this service wrote
 """
@@ -94,6 +95,13 @@ class StorageTimeout(RequestError):
 
     status = 504
     code = "storage_timeout"
+
+
+class DeadlineExceeded(RequestError):
+    """The request took longer than REQUEST_TIMEOUT_S, its waiting included."""
+
+    status = 504
+    code = "deadline_exceeded"
 
 
 class EventFailed(Exception):

@@ -19,8 +19,9 @@ from detection.annotate import annotate
 from detection.card import ModelCard, read_card
 from detection.detector import Detector
 from detection.engine import Engine
-from detection.images import decode, encode_jpeg
+from detection.images import decode, encode_jpeg, judge
 from detection.types import Detections, Integers
+from serving.bounds import Deadline, PixelBudget, acquired
 from serving.contract import MAX_KEY_BYTES, Box, Detection, ImageSize, ModelName, PredictAnswer, PredictRequest, Timings
 from serving.errors import OwnResult
 from serving.settings import Settings
@@ -47,6 +48,7 @@ class Predictor:
         self.detector = detector
         self.storage = storage
         self._engine_is_free = threading.Lock()
+        self._pixels = PixelBudget(settings.max_image_pixels)
 
     def warm_up(self) -> None:
         """Detect and annotate once, on a grey 4:3 picture, so that the first request does not pay for it."""
@@ -57,17 +59,21 @@ class Predictor:
         annotated = annotate(picture, Detections(box, score, np.zeros(1, np.int64), card.labels))
         encode_jpeg(annotated, self.settings.jpeg_quality)
 
-    def predict(self, request: PredictRequest, *, refuse_results: bool = False) -> PredictAnswer:
+    def predict(
+        self, request: PredictRequest, deadline: Deadline | None = None, *, refuse_results: bool = False
+    ) -> PredictAnswer:
         """Answer one request; when it raises a RequestError or a DetectionError, nothing has been written.
+
+        Without a `deadline` it begins now.
 
         `refuse_results` is for events, which writing a result causes as well: raises OwnResult for an annotated
         picture.
         """
         settings, card = self.settings, self.detector.card
         class_ids = self.detector.class_ids(request.classes)
-        clock = Stopwatch()
+        deadline, clock = deadline or Deadline(settings.request_timeout_s), Stopwatch()
         with clock.measure("fetch"):
-            fetched = self.storage.fetch(request.filename)
+            fetched = self.storage.fetch(request.filename, deadline)
         if refuse_results and fetched.is_result:
             raise OwnResult(f"{request.filename} in bucket {settings.input_bucket} is an annotated picture")
         processed = self.process(
@@ -76,11 +82,12 @@ class Predictor:
             confidence=request.confidence,
             iou=request.iou,
             class_ids=class_ids,
+            deadline=deadline,
             clock=clock,
         )
         with clock.measure("store"):
             key = result_key(settings, request, fetched.etag, card)
-            location = self.storage.store(key, processed.jpeg)
+            location = self.storage.store(key, processed.jpeg, deadline)
         return PredictAnswer(
             bucket=settings.output_bucket,
             filename=key,
@@ -92,20 +99,31 @@ class Predictor:
         )
 
     def process(
-        self, data: bytes, *, name: str, confidence: float, iou: float, class_ids: Integers | None, clock: Stopwatch
+        self,
+        data: bytes,
+        *,
+        name: str,
+        confidence: float,
+        iou: float,
+        class_ids: Integers | None,
+        deadline: Deadline,
+        clock: Stopwatch,
     ) -> Processed:
         """Decode, detect and annotate a picture in memory; `name` is for the messages of the errors.
 
-        Raises PictureTooLarge or NotAPicture.
+        Raises PictureTooLarge, NotAPicture or DeadlineExceeded.
         """
-        with clock.measure("decode"):
-            picture = decode(data, name=name, max_pixels=self.settings.max_image_pixels)
-        # One inference uses all cores, so a second one at the same time would only slow both down. Waiting for the
-        # engine is not part of "detect".
-        with self._engine_is_free, clock.measure("detect"):
-            found = self.detector.detect(picture, confidence=confidence, iou=iou, class_ids=class_ids)
-        with clock.measure("annotate"):
-            jpeg = encode_jpeg(annotate(picture, found), self.settings.jpeg_quality)
+        header = judge(data, name=name, max_pixels=self.settings.max_image_pixels)
+        # Waiting for memory or for the engine is not part of a step's time.
+        with self._pixels.reserve(header.pixels, deadline):
+            with clock.measure("decode"):
+                picture = decode(data, header, name=name)
+            # One inference uses all cores, so a second one at the same time would only slow both down.
+            with acquired(self._engine_is_free, deadline, "detect"), clock.measure("detect"):
+                found = self.detector.detect(picture, confidence=confidence, iou=iou, class_ids=class_ids)
+            deadline.check("annotate")
+            with clock.measure("annotate"):
+                jpeg = encode_jpeg(annotate(picture, found), self.settings.jpeg_quality)
         return Processed(ImageSize(width=picture.shape[1], height=picture.shape[0]), found, jpeg)
 
 

@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(50_000_000, ge=1, description="largest picture accepted, pixels")
     jpeg_quality: int = Field(90, ge=1, le=100, description="JPEG quality of the annotated picture")
     max_queue: int = Field(32, ge=1, description="requests in work or waiting, per process, before 503 is answered")
+    request_timeout_s: float = Field(25.0, gt=0, description="time for a request, its waiting included, seconds")
     s3_connect_timeout_s: float = Field(2.0, gt=0, description="time to connect to S3, seconds")
     s3_read_timeout_s: float = Field(5.0, gt=0, description="time to wait for S3's next byte, seconds")
     s3_attempts: int = Field(3, ge=1, le=10, description="tries per S3 request, the first included")

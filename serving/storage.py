@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,13 +13,18 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, PartialCredentialsError
 from botocore.exceptions import ConnectionError as RefusedError
+from urllib3.exceptions import HTTPError
 
+from serving.bounds import Deadline
 from serving.errors import ImageNotFound, ImageTooLarge, NotAnImage, StorageRefused, StorageTimeout
 from serving.settings import Settings
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
+    from urllib3 import HTTPResponse
 
+_CHUNK = 1 << 20  # bytes
 _SLOW = frozenset({"RequestTimeout", "SlowDown", "ServiceUnavailable", "InternalError", "503", "500", "504"})
 
 
@@ -39,11 +44,11 @@ class Fetched:
 class Storage(Protocol):
     """The interface between the five steps and an object store."""
 
-    def fetch(self, key: str) -> Fetched:
+    def fetch(self, key: str, deadline: Deadline) -> Fetched:
         """Read a picture."""
         ...
 
-    def store(self, key: str, data: bytes) -> str:
+    def store(self, key: str, data: bytes, deadline: Deadline) -> str:
         """Write an annotated JPEG and return its URL."""
         ...
 
@@ -77,6 +82,8 @@ class S3Storage:
     def __init__(self, settings: Settings, client: S3Client | None = None) -> None:
         self._settings = settings
         self._client = client or s3_client(settings)
+        self._deadlines = threading.local()
+        self._client.meta.events.register("before-send.s3", self._check_deadline)
 
     def connect(self) -> None:
         """Open the connections to both buckets in the background, so that the first request finds them open.
@@ -96,31 +103,34 @@ class S3Storage:
         self._client.close()
         self.connect()
 
-    def fetch(self, key: str) -> Fetched:
+    def fetch(self, key: str, deadline: Deadline) -> Fetched:
         """Read a picture; its size is judged from the Content-Length of S3's response, before the bytes are read.
 
-        Raises ImageNotFound, ImageTooLarge, NotAnImage (no bytes), StorageRefused or StorageTimeout.
+        Raises ImageNotFound, ImageTooLarge, NotAnImage (no bytes), StorageRefused, StorageTimeout or DeadlineExceeded.
         """
         limit = self._settings.max_image_bytes
-        with _translated(self._settings.input_bucket, key, "read"):
+        with _translated(self._settings.input_bucket, key, "read"), self._until(deadline):
             answer = self._client.get_object(Bucket=self._settings.input_bucket, Key=key)
-            size = answer["ContentLength"]
-            if size > limit:
-                answer["Body"].close()
-                raise ImageTooLarge(
-                    f"{key} has {size / 1e6:.1f} MB; the limit is {limit / 1e6:g} MB (MAX_IMAGE_BYTES): "
-                    "send a smaller picture"
-                )
-            data = answer["Body"].read()
+            with closing(answer["Body"]) as body:
+                size = answer.get("ContentLength", 0)
+                data = b"" if size > limit else _read(body, limit, deadline)
+        if max(size, len(data)) > limit:
+            raise ImageTooLarge(
+                f"{key} has {max(size, len(data)) / 1e6:.1f} MB; the limit is {limit / 1e6:g} MB (MAX_IMAGE_BYTES): "
+                "send a smaller picture"
+            )
         if not data:
             raise NotAnImage(f"{key} is empty: upload it again")
         marked = RESULT_MARK.items() <= answer.get("Metadata", {}).items()
         return Fetched(data, answer["ETag"].strip('"'), is_result=marked)
 
-    def store(self, key: str, data: bytes) -> str:
-        """Write an annotated JPEG; raises StorageRefused or StorageTimeout. S3 writes objects atomically."""
+    def store(self, key: str, data: bytes, deadline: Deadline) -> str:
+        """Write an annotated JPEG; raises StorageRefused, StorageTimeout or DeadlineExceeded.
+
+        S3 writes objects atomically, and no attempt begins after the deadline.
+        """
         bucket = self._settings.output_bucket
-        with _translated(bucket, key, "write"):
+        with _translated(bucket, key, "write"), self._until(deadline):
             self._client.put_object(Bucket=bucket, Key=key, Body=data, ContentType="image/jpeg", Metadata=RESULT_MARK)
             url = self._client.generate_presigned_url(
                 "get_object",
@@ -128,6 +138,34 @@ class S3Storage:
                 ExpiresIn=self._settings.result_url_expires_s,
             )
         return url.partition("?")[0] if self._settings.result_url == "public" else url
+
+    @contextmanager
+    def _until(self, deadline: Deadline) -> Iterator[None]:
+        """Hold the S3 requests of this thread to a deadline."""
+        self._deadlines.current = deadline
+        try:
+            yield
+        finally:
+            self._deadlines.current = None
+
+    def _check_deadline(self, **_: object) -> None:
+        """Called by botocore before each attempt of a request, so that no retry begins after the deadline."""
+        if deadline := getattr(self._deadlines, "current", None):
+            deadline.check("use S3")
+
+
+def _read(body: StreamingBody, limit: int, deadline: Deadline) -> bytes:
+    """Read a response to its end, or to one byte more than the limit.
+
+    StreamingBody.read waits until all bytes it was asked for are there, so an S3 that sends one byte a second would
+    hold it for days; its raw stream has a read that returns what has come.
+    """
+    stream: HTTPResponse = body._raw_stream  # type: ignore[attr-defined]
+    data = bytearray()
+    while len(data) <= limit and (some := stream.read1(min(_CHUNK, limit + 1 - len(data)))):
+        data += some
+        deadline.check("read the picture")
+    return bytes(data)
 
 
 @contextmanager
@@ -147,7 +185,7 @@ def _translated(bucket: str, key: str, verb: str) -> Iterator[None]:
         raise StorageRefused(f"S3 refused to {verb} {key} in bucket {bucket} ({code}): {hint}") from exc
     except (NoCredentialsError, PartialCredentialsError) as exc:
         raise StorageRefused(f"no AWS credentials to {verb} bucket {bucket}: set a role, a profile or keys") from exc
-    except (RefusedError, HTTPClientError) as exc:  # Refused, timed out, or interrupted.
+    except (RefusedError, HTTPClientError, HTTPError) as exc:  # Refused, timed out, or interrupted.
         raise StorageTimeout(
             f"S3 did not answer in time to {verb} {key} in bucket {bucket} ({type(exc).__name__}): try again"
         ) from exc

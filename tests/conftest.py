@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
+from detection.images import decode, judge
 from detection.types import Picture
 from local.checkout import ROOT
 from local.doors import INPUT_BUCKET, OUTPUT_BUCKET, LocalService, local_lambda, local_service
@@ -157,6 +158,11 @@ def upload(s3: LocalS3, key: str, data: bytes) -> str:
 def to_jpeg(picture: Picture, quality: int = 95) -> bytes:
     """A JPEG file of (H, W, 3) BGR."""
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def decoded(data: bytes, *, name: str, max_pixels: int) -> Picture:
+    """Decode a picture whose header is within the limits."""
+    return decode(data, judge(data, name=name, max_pixels=max_pixels), name=name)
 
 
 def smooth_picture(width: int, height: int, seed: int = 0) -> Picture:

@@ -9,6 +9,7 @@ import numpy as np
 from detection.card import ModelCard
 from detection.detector import Detector
 from detection.types import Floats, Picture
+from serving.bounds import Deadline
 from serving.contract import PredictAnswer, PredictRequest
 from serving.errors import ImageNotFound, RequestError
 from serving.predictor import Predictor
@@ -54,12 +55,12 @@ class FakeStorage:
     pictures: dict[str, bytes]
     stored: dict[str, bytes] = field(default_factory=dict)
 
-    def fetch(self, key: str) -> Fetched:
+    def fetch(self, key: str, deadline: Deadline) -> Fetched:
         if key not in self.pictures:
             raise ImageNotFound(f"{key} is not in bucket pictures: upload it first")
         return Fetched(self.pictures[key], f"tag of {key}", is_result=key in self.stored)
 
-    def store(self, key: str, data: bytes) -> str:
+    def store(self, key: str, data: bytes, deadline: Deadline) -> str:
         self.stored[key] = data
         return f"https://results/{key}"
 

@@ -15,13 +15,12 @@ import pytest
 from PIL import Image
 
 from detection.card import read_card
-from detection.images import decode
 from local.doors import INPUT_BUCKET, OUTPUT_BUCKET, LocalService
 from local.processes import free_port
 from local.s3 import SECRET_KEY, LocalS3
 from scenes.render import LABELS, Scene
 from serving.contract import STEPS
-from tests.conftest import BUNDLED, Answer, door_of, predict, results, send, smooth_picture, to_jpeg, upload
+from tests.conftest import BUNDLED, Answer, decoded, door_of, predict, results, send, smooth_picture, to_jpeg, upload
 from tests.detection.test_images import png_header
 
 
@@ -56,7 +55,7 @@ def test_predict_finds_the_objects_and_writes_the_annotated_picture(
     assert body["bucket"] == OUTPUT_BUCKET
     assert body["filename"] in results(s3)
     with urllib.request.urlopen(body["location"]) as picture:
-        annotated = decode(picture.read(), name="annotated", max_pixels=10**7)
+        annotated = decoded(picture.read(), name="annotated", max_pixels=10**7)
     assert annotated.shape == scene.image.shape
     assert (np.abs(annotated.astype(int) - scene.image) > 60).mean() > 0.005
 

@@ -273,6 +273,10 @@ class Context(LambdaContext):
     _aws_request_id, _function_name, _memory_limit_in_mb = "traced-1", "yolov7", 3000
     _invoked_function_arn = "arn:aws:lambda:eu-central-1:123456789012:function:yolov7"
 
+    @staticmethod
+    def get_remaining_time_in_millis():
+        return 30_000
+
 lambda_function.handler({"filename": "scene-1.jpg"}, Context())
 """
 

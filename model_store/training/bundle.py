@@ -12,7 +12,7 @@ import cv2
 
 from detection.card import CARD, NETWORK, WEIGHTS, ModelCard, read_card
 from detection.detector import Detector
-from detection.images import decode
+from detection.images import decode, judge
 from detection.openvino import OpenVINOEngine
 from model_store.convert import from_checkpoint
 from model_store.evaluate import CONFIDENCE, IOU, CocoBox, Precision, coco_map
@@ -59,7 +59,9 @@ def judge_held_out(detector: Detector) -> Precision:
     for seed in HELD_OUT_SEEDS:
         scene = render_scene(seed)
         _, data = cv2.imencode(".jpg", scene.image, [cv2.IMWRITE_JPEG_QUALITY, 95])
-        picture = decode(data.tobytes(), name=str(seed), max_pixels=scene.image.size)
+        picture = decode(
+            data.tobytes(), judge(data.tobytes(), name=str(seed), max_pixels=scene.image.size), name=str(seed)
+        )
         result = detector.detect(picture, confidence=CONFIDENCE, iou=IOU)
         truth += [CocoBox(seed, int(c), b) for c, b in zip(scene.class_ids, scene.boxes, strict=True)]
         rows = zip(result.class_ids, result.boxes, result.scores, strict=True)

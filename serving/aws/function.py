@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
+from functools import partial
 from typing import Any, Protocol
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from serving.aws.observe import CloudWatchObserver, metrics
-from serving.contract import request_from
+from serving.bounds import Deadline
+from serving.contract import PredictAnswer, PredictRequest, request_from
 from serving.predictor import Predictor
 from serving.respond import HttpAnswer, Responder
 
 Event = Mapping[str, Any]
+
+ANSWERING_S = 0.5  # Kept from an invocation's time for logs, metrics and the response.
+MAX_THREADS = 4  # One works; the others bound the requests that are past their deadline.
 
 
 class EventKind(Protocol):
@@ -38,10 +45,28 @@ class Function:
         self.predictor = predictor
         self.responder = responder
         self.observer = observer
+        self._threads = ThreadPoolExecutor(MAX_THREADS, "predict")
 
-    def respond_directly(self, body: object, request_id: str) -> HttpAnswer:
+    def predict(
+        self, request: PredictRequest, context: LambdaContext, *, refuse_results: bool = False
+    ) -> PredictAnswer:
+        """Predict before the request's deadline and before Lambda ends the invocation; see Predictor.predict.
+
+        The work has a thread of its own, because a wait for S3 cannot be interrupted. After the deadline the thread
+        ends at its next step, in this invocation or in the next.
+        """
+        left_s = context.get_remaining_time_in_millis() / 1000 - ANSWERING_S
+        deadline = Deadline(min(self.predictor.settings.request_timeout_s, max(left_s, 0)))
+        predict = partial(self.predictor.predict, refuse_results=refuse_results)
+        work = self._threads.submit(copy_context().run, predict, request, deadline)
+        if not wait([work], deadline.remaining_s()).done:
+            work.cancel()
+            raise deadline.exceeded("be answered")
+        return work.result()
+
+    def respond_directly(self, body: object, context: LambdaContext, request_id: str) -> HttpAnswer:
         """Answer a request that is already parsed."""
-        return self.responder.respond(lambda: request_from(body), self.predictor.predict, request_id)
+        return self.responder.respond(lambda: request_from(body), partial(self.predict, context=context), request_id)
 
     def answer(self, event: object, context: LambdaContext, kinds: Sequence[EventKind]) -> Any:
         """Answer an event of the first kind that matches; any other event is taken for a direct request."""
@@ -50,4 +75,4 @@ class Function:
             for kind in kinds:
                 if kind.matches(event):
                     return kind.answer(event, context)
-        return json.loads(self.respond_directly(event, context.aws_request_id).body)
+        return json.loads(self.respond_directly(event, context, context.aws_request_id).body)

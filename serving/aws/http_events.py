@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.event_handler import ALBResolver, APIGatewayHttpResolver, APIGatewayRestResolver, Response
@@ -51,7 +52,7 @@ class HttpEvents:
             request_id = request_id_from(_header(event, "x-request-id") or resolver.lambda_context.aws_request_id)
             answer = self._function.responder.respond(
                 lambda: parse_request(_body(event.raw_event), _header(event, "content-type")),
-                self._function.predictor.predict,
+                partial(self._function.predict, context=resolver.lambda_context),
                 request_id,
             )
             return Response(answer.status, body=answer.body.decode(), headers=dict(answer.headers))

@@ -35,9 +35,9 @@ class ObjectEvents:
 
     def answer(self, event: Event, context: LambdaContext) -> dict[str, list[str]]:
         """Process every new picture; see `process`."""
-        return self.process(event, context.aws_request_id)
+        return self.process(event, context, context.aws_request_id)
 
-    def process(self, event: Event, request_id: str) -> dict[str, list[str]]:
+    def process(self, event: Event, context: LambdaContext, request_id: str) -> dict[str, list[str]]:
         """Process every new picture of an event: the keys of the results, and the keys that were skipped.
 
         Raises EventFailed, which lists every failure, after all other pictures are done.
@@ -53,7 +53,7 @@ class ObjectEvents:
                 failed.append(f"the S3 event is incomplete ({type(exc).__name__} {str(exc)[:100]})")
                 continue
             try:
-                done["results"].append(self._annotate(created, request_id))
+                done["results"].append(self._annotate(created, context, request_id))
             except OwnResult as exc:
                 done["skipped"].append(created.key)
                 function.observer.skipped(exc, request_id)
@@ -65,7 +65,7 @@ class ObjectEvents:
             raise EventFailed("; ".join(failed))
         return done
 
-    def _annotate(self, created: NewObject, request_id: str) -> str:
+    def _annotate(self, created: NewObject, context: LambdaContext, request_id: str) -> str:
         """Process one picture; returns the key of the result. Raises OwnResult for results and folders."""
         bucket, key, size = created
         settings, function = self._function.predictor.settings, self._function
@@ -76,7 +76,7 @@ class ObjectEvents:
             raise OwnResult(f"{key} in bucket {bucket} is an annotated picture or a folder")
         request = request_from({"filename": key})
         # An annotated picture without the prefix is recognised by its metadata once it is read.
-        answer = function.predictor.predict(request, refuse_results=True)
+        answer = function.predict(request, context, refuse_results=True)
         function.observer.answered(request, answer, request_id)
         return answer.filename
 
@@ -108,7 +108,7 @@ def _readers(event: Event) -> Iterator[Callable[[], NewObject | None]]:
             yield lambda record=record: _from_s3(record)  # type: ignore[misc]
     else:
         found = event.get("source") or ", ".join(sorted(map(str, sources(event)))) or ", ".join(map(str, event))
-        raise EventFailed(f"an event of {str(found)[:100]!s} is not understood; known are {ObjectEvents.name}, and SQS")
+        raise EventFailed(f"an event of {str(found)[:100]} is not understood; known are {ObjectEvents.name}, and SQS")
 
 
 def _from_s3(record: Event) -> NewObject | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -34,9 +35,11 @@ class QueueEvents:
         from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
         processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-        return dict(process_partial_response(dict(event), self._answer_message, processor, context))
+        return dict(
+            process_partial_response(dict(event), partial(self._answer_message, context=context), processor, context)
+        )
 
-    def _answer_message(self, record: SQSRecord) -> None:
+    def _answer_message(self, record: SQSRecord, context: LambdaContext) -> None:
         """Answer one message; raises an error when it shall be delivered again."""
         try:
             message = json.loads(record.body)
@@ -47,8 +50,8 @@ class QueueEvents:
             self._function.observer.failed(error, error, record.message_id)
             raise error
         if self._objects.matches(message):
-            self._objects.process(message, record.message_id)
+            self._objects.process(message, context, record.message_id)
             return
-        answer = self._function.respond_directly(message, record.message_id)
+        answer = self._function.respond_directly(message, context, record.message_id)
         if answer.status != 200:
             raise EventFailed(json.loads(answer.body)["error"]["message"])

@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.bounds import Deadline
 from serving.contract import MAX_BODY_BYTES, PredictRequest, parse_request
 from serving.errors import InvalidRequest, Overloaded
 from serving.instance import request_id_from
-from serving.respond import HttpAnswer, Responder
+from serving.respond import HttpAnswer, Responder, failure
+from serving.settings import Settings
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id")
+deadline: contextvars.ContextVar[Deadline] = contextvars.ContextVar("deadline")
 
 
 class ContractMiddleware:
     """Answers what BentoML would answer in another shape, and passes valid requests on to it.
 
     The request's body is parsed here, once: BentoML gets the validated request, written as JSON again. `responder`,
-    `max_queue` and `document` are called in the worker only, because the process that starts the workers has none.
+    `settings` and `document` are called in the worker only, because the process that starts the workers has none.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         responder: Callable[[], Responder],
-        max_queue: Callable[[], int],
+        settings: Callable[[], Settings],
         document: Callable[[], dict[str, Any]],
     ) -> None:
         self._app = app
         self._responder = responder
-        self._max_queue = max_queue
+        self._settings = settings
         self._document = document
         self._in_work = 0
+        self._working: set[asyncio.Future[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/docs.json":
@@ -50,10 +56,12 @@ class ContractMiddleware:
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         request_id.set(request_id_from(headers.get("x-request-id")))
+        ends = Deadline(self._settings().request_timeout_s)
+        deadline.set(ends)
         try:
-            body = await _read_body(Request(scope, receive))
+            body = await _read_body(Request(scope, receive), ends)
             request = parse_request(body, headers.get("content-type"))
-            limit = self._max_queue()
+            limit = self._settings().max_queue
             if self._in_work >= limit:
                 raise Overloaded(f"{limit} requests are in work or waiting (MAX_QUEUE): try again later")
         except Exception as exc:  # noqa: BLE001
@@ -61,10 +69,39 @@ class ContractMiddleware:
             await to_response(self._responder().refuse(exc, request_id.get()))(scope, receive, send)
             return
         self._in_work += 1
-        try:
-            await self._app(_as_json(scope), _replay(request, receive), send)
-        finally:
-            self._in_work -= 1
+        response = _Response(send)
+        work = asyncio.ensure_future(self._app(_as_json(scope), _replay(request, receive), response.send))
+        self._working.add(work)  # The loop itself keeps only a weak reference.
+        work.add_done_callback(self._free)
+        await asyncio.wait({work}, timeout=ends.remaining_s())
+        if work.done() or response.begun:
+            await work
+            return
+        # The thread cannot be stopped. It ends at its next step, and only then its place in the queue is free.
+        response.dropped = True
+        # The thread's own end is what is logged.
+        late = failure(ends.exceeded("be answered"), self._responder().instance, request_id.get())
+        await to_response(late)(scope, receive, send)
+
+    def _free(self, work: asyncio.Future[None]) -> None:
+        self._in_work -= 1
+        self._working.discard(work)
+        if not work.cancelled():
+            work.exception()  # Of a request that was answered with 504; any other has been awaited.
+
+
+class _Response:
+    """Passes a response on, unless it comes too late."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.begun = False
+        self.dropped = False
+
+    async def send(self, message: Message) -> None:
+        if not self.dropped:
+            self.begun = True
+            await self._send(message)
 
 
 def to_response(answer: HttpAnswer) -> Response:
@@ -72,14 +109,17 @@ def to_response(answer: HttpAnswer) -> Response:
     return Response(answer.body, answer.status, answer.headers)
 
 
-async def _read_body(request: Request) -> bytes:
+async def _read_body(request: Request, ends: Deadline) -> bytes:
     """The body, or just enough of it to see that it is too large."""
     body = b""
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                break
+        with anyio.fail_after(ends.remaining_s()):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    break
+    except TimeoutError:
+        raise ends.exceeded("read the request's body") from None
     except ClientDisconnect:
         raise InvalidRequest("the client disconnected before the request's body was complete") from None
     return body

@@ -28,11 +28,12 @@ def openapi(service: bentoml.Service[Any]) -> dict[str, Any]:
     operation = document["paths"]["/predict"]["post"]
     operation["requestBody"] = {"required": True, "content": _content(PredictRequest)}
     operation["responses"] = {"200": {"description": "What was found", "content": _content(PredictAnswer)}}
+    by_status: dict[int, dict[str, str]] = {}
     for kind in sorted(_subclasses(RequestError), key=lambda k: k.status):
-        description = f"{kind.code}: {(kind.__doc__ or '').strip()}"
-        operation["responses"].setdefault(
-            str(kind.status), {"description": description, "content": _content(ErrorAnswer)}
-        )
+        by_status.setdefault(kind.status, {}).setdefault(kind.code, (kind.__doc__ or "").strip())
+    for status, codes in by_status.items():
+        description = " ".join(f"{code}: {meaning}" for code, meaning in codes.items())
+        operation["responses"][str(status)] = {"description": description, "content": _content(ErrorAnswer)}
     return document
 
 

@@ -11,8 +11,7 @@ from PIL import Image
 
 from detection.errors import NotAPicture, PictureTooLarge
 from detection.headers import MAX_JPEG_FILL_BYTES, MAX_JPEG_SCANS, Header, read_header
-from detection.images import decode
-from tests.conftest import smooth_picture
+from tests.conftest import decoded, smooth_picture
 from tests.detection.test_images import png_header
 
 RGB = Image.fromarray(smooth_picture(64, 48))
@@ -87,7 +86,7 @@ def test_a_decoder_never_sees_a_bomb(bomb: str) -> None:
 )
 def test_what_a_decoder_would_allocate_is_held_to_the_limit(data: bytes, size: str) -> None:
     with pytest.raises(PictureTooLarge, match=f"x has {size}"):
-        decode(data, name="x", max_pixels=50_000_000)
+        decoded(data, name="x", max_pixels=50_000_000)
 
 
 @pytest.mark.parametrize("scans", [1, MAX_JPEG_SCANS - PROGRESSIVE.count(b"\xff\xda")])
@@ -98,7 +97,7 @@ def test_a_progressive_jpeg_below_the_limit_is_read(scans: int) -> None:
 
 def test_a_few_fill_bytes_before_a_marker_are_read() -> None:
     data = PROGRESSIVE[:2] + b"\xff" * (MAX_JPEG_FILL_BYTES - 2) + PROGRESSIVE[2:]
-    assert decode(data, name="x", max_pixels=10_000).shape == (48, 64, 3)
+    assert decoded(data, name="x", max_pixels=10_000).shape == (48, 64, 3)
 
 
 @pytest.mark.parametrize("options", [{"lossless": True}, {"quality": 80}, {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"}])
@@ -116,7 +115,7 @@ def test_the_header_of_a_webp_says_what_pillow_says(mode: str, options: dict[str
 
 def test_a_gif_with_comments_is_read() -> None:
     data = saved(RGB.convert("P"), "GIF", comment=b"made by a camera" * 100)
-    assert decode(data, name="x", max_pixels=10_000).shape == (48, 64, 3)
+    assert decoded(data, name="x", max_pixels=10_000).shape == (48, 64, 3)
 
 
 NOISE = np.random.default_rng(3).integers(0, 256, 2_000_000, np.uint8).tobytes()
@@ -139,7 +138,7 @@ SURROUNDED = {
 
 @pytest.mark.parametrize("case", SURROUNDED)
 def test_bytes_that_decoders_ignore_are_ignored(case: str) -> None:
-    assert decode(SURROUNDED[case], name="x", max_pixels=10_000).shape == (48, 64, 3)
+    assert decoded(SURROUNDED[case], name="x", max_pixels=10_000).shape == (48, 64, 3)
 
 
 HIDDEN = {

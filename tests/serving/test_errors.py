@@ -26,6 +26,7 @@ CONTRACT = {
     "StorageRefused": (502, "storage_refused"),
     "Overloaded": (503, "overloaded"),
     "StorageTimeout": (504, "storage_timeout"),
+    "DeadlineExceeded": (504, "deadline_exceeded"),
 }
 
 

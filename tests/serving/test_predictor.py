@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from detection.detector import Detector
 from detection.errors import DetectionError, NotAPicture, UnknownLabel
-from detection.images import decode
+from detection.types import Floats, Picture
+from serving.bounds import Deadline
 from serving.contract import MAX_KEY_BYTES, PredictRequest
-from serving.errors import OwnResult
+from serving.errors import DeadlineExceeded, OwnResult
 from serving.predictor import Predictor, result_key
-from tests.conftest import to_jpeg
+from tests.conftest import decoded, to_jpeg
 from tests.fakes import CARD, SETTINGS, FakeEngine, FakeStorage, predictor
 
 
@@ -32,7 +36,7 @@ def test_predict_answers_as_the_contract_says() -> None:
     assert list(timings) == ["fetch", "decode", "detect", "annotate", "store", "total"]
     assert sum(timings.values()) - timings["total"] <= timings["total"] + 0.1
     assert isinstance(ours.storage, FakeStorage)
-    assert decode(ours.storage.stored[key], name=key, max_pixels=10**6).shape == (300, 600, 3)
+    assert decoded(ours.storage.stored[key], name=key, max_pixels=10**6).shape == (300, 600, 3)
 
 
 def test_warm_up_infers_once_and_writes_nothing() -> None:
@@ -86,3 +90,42 @@ def test_the_same_request_gives_the_same_key_and_any_other_another() -> None:
 def test_the_key_of_a_result_is_never_too_long_for_s3() -> None:
     key = result_key(SETTINGS, PredictRequest(filename="é" * 512), "1", CARD)
     assert MAX_KEY_BYTES - 1 <= len(key.encode()) <= MAX_KEY_BYTES
+
+
+class SlowEngine(FakeEngine):
+    """Lets a request wait inside a detection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def infer(self, picture: Picture) -> list[Floats]:
+        self.begun.set()
+        assert self.go_on.wait(10)
+        return super().infer(picture)
+
+
+def test_nothing_is_written_after_the_deadline() -> None:
+    engine, storage = SlowEngine(), FakeStorage({"bus": to_jpeg(np.zeros((8, 8, 3), np.uint8))})
+    ours, deadline = Predictor(SETTINGS, Detector(CARD, engine), storage), Deadline(0.1)
+    threading.Timer(0.2, engine.go_on.set).start()
+    with pytest.raises(DeadlineExceeded, match="before it could annotate"):
+        ours.predict(PredictRequest(filename="bus"), deadline)
+    assert storage.stored == {}
+
+
+@pytest.mark.parametrize(("side", "step"), [(8, "detect"), (64, "decode")])
+def test_a_request_waits_for_memory_and_for_the_engine_until_its_deadline(side: int, step: str) -> None:
+    """The first picture takes 64 of 4,100 pixels, so a second one of 64 x 64 has to wait for its memory."""
+    engine = SlowEngine()
+    settings = SETTINGS.model_copy(update={"max_image_pixels": 4100})
+    pictures = {str(n): to_jpeg(np.zeros((n, n, 3), np.uint8)) for n in (8, 64)}
+    ours = Predictor(settings, Detector(CARD, engine), FakeStorage(pictures))
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(ours.predict, PredictRequest(filename="8"))
+        assert engine.begun.wait(10)
+        with pytest.raises(DeadlineExceeded, match=f"before it could {step}"):
+            ours.predict(PredictRequest(filename=str(side)), Deadline(0.05))
+        engine.go_on.set()
+        assert first.result().image.width == 8
+    assert ours.predict(PredictRequest(filename="64")).image.width == 64

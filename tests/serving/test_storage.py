@@ -1,17 +1,30 @@
 from __future__ import annotations
 
+import io
 import socket
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from local.doors import INPUT_BUCKET, OUTPUT_BUCKET
 from local.processes import free_port
 from local.s3 import SECRET_KEY, LocalS3
-from serving.errors import ImageNotFound, ImageTooLarge, NotAnImage, RequestError, StorageRefused, StorageTimeout
+from serving.bounds import Deadline
+from serving.errors import (
+    DeadlineExceeded,
+    ImageNotFound,
+    ImageTooLarge,
+    NotAnImage,
+    RequestError,
+    StorageRefused,
+    StorageTimeout,
+)
 from serving.settings import Settings
 from serving.storage import S3Storage
 from tests.conftest import results, upload
@@ -36,15 +49,15 @@ def storage(s3: LocalS3, monkeypatch: pytest.MonkeyPatch) -> Make:
 
 def test_fetch_gives_bytes_and_entity_tag(s3: LocalS3, storage: Make) -> None:
     key = upload(s3, "été/写 真+1.jpg", b"one")
-    fetched = storage().fetch(key)
+    fetched = storage().fetch(key, Deadline(60))
     data, tag = fetched.data, fetched.etag
     assert data == b"one"
     upload(s3, key, b"two")
-    assert storage().fetch(key).etag != tag
+    assert storage().fetch(key, Deadline(60)).etag != tag
 
 
 def test_store_writes_a_jpeg_and_gives_a_url_that_anyone_can_read(s3: LocalS3, storage: Make) -> None:
-    url = storage().store("annotated/été 1.jpg", b"picture")
+    url = storage().store("annotated/été 1.jpg", b"picture", Deadline(60))
     with urllib.request.urlopen(url) as answer:
         assert (answer.read(), answer.headers["Content-Type"]) == (b"picture", "image/jpeg")
     assert "X-Amz-Expires=3600" in url
@@ -52,14 +65,14 @@ def test_store_writes_a_jpeg_and_gives_a_url_that_anyone_can_read(s3: LocalS3, s
 
 
 def test_store_gives_the_plain_url_for_a_public_bucket(s3: LocalS3, storage: Make) -> None:
-    url = storage(result_url="public").store("a/é.jpg", b"picture")
+    url = storage(result_url="public").store("a/é.jpg", b"picture", Deadline(60))
     assert url == f"{s3.endpoint}/{OUTPUT_BUCKET}/a/%C3%A9.jpg"
 
 
 def test_fetch_judges_the_size_before_it_reads(s3: LocalS3, storage: Make) -> None:
     key = upload(s3, "large.jpg", b"x" * 3_000_000)
     with pytest.raises(ImageTooLarge, match=r"^large.jpg has 3.0 MB; the limit is 2 MB "):
-        storage(max_image_bytes=2_000_000).fetch(key)
+        storage(max_image_bytes=2_000_000).fetch(key, Deadline(60))
 
 
 FETCH_ERRORS = [
@@ -78,7 +91,7 @@ def test_fetch_translates_errors(
     upload(s3, "a.jpg", b"x")
     made = storage(**{name: value.format(closed=free_port()) for name, value in changes.items()})
     with pytest.raises(kind) as caught:
-        made.fetch(key)
+        made.fetch(key, Deadline(60))
     assert message in str(caught.value)
     assert not {"wrong-secret", SECRET_KEY, "Signature"} & set(str(caught.value).split())
 
@@ -90,18 +103,18 @@ def test_fetch_without_credentials_says_so(storage: Make, monkeypatch: pytest.Mo
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     made = S3Storage(Settings(input_bucket=INPUT_BUCKET, output_bucket=OUTPUT_BUCKET))
     with pytest.raises(StorageRefused, match="no AWS credentials"):
-        made.fetch("a.jpg")
+        made.fetch("a.jpg", Deadline(60))
 
 
 def test_fetch_refuses_an_empty_object(s3: LocalS3, storage: Make) -> None:
     with pytest.raises(NotAnImage, match=r"^empty.jpg is empty"):
-        storage().fetch(upload(s3, "empty.jpg", b""))
+        storage().fetch(upload(s3, "empty.jpg", b""), Deadline(60))
 
 
 def test_store_into_a_missing_bucket_writes_nothing(s3: LocalS3, storage: Make) -> None:
     before = results(s3)
     with pytest.raises(StorageRefused, match=r"write x.jpg in bucket no-such-bucket \(NoSuchBucket\): create the"):
-        storage(output_bucket="no-such-bucket").store("x.jpg", b"x")
+        storage(output_bucket="no-such-bucket").store("x.jpg", b"x", Deadline(60))
     assert results(s3) == before
     assert "no-such-bucket" not in {bucket["Name"] for bucket in s3.client().list_buckets()["Buckets"]}
 
@@ -130,4 +143,68 @@ def silent_server() -> Iterator[int]:
 def test_an_s3_that_never_answers_is_a_timeout(verb: str, silent_server: int, storage: Make) -> None:
     made = storage(AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{silent_server}", s3_read_timeout_s=0.2)
     with pytest.raises(StorageTimeout, match=f"did not answer in time to {verb} a.jpg"):
-        made.fetch("a.jpg") if verb == "read" else made.store("a.jpg", b"x")
+        made.fetch("a.jpg", Deadline(60)) if verb == "read" else made.store("a.jpg", b"x", Deadline(60))
+
+
+@pytest.fixture
+def dripping_server() -> Iterator[int]:
+    """An S3 that sends one byte of a picture every 50 ms, and has 1,000 of them."""
+    head = b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 1000\r\n\r\n'
+
+    def drip(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65_536)
+            connection.sendall(head)
+            while True:
+                connection.sendall(b"x")
+                time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    threading.Thread(target=drip, args=(server.accept()[0],), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_an_s3_that_drips_is_left_at_the_deadline(dripping_server: int, storage: Make) -> None:
+    made = storage(AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{dripping_server}")
+    start = time.monotonic()
+    with pytest.raises(DeadlineExceeded, match=r"stopped after 0.3 s \(REQUEST_TIMEOUT_S\), before it could read"):
+        made.fetch("a.jpg", Deadline(0.3))
+    assert time.monotonic() - start < 3  # Not the 50 s of the whole picture.
+
+
+@pytest.mark.parametrize("verb", ["read", "write"])
+def test_no_attempt_begins_after_the_deadline(verb: str, s3: LocalS3, storage: Make) -> None:
+    key, before = upload(s3, "late.jpg", b"one"), results(s3)
+    with pytest.raises(DeadlineExceeded, match="before it could use S3"):
+        storage().fetch(key, Deadline(0)) if verb == "read" else storage().store(key, b"x", Deadline(0))
+    assert results(s3) == before
+    assert storage().fetch(key, Deadline(60)).data == b"one"
+
+
+def test_a_picture_without_a_length_is_held_to_the_limit(s3: LocalS3, storage: Make) -> None:
+    made = storage(max_image_bytes=10)
+
+    class Chunked:
+        """The response of an S3 that does not say how long it is."""
+
+        def __init__(self, data: bytes) -> None:
+            self._raw_stream = io.BytesIO(data)
+
+        def close(self) -> None:
+            """Nothing to close."""
+
+    def fetch(size: int) -> bytes:
+        answer = {"Body": Chunked(bytes(size)), "ETag": "1"}
+        with mock.patch.object(made._client, "get_object", return_value=answer):
+            return made.fetch("a.jpg", Deadline(60)).data
+
+    assert fetch(10) == bytes(10)
+    with pytest.raises(ImageTooLarge, match="the limit is"):
+        fetch(11)

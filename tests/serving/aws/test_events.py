@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +23,7 @@ from serving.aws.queue_events import QueueEvents
 from serving.errors import EventFailed
 from serving.instance import Instance
 from serving.respond import Responder
+from serving.storage import Fetched
 from tests.conftest import to_jpeg
 from tests.fakes import FakeStorage, predictor
 
@@ -33,6 +36,11 @@ class Context(LambdaContext):
     """As much of Lambda's context as a handler reads."""
 
     _aws_request_id = "invocation-1"
+    left_ms = 30_000
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return Context.left_ms
 
 
 def recorded(name: str) -> Any:
@@ -146,3 +154,27 @@ def test_errors_are_counted_by_code(answer: Any, capsys: pytest.CaptureFixture[s
     assert by_code["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "YOLOv7"
     assert set(by_code["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == {"service", "code"}
     assert dict(observe.metrics.serialize_metric_set())["errors"] == [1.0]
+
+
+@pytest.mark.parametrize("name", ["http-api", "direct"])
+def test_a_request_is_answered_before_lambda_ends_the_invocation(
+    name: str, answer: Any, storage: FakeStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(Context, "left_ms", 700)  # Half a second of it is kept for the answer.
+    monkeypatch.setattr(storage, "fetch", lambda key, deadline: go_on.wait() and Fetched(PICTURE, "1"))
+    late = answer(recorded(name))
+    go_on.set()
+    error = (json.loads(late["body"]) if name == "http-api" else late)["error"]
+    assert error["code"] == "deadline_exceeded"
+    time.sleep(0.1)  # The thread goes on to its next step.
+    assert storage.stored == {}
+
+
+def test_an_event_without_time_left_is_delivered_again(
+    answer: Any, storage: FakeStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Context, "left_ms", 400)
+    with pytest.raises(EventFailed, match=r"scene-1.jpg: the request was stopped after 0 s"):
+        answer(recorded("s3"))
+    assert storage.stored == {}

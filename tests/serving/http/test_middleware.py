@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 
 import httpx
 import numpy as np
@@ -16,7 +17,7 @@ from serving.http.middleware import ContractMiddleware, request_id, to_response
 from serving.instance import Instance
 from serving.respond import Responder
 from tests.conftest import to_jpeg
-from tests.fakes import FakeStorage, RecordingObserver, predictor
+from tests.fakes import SETTINGS, FakeStorage, RecordingObserver, predictor
 from tests.serving.test_contract import INVALID, NOT_JSON
 
 OURS = predictor(**{"bus.jpg": to_jpeg(np.zeros((64, 64, 3), np.uint8))})
@@ -43,7 +44,8 @@ class Inner:
 class Door:
     """The middleware around `inner`, and a client of it; at most two requests are in work or waiting."""
 
-    def __init__(self) -> None:
+    def __init__(self, **changes: object) -> None:
+        self.settings = SETTINGS.model_copy(update={"max_queue": 2, **changes})
         self.observer = RecordingObserver()
         responder = Responder(Instance(), self.observer)
         self.inner = Inner(responder)
@@ -52,7 +54,7 @@ class Door:
             return await self.inner(request)
 
         app = Starlette(routes=[Route("/predict", endpoint, methods=["POST"])])
-        guarded = ContractMiddleware(app, lambda: responder, lambda: 2, lambda: {"openapi": "3.1.0"})
+        guarded = ContractMiddleware(app, lambda: responder, lambda: self.settings, lambda: {"openapi": "3.1.0"})
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app=guarded), base_url="http://door")
 
     def post(self, body: bytes, **headers: str) -> httpx.Response:
@@ -122,3 +124,33 @@ def test_nothing_is_stored_for_a_request_that_fails(door: Door) -> None:
     before = dict(OURS.storage.stored)
     assert door.post(b'{"filename": "gone.jpg"}').status_code == 404
     assert OURS.storage.stored == before
+
+
+def test_a_request_past_its_deadline_gets_504_and_keeps_its_place_until_its_work_ends() -> None:
+    door = Door(max_queue=1, request_timeout_s=0.1)
+
+    async def crowd() -> list[httpx.Response]:
+        door.inner.go_on.clear()
+        late = await door.client.post("/predict", content=BUS)
+        refused = await door.client.post("/predict", content=BUS)
+        door.inner.go_on.set()
+        await asyncio.sleep(0.05)
+        return [late, refused, await door.client.post("/predict", content=BUS)]
+
+    late, refused, later = asyncio.run(crowd())
+    assert [one.status_code for one in (late, refused, later)] == [504, 503, 200]
+    assert late.json()["error"]["code"] == "deadline_exceeded"
+    assert "stopped after 0.1 s (REQUEST_TIMEOUT_S)" in late.json()["error"]["message"]
+    assert [error.code for error, _, _ in door.observer.errors] == ["overloaded"]
+
+
+def test_a_body_that_never_ends_gets_504() -> None:
+    door = Door(request_timeout_s=0.1)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield BUS[:5]
+        await asyncio.sleep(60)
+
+    answer = asyncio.run(door.client.post("/predict", content=body()))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")
+    assert door.inner.bodies == []
