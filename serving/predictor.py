@@ -21,7 +21,7 @@ from detection.detector import Detector
 from detection.engine import Engine
 from detection.images import decode, encode_jpeg, judge
 from detection.types import Detections, Integers
-from serving.bounds import Deadline, PixelBudget, acquired
+from serving.bounds import Deadline, PixelBudget, acquired, return_freed_memory
 from serving.contract import MAX_KEY_BYTES, Box, Detection, ImageSize, ModelName, PredictAnswer, PredictRequest, Timings
 from serving.errors import OwnResult
 from serving.settings import Settings
@@ -174,6 +174,7 @@ def load_predictor(
     settings: Settings, folder: Path, compiled: Callable[[], Engine], *, warm_up: bool = True
 ) -> Predictor:
     """Make the predictor of a model folder; `compiled` returns its engine, or waits for it. Raises ModelError."""
+    return_freed_memory()
     clock = Stopwatch()
     with clock.measure("s3_client"):
         storage = S3Storage(settings)
