@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from detection.errors import DetectionError, NotAPicture, PictureTooLarge, UnknownLabel, UserError
+from detection.errors import DetectionError, NotAPicture, PictureTooLarge, PrintableError, UnknownLabel, UserError
 
 
 class SettingsError(UserError):
@@ -104,11 +104,11 @@ class DeadlineExceeded(RequestError):
     code = "deadline_exceeded"
 
 
-class EventFailed(Exception):
+class EventFailed(PrintableError):
     """An event that was not answered in full: raised so that AWS delivers it again and finally sets it aside."""
 
 
-class OwnResult(Exception):
+class OwnResult(PrintableError):
     """The picture is an annotated one that this service wrote; answering events about results would never end."""
 
 

@@ -33,8 +33,14 @@ class HttpEvents:
         return isinstance(event.get("requestContext"), Mapping)
 
     def answer(self, event: Event, context: LambdaContext) -> Any:
-        """The response in the form of the sender; raises EventFailed for an unknown form, such as a WebSocket's."""
-        return self._resolver(event)(dict(event), context)
+        """The response in the form of the sender; raises EventFailed for a malformed event and an unknown form."""
+        try:
+            return self._resolver(event)(dict(event), context)
+        except (KeyError, TypeError, AttributeError, ValueError) as exc:
+            # Powertools reads fields without judging them. Errors of a request itself are responses by now.
+            raise EventFailed(
+                f"this HTTP event has missing or wrong fields ({type(exc).__name__}: {exc!s:.100})"
+            ) from exc
 
     def _resolver(self, event: Event) -> ApiGatewayResolver:
         if "elb" in event["requestContext"]:

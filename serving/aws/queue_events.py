@@ -35,6 +35,9 @@ class QueueEvents:
         from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
         processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+        if not all(isinstance(record.get("messageId"), str) for record in event["Records"]):
+            # Without it a failure could not be reported, after other messages have been answered.
+            raise EventFailed("a message of this SQS event has no messageId")
         return dict(
             process_partial_response(dict(event), partial(self._answer_message, context=context), processor, context)
         )

@@ -65,3 +65,15 @@ def test_the_tree_in_the_docstring_is_complete(module: str) -> None:
     defined = {name for name, kind in vars(room).items() if inspect.isclass(kind) and kind.__module__ == module}
     drawn = {line.strip("│├└─ ").split()[0] for line in (room.__doc__ or "").splitlines()[2:] if line.strip()}
     assert defined <= drawn
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\x1b[31mb", "a\u2028b", "a\u202eb", "a\x9bb", "a\ud800b"])
+def test_a_name_in_a_message_cannot_forge_a_line_or_break_the_response(text: str) -> None:
+    shown = text.encode("unicode_escape").decode()
+    assert str(serving_errors.InvalidRequest(f"{text} is wrong")) == f"{shown} is wrong"
+    body = json.loads(failure(serving_errors.InvalidRequest(text), Instance(), "1").body)
+    assert body["error"]["message"] == shown
+
+
+def test_other_scripts_are_shown_as_they_are() -> None:
+    assert str(serving_errors.InvalidRequest("été/写真-😀.jpg")) == "été/写真-😀.jpg"

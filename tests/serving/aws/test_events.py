@@ -178,3 +178,33 @@ def test_an_event_without_time_left_is_delivered_again(
     with pytest.raises(EventFailed, match=r"scene-1.jpg: the request was stopped after 0 s"):
         answer(recorded("s3"))
     assert storage.stored == {}
+
+
+@pytest.mark.parametrize("name", ["http-api", "rest-api", "alb", "function-url-base64"])
+@pytest.mark.parametrize(
+    "changes",
+    [{"headers": 7}, {"requestContext": {"http": {}}}, {"path": {}, "rawPath": 3}, {"httpMethod": [], "version": 2.0}],
+)
+def test_an_http_event_of_wrong_types_is_one_clear_line(name: str, changes: dict[str, Any], answer: Any) -> None:
+    try:
+        answered = answer(recorded(name) | changes)
+    except EventFailed as exc:
+        assert str(exc).startswith("this HTTP event")
+    else:
+        assert answered["statusCode"] in (200, 404)  # A field that this kind of event does not have.
+
+
+def test_a_message_without_an_id_is_refused_before_anything_is_stored(answer: Any, storage: FakeStorage) -> None:
+    event = recorded("sqs-ten-with-three-bad")
+    del event["Records"][-1]["messageId"]
+    with pytest.raises(EventFailed, match="has no messageId"):
+        answer(event)
+    assert storage.stored == {}
+
+
+def test_a_key_cannot_forge_a_line_of_the_log(answer: Any) -> None:
+    event = recorded("s3")
+    event["Records"][0]["s3"]["object"]["key"] = "a%0Aerror%1B[31m.jpg"
+    with pytest.raises(EventFailed) as failed:
+        answer(event)
+    assert r"a\nerror\x1b[31m.jpg" in str(failed.value)

@@ -1,0 +1,127 @@
+"""Peak memory of a request by picture format, at the largest picture that is accepted: writes bench/memory.md.
+
+Each format is measured in a process of its own, with a storage in memory and an engine that returns at once.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from detection.card import ModelCard
+from detection.detector import Detector
+from detection.types import Floats, Picture
+from local.checkout import ROOT, commit, machine
+from serving.bounds import Deadline, return_freed_memory
+from serving.contract import PredictRequest
+from serving.predictor import Predictor
+from serving.settings import Settings
+from serving.storage import Fetched
+
+SIDE = 7000  # pixels; 49 megapixels, and the default limit is 50
+TOGETHER = 8  # requests, as many as the service has threads
+
+CARD = ModelCard("none", "1", "yolov7-tiny", ("a",), (((32.0, 32.0),),), (32,), 640, "fp32", "a bench", "Apache-2.0")
+
+
+class NoEngine:
+    """Finds nothing."""
+
+    def infer(self, picture: Picture) -> list[Floats]:
+        return [np.full((6, picture.shape[0] // 32, picture.shape[1] // 32), -20, np.float32)]
+
+
+class OnePicture:
+    """A storage of one picture, which forgets the results."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def fetch(self, key: str, deadline: Deadline) -> Fetched:
+        return Fetched(self.data, "1")
+
+    def store(self, key: str, data: bytes, deadline: Deadline) -> str:
+        return key
+
+    def reconnect(self) -> None:
+        """Nothing is connected."""
+
+
+def _pillow(mode: str, kind: str, **options: object) -> Callable[[], bytes]:
+    def make() -> bytes:
+        buffer = io.BytesIO()
+        Image.new(mode, (SIDE, SIDE)).save(buffer, kind, **options)
+        return buffer.getvalue()
+
+    return make
+
+
+FORMATS: dict[str, Callable[[], bytes]] = {
+    "JPEG": _pillow("RGB", "JPEG"),
+    "JPEG, progressive, 4:4:4": _pillow("RGB", "JPEG", progressive=True, subsampling=0),
+    "TIFF, 16 bits": lambda: cv2.imencode(".tiff", np.zeros((SIDE, SIDE, 3), np.uint16))[1].tobytes(),
+    "GIF, transparent": _pillow("P", "GIF", transparency=0),
+    "PNG, transparent": _pillow("RGBA", "PNG", compress_level=1),
+    "WebP, transparent": _pillow("RGBA", "WEBP", lossless=True, method=0),
+}
+
+
+def peak_mb() -> float:
+    """The peak memory of this process since the last call; Linux only."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    Path("/proc/self/clear_refs").write_text("5")
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+def measure(name: str) -> list[float]:
+    """The peak of one request, and of `TOGETHER` requests at the same time, beyond an idle process, in MB."""
+    return_freed_memory()
+    settings = Settings(input_bucket="bench", output_bucket="bench")
+    ours = Predictor(settings, Detector(CARD, NoEngine()), OnePicture(FORMATS[name]()))
+    request = PredictRequest(filename="large")
+    ours.warm_up()
+    peak_mb()
+    idle = peak_mb()
+    ours.predict(request, Deadline(600))
+    one = peak_mb() - idle
+    threads = [threading.Thread(target=ours.predict, args=(request, Deadline(600))) for _ in range(TOGETHER)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [one, peak_mb() - idle]
+
+
+def main() -> None:
+    """Measure every format and write the page."""
+    rows = []
+    for name in FORMATS:
+        command = [sys.executable, "-m", "bench.memory", name]
+        one, together = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+        rows.append(f"| {name} | {one:.0f} | {one * 1e6 / SIDE**2:.0f} | {together:.0f} |")
+        print(rows[-1], flush=True)
+    page = f"""# Memory of a request
+
+{SIDE} x {SIDE} pixels, beyond an idle process, whole requests without S3 and the network. {machine()},
+commit {commit()}, `python -m bench.memory`.
+
+| format | one request, MB | bytes per pixel | {TOGETHER} at the same time, MB |
+|---|---|---|---|
+"""
+    Path(ROOT, "bench", "memory.md").write_text(page + "\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        print(json.dumps(measure(sys.argv[1])))
+    else:
+        main()

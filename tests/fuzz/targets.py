@@ -1,0 +1,134 @@
+"""What is fuzzed: how a case is made, and what reads it."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+import math
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from detection.errors import NotAPicture, PictureTooLarge
+from serving.aws import observe
+from serving.aws.function import Function
+from serving.aws.http_events import HttpEvents
+from serving.aws.object_events import ObjectEvents
+from serving.aws.observe import CloudWatchObserver
+from serving.aws.queue_events import QueueEvents
+from serving.contract import parse_request
+from serving.errors import EventFailed, RequestError
+from serving.instance import Instance
+from serving.respond import Responder
+from tests.conftest import decoded
+from tests.detection.test_headers import GIF, RGB, saved, tiff_with_a_tile
+from tests.detection.test_images import FILES
+from tests.fakes import FakeStorage, predictor
+from tests.serving.aws.test_events import EVENTS, PICTURE, Context, recorded
+
+
+@dataclass(frozen=True)
+class Target:
+    """One reader: `make` makes a case, `read` reads it, `expected` are the errors that a bad case may raise."""
+
+    make: Callable[[Random], bytes]
+    read: Callable[[bytes], object]
+    expected: tuple[type[Exception], ...]
+
+
+PICTURES = [
+    *(data for data, *_ in FILES.values()),
+    GIF,
+    tiff_with_a_tile(16, 16),
+    saved(RGB, "TIFF", compression="tiff_lzw"),
+    saved(RGB, "TIFF", compression="tiff_adobe_deflate"),
+    saved(RGB.convert("RGBA"), "WEBP", lossless=True),
+    *(saved(RGB, kind, save_all=True, append_images=[RGB.rotate(9)]) for kind in ("WEBP", "PNG", "GIF")),
+]
+BODIES = [b'{"filename": "a/bus.jpg", "confidence": 0.5, "iou": 0.45, "classes": ["bus", "car"]}']
+EDGES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 30_000, 0x7FFFFFFF, 0xFFFFFFFF)
+ODD = (None, True, 0, -1, 3.5, "", "x", "\ud800", "a\nb", [], {}, [None], {"a": 1}, 10**30, math.nan, "é" * 2000, [[]])
+
+
+def mutated(data: bytes, random: Random) -> bytes:
+    """Change, remove, repeat or insert a few bytes, half of the time near the beginning."""
+    changed = bytearray(data)
+    for _ in range(random.choice((1, 1, 2, 4, 16))):
+        at = random.randrange(min(len(changed), random.choice((200, 10**9))) or 1)
+        kind = random.randrange(5)
+        if kind == 0:
+            changed[at : at + 1] = random.randbytes(1)
+        elif kind == 1:
+            number = struct.pack(random.choice("<>") + "I", random.choice(EDGES))
+            changed[at : at + 4] = random.choice((number, number[:2], number[2:]))
+        elif kind == 2:
+            del changed[at : at + random.randrange(1, 100)]
+        elif kind == 3:
+            start = random.randrange(len(changed) or 1)
+            changed[at:at] = changed[start : start + random.randrange(1, 500)] * random.choice((1, 1, 2, 50))
+        else:
+            changed[at:at] = random.randbytes(random.randrange(1, 20))
+    return bytes(changed)
+
+
+def mutated_event(random: Random) -> bytes:
+    """Replace or remove a few fields of one of the events in tests/events."""
+    event = recorded(random.choice(sorted(file.stem for file in EVENTS.glob("*.json"))))
+    for _ in range(random.choice((1, 1, 2, 3))):
+        path = random.choice([*_paths(event)])
+        inner = event
+        for key in path[:-1]:
+            inner = inner[key]
+        if random.random() < 0.8:
+            inner[path[-1]] = copy.deepcopy(random.choice(ODD))
+        else:
+            del inner[path[-1]]
+        if not event:
+            break
+    return json.dumps(event).encode()
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every value inside a JSON value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield (*path, key)
+        yield from _paths(inner, (*path, key))
+
+
+def _event_reader() -> Callable[[bytes], object]:
+    ours, observer = predictor(), CloudWatchObserver()
+    ours.storage = FakeStorage(dict.fromkeys(["my pictureé.jpg", *(f"scene-{n}.jpg" for n in (1, 2, 3, 4))], PICTURE))
+    function = Function(ours, Responder(Instance(), observer), observer)
+    objects = ObjectEvents(function)
+    kinds = (HttpEvents(function), QueueEvents(function, objects), objects)
+
+    def read(data: bytes) -> str:
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                return json.dumps(function.answer(json.loads(data), Context(), kinds))
+        finally:
+            observe.metrics.clear_metrics()
+
+    return read
+
+
+def targets() -> dict[str, Target]:
+    """The targets by name."""
+    return {
+        "pictures": Target(
+            lambda random: mutated(random.choice(PICTURES), random),
+            lambda data: decoded(data, name="x", max_pixels=50_000_000),
+            (NotAPicture, PictureTooLarge),
+        ),
+        "requests": Target(
+            lambda random: mutated(random.choice(BODIES), random),
+            lambda data: parse_request(data, "application/json"),
+            (RequestError,),
+        ),
+        "events": Target(mutated_event, _event_reader(), (EventFailed,)),
+    }
