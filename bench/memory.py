@@ -30,7 +30,18 @@ from serving.storage import Fetched
 SIDE = 7000  # pixels; 49 megapixels, and the default limit is 50
 TOGETHER = 8  # requests, as many as the service has threads
 
-CARD = ModelCard("none", "1", "yolov7-tiny", ("a",), (((32.0, 32.0),),), (32,), 640, "fp32", "a bench", "Apache-2.0")
+CARD = ModelCard(
+    name="none",
+    version="1",
+    variant="yolov7-tiny",
+    labels=("a",),
+    anchors=(((32.0, 32.0),),),
+    strides=(32,),
+    input_size=640,
+    precision="fp32",
+    source="a benchmark",
+    licence="Apache-2.0",
+)
 
 
 class NoEngine:
@@ -108,7 +119,7 @@ def main() -> None:
         command = [sys.executable, "-m", "bench.memory", name]
         one, together = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
         rows.append(f"| {name} | {one:.0f} | {one * 1e6 / SIDE**2:.0f} | {together:.0f} |")
-        print(rows[-1], flush=True)
+        sys.stdout.write(f"{rows[-1]}\n")
     page = f"""# Memory of a request
 
 {SIDE} x {SIDE} pixels, beyond an idle process, whole requests without S3 and the network. {machine()},
@@ -122,6 +133,6 @@ commit {commit()}, `python -m bench.memory`.
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        print(json.dumps(measure(sys.argv[1])))
+        sys.stdout.write(json.dumps(measure(sys.argv[1])))
     else:
         main()

@@ -67,9 +67,8 @@ def _fuzz(name: str, target: Target, given: argparse.Namespace) -> int:
             break
     current.unlink(missing_ok=True)
     listed = ", ".join(f"{outcome} {n}" for outcome, n in outcomes.most_common())
-    print(
-        f"{name}: {count} cases with seed {given.seed}; slowest {slowest_s:.2f} s, largest {largest_mb:.0f} MB; {listed}"
-    )
+    figures = f"{count} cases with seed {given.seed}; slowest {slowest_s:.2f} s, largest {largest_mb:.0f} MB"
+    print(f"{name}: {figures}; {listed}", flush=True)
     return findings
 
 

@@ -51,7 +51,25 @@ PICTURES = [
 ]
 BODIES = [b'{"filename": "a/bus.jpg", "confidence": 0.5, "iou": 0.45, "classes": ["bus", "car"]}']
 EDGES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 30_000, 0x7FFFFFFF, 0xFFFFFFFF)
-ODD = (None, True, 0, -1, 3.5, "", "x", "\ud800", "a\nb", [], {}, [None], {"a": 1}, 10**30, math.nan, "é" * 2000, [[]])
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    -1,
+    3.5,
+    "",
+    "x",
+    "\ud800",
+    "a\nb",
+    [],
+    {},
+    [None],
+    {"a": 1},
+    10**30,
+    math.nan,
+    "é" * 2000,
+    [[]],
+)
 
 
 def mutated(data: bytes, random: Random) -> bytes:

@@ -9,6 +9,7 @@ from tests.fuzz.targets import targets
 TARGETS = targets()
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # About files that are broken on purpose.
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_target_reads_good_and_bad_cases(name: str) -> None:
     target, random, outcomes = TARGETS[name], Random(1), set()
