@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import cv2
@@ -123,7 +124,7 @@ def main() -> None:
     page = f"""# Memory of a request
 
 {SIDE} x {SIDE} pixels, beyond an idle process, whole requests without S3 and the network. {machine()},
-commit {commit()}, `python -m bench.memory`.
+{date.today()}, commit {commit()}, `python -m bench.memory`.
 
 | format | one request, MB | bytes per pixel | {TOGETHER} at the same time, MB |
 |---|---|---|---|
