@@ -16,8 +16,6 @@ from detection.card import read_card
 from local.checkout import ROOT
 from tests.conftest import BUNDLED
 
-pytestmark = pytest.mark.slow
-
 
 def locked() -> dict[str, str]:
     """The locked versions by name."""
@@ -129,6 +127,7 @@ def test_modes_and_times_are_the_same_whoever_builds(tmp_path: Path) -> None:
     assert {p.stat().st_mtime for p in tmp_path.rglob("*")} == {0}
 
 
+@pytest.mark.slow
 def test_a_full_folder_is_not_written_into(
     bundled_tag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,8 +14,6 @@ from model_store.cli import main
 from model_store.errors import StoreError
 from tests.conftest import BUNDLED
 
-pytestmark = pytest.mark.slow
-
 
 def test_the_bundled_model_is_small_and_whole() -> None:
     assert sum((BUNDLED / name).stat().st_size for name in (NETWORK, WEIGHTS, CARD)) <= 13_000_000
@@ -63,6 +61,7 @@ def test_random_weights_show_in_the_name(tmp_path: Path) -> None:
         read_card(tmp_path)
 
 
+@pytest.mark.slow
 def test_add_random_makes_a_model_that_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["add", "yolov7-tiny", "--random"]) == 0
     assert capsys.readouterr().out.startswith("stored yolov7-tiny-random:")

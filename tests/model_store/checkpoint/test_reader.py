@@ -29,8 +29,6 @@ from tests.conftest import upload
 from tests.model_store.network.test_graph import unsettled
 from tests.model_store.published import save_published
 
-pytestmark = pytest.mark.slow
-
 REFERENCE = os.environ.get("YOLOV7_REFERENCE", "")
 NAMES = ["bus", "car", "写真", "traffic light"]
 
@@ -43,6 +41,7 @@ def same_weights(network: Network, other: Network) -> bool:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("form", ["deploy", "training"])
+@pytest.mark.slow
 def test_every_variant_in_either_form_is_recognised(variant: str, form: str, tmp_path: Path) -> None:
     network = unsettled(variant, training=form == "training")
     read = read_checkpoint(save_published(network, tmp_path / "best.pt", NAMES))
@@ -51,6 +50,7 @@ def test_every_variant_in_either_form_is_recognised(variant: str, form: str, tmp
     assert read.sha256 == hashlib.sha256((tmp_path / "best.pt").read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_the_averaged_weights_win(tmp_path: Path) -> None:
     plain, average = unsettled("yolov7-tiny"), unsettled("yolov7-tiny")
     with torch.no_grad():
@@ -65,11 +65,13 @@ def test_labels_may_be_a_dictionary_or_a_tuple(names: dict[int, str], tmp_path: 
     assert read_checkpoint(path).labels == tuple(NAMES)
 
 
+@pytest.mark.slow
 def test_one_class_is_enough(tmp_path: Path) -> None:
     path = save_published(build("yolov7-tiny", 1, training=True), tmp_path / "best.pt", ["licence plate"])
     assert read_checkpoint(path).labels == ("licence plate",)
 
 
+@pytest.mark.slow
 def test_adapted_anchors_are_kept(tmp_path: Path) -> None:
     network = unsettled("yolov7-tiny")
     network.head.anchor_grid *= 1.5
@@ -133,6 +135,7 @@ def test_what_is_not_a_yolov7_is_refused_in_one_line(name: str, broken: dict[str
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_add_stores_a_fine_tuned_checkpoint_with_its_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = save_published(unsettled("yolov7-tiny"), tmp_path / "best.pt", NAMES)
     assert main(["add", "my-model", "--weights", str(path), "--input-size", "416"]) == 0
@@ -184,6 +187,7 @@ def test_the_exported_network_decodes_as_the_published_one(
     np.testing.assert_allclose(expected[np.arange(len(class_ids)), class_ids], expected.max(1), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_add_takes_an_official_release_from_the_catalogue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

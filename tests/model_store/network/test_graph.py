@@ -16,8 +16,6 @@ from model_store.network.graph import Network
 from model_store.network.heads import IAuxDetect, decode
 from model_store.network.variants import VARIANTS, build
 
-pytestmark = pytest.mark.slow
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -99,6 +97,7 @@ def test_every_layer_reads_the_layers_it_reads_in_the_published_network(name: st
 
 
 @pytest.mark.parametrize("name", FACTS)
+@pytest.mark.slow
 def test_anchors_and_strides_are_the_published_ones(name: str) -> None:
     head, facts = built(name).head, FACTS[name]
     assert head.anchor_grid.flatten(1, 4).tolist() == facts.anchors
@@ -108,6 +107,7 @@ def test_anchors_and_strides_are_the_published_ones(name: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("training", [True, False])
+@pytest.mark.slow
 def test_folding_changes_nothing_but_the_work(variant: str, training: bool) -> None:
     network = unsettled(variant, training)
     folded = network.fused()

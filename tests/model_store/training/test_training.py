@@ -13,8 +13,6 @@ from model_store.training.loss import complete_iou, detection_loss, match
 from model_store.training.train import ANCHORS, Run, save_atomically
 from scenes.render import LABELS, TRAIN_SEEDS, render_scene
 
-pytestmark = pytest.mark.slow
-
 PLAN = Plan(images=16, batch=2, size=96, stride=32)
 
 
@@ -81,6 +79,7 @@ def test_no_objects_are_a_loss_of_objectness_alone() -> None:
     assert losses.objectness.item() > 0
 
 
+@pytest.mark.slow
 def test_the_network_learns_a_few_scenes_by_heart() -> None:
     torch.manual_seed(0)
     plan = Plan(images=8, batch=4, size=128, stride=32)
@@ -97,6 +96,7 @@ def test_the_network_learns_a_few_scenes_by_heart() -> None:
     assert totals[-1] < totals[0] / 4
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
     whole = run(tmp_path / "whole")
 
@@ -117,6 +117,7 @@ def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
         assert torch.equal(value, resumed.average.state_dict()[name]), name
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_table_and_a_checkpoint_to_convert(tmp_path: Path) -> None:
     made = run(tmp_path / "run")
     made.export(tmp_path / "run" / "final.pt")
