@@ -62,7 +62,7 @@ class Predictor:
     def predict(
         self, request: PredictRequest, deadline: Deadline | None = None, *, refuse_results: bool = False
     ) -> PredictAnswer:
-        """Answer one request; when it raises a RequestError or a DetectionError, nothing has been written.
+        """Answer one request; when it raises an error, nothing has been written, unless S3 failed to confirm a write.
 
         Without a `deadline` it begins now.
 
