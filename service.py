@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 import bentoml
-from starlette.responses import Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from detection.engine import load_engine
 from detection.errors import UserError
@@ -17,6 +18,7 @@ from serving.http.metrics import MetricsMiddleware, PrometheusObserver, ServiceM
 from serving.http.middleware import ContractMiddleware, deadline, request_id, to_response
 from serving.http.openapi import openapi
 from serving.instance import Instance
+from serving.keys import ApiKeys
 from serving.predictor import load_predictor
 from serving.respond import Responder
 from serving.settings import Settings, load_settings
@@ -43,10 +45,28 @@ def responder() -> Responder:
     return Responder(Instance(), PrometheusObserver(metrics()))
 
 
+class ContractService(bentoml.Service[Any]):  # type: ignore[misc]
+    """A BentoML service whose every response is the contract's: all that BentoML adds lies behind our middleware."""
+
+    def to_asgi(self, is_main: bool = True) -> Any:
+        pages: dict[str, Callable[[], Response]] = {
+            "/": lambda: RedirectResponse("/docs.json"),
+            "/docs.json": functools.cache(lambda: JSONResponse(openapi(self))),
+        }
+        if not settings().metrics_port:
+            pages["/metrics"] = lambda: metrics().page()
+        keys = functools.cache(lambda: ApiKeys(settings().api_keys))
+        contract = ContractMiddleware(super().to_asgi(is_main), responder, settings, keys, pages)
+        return MetricsMiddleware(contract, metrics, contract.routes)
+
+
 @bentoml.service(
     name="yolov7",
+    service_class=ContractService,
     threads=THREADS,
+    # BentoML adds a series for every path that is asked for, and writes paths into its log as they come.
     metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
     # BentoML's timeout would free a request's place in the queue, but not its thread: our deadline comes first.
     traffic={"timeout": 24 * 3600},
 )
@@ -55,6 +75,8 @@ class YOLOv7:
 
     def __init__(self) -> None:
         responder()
+        if settings().metrics_port:
+            metrics().serve(settings().metrics_port)
         folder = store.located(settings().model, settings().model_folder)
         self._predictor = load_predictor(settings(), folder, lambda: load_engine(folder))
 
@@ -73,14 +95,3 @@ class YOLOv7:
         """Find objects in a picture of the input bucket; the annotated picture is written to the output bucket."""
         predict = functools.partial(self._predictor.predict, deadline=deadline.get())
         return to_response(responder().respond(lambda: request, predict, request_id.get()))
-
-
-# The decorator has made a bentoml.Service of the class, which mypy cannot see.
-SERVICE = cast("bentoml.Service[Any]", YOLOv7)
-SERVICE.add_asgi_middleware(MetricsMiddleware, metrics=metrics)
-SERVICE.add_asgi_middleware(
-    ContractMiddleware,
-    responder=responder,
-    settings=settings,
-    document=functools.cache(lambda: openapi(SERVICE)),
-)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from serving.errors import InvalidRequest, NotJson
+from serving.errors import InvalidRequest, UnsupportedBody
 
 STEPS = ("fetch", "decode", "detect", "annotate", "store")
 
@@ -22,12 +22,18 @@ MAX_KEY_BYTES = 1024
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def legal_key(filename: str) -> str:
-    """Return the S3 key unchanged; raises ValueError when S3 or a URL would not preserve it."""
+def valid_unicode(text: str) -> str:
+    """Return the text unchanged; raises ValueError for lone surrogates, which JSON can escape but UTF-8 cannot hold."""
     try:
-        size = len(filename.encode())
+        text.encode()
     except UnicodeEncodeError:
         raise ValueError("must be valid Unicode") from None
+    return text
+
+
+def legal_key(filename: str) -> str:
+    """Return the S3 key unchanged; raises ValueError when S3 or a URL would not preserve it."""
+    size = len(valid_unicode(filename).encode())
     if not 1 <= size <= MAX_KEY_BYTES:
         raise ValueError(f"must have 1 to {MAX_KEY_BYTES} bytes in UTF-8, but has {size}")
     if _CONTROL.search(filename):
@@ -56,7 +62,9 @@ class PredictRequest(BaseModel):
         allow_inf_nan=False,
         description="a box that overlaps a more confident one of its class by more is dropped, 0..1",
     )
-    classes: list[str] | None = Field(None, max_length=1000, description="labels to keep; all when absent")
+    classes: list[Annotated[str, AfterValidator(valid_unicode)]] | None = Field(
+        None, max_length=1000, description="labels to keep; all when absent"
+    )
 
 
 class Box(BaseModel):
@@ -156,21 +164,35 @@ class ErrorAnswer(BaseModel):
     error: ErrorDetail
 
 
-def parse_request(body: bytes, content_type: str | None) -> PredictRequest:
-    """Read a request's body; raises NotJson or InvalidRequest.
+def parse_request(body: bytes) -> PredictRequest:
+    """Read a request's body, JSON in UTF-8; raises UnsupportedBody or InvalidRequest.
 
-    A missing type counts as JSON, and so does a form's, which is the default of `curl -d`.
+    The declared type is not asked for: many clients send JSON as text/plain or as a form.
     """
-    kind = (content_type or "application/json").split(";")[0].strip().lower()
-    if not (kind in ("application/json", "application/x-www-form-urlencoded") or kind.endswith("+json")):
-        raise NotJson(f"the request's body is {kind[:100]}; send JSON with Content-Type: application/json")
     if len(body) > MAX_BODY_BYTES:
         raise InvalidRequest(f"the request's body is larger than {MAX_BODY_BYTES} bytes")
+    return request_from(parse_json(body))
+
+
+def parse_json(text: bytes) -> object:
+    """Parse JSON in UTF-8, with or without a byte order mark; raises UnsupportedBody, or InvalidRequest for a field
+    that is given twice, because clients and proxies do not agree on which of the two counts.
+    """
     try:
-        data = json.loads(body)
+        return json.loads(text.decode("utf-8-sig"), object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError):
-        raise NotJson('the request\'s body is not JSON; send for example {"filename": "bus.jpg"}') from None
-    return request_from(data)
+        raise UnsupportedBody(
+            'the request\'s body is not JSON in UTF-8; send for example {"filename": "bus.jpg"}'
+        ) from None
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in found if names.count(name) > 1)
+        raise InvalidRequest(f"{twice[:100]}: is given more than once")
+    return found
 
 
 def request_from(data: object) -> PredictRequest:

@@ -4,13 +4,18 @@ UserError
 ├── SettingsError            the process cannot start: a setting is missing or wrong
 └── RequestError             one request cannot be answered; `status` and `code` are the contract's
     ├── InvalidRequest       400 invalid_request
+    ├── Unauthorized         401 unauthorized
+    ├── Forbidden            403 forbidden
     ├── ImageNotFound        404 image_not_found
+    ├── PathNotFound         404 not_found
+    ├── MethodNotAllowed     405 method_not_allowed
     ├── ImageTooLarge        413 image_too_large
     ├── NotAnImage           415 not_an_image
-    │   └── NotJson          415 not_an_image, for a request body that is not JSON
+    ├── UnsupportedBody      415 unsupported_media_type
     ├── InternalError        500 internal_error
     ├── StorageRefused       502 storage_refused
     ├── Overloaded           503 overloaded
+    ├── StorageBusy          503 storage_busy
     ├── StorageTimeout       504 storage_timeout
     └── DeadlineExceeded     504 deadline_exceeded
 EventFailed                  AWS shall deliver the event again
@@ -19,6 +24,7 @@ OwnResult                    an event is about a picture that this service wrote
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from detection.errors import DetectionError, NotAPicture, PictureTooLarge, PrintableError, UnknownLabel, UserError
@@ -33,7 +39,7 @@ class RequestError(UserError):
 
     status: ClassVar[int]
     code: ClassVar[str]
-    retry_after_s: ClassVar[int | None] = None
+    headers: Mapping[str, str] = {}
 
 
 class InvalidRequest(RequestError):
@@ -43,11 +49,44 @@ class InvalidRequest(RequestError):
     code = "invalid_request"
 
 
+class Unauthorized(RequestError):
+    """API_KEYS is set, and the request has no key."""
+
+    status = 401
+    code = "unauthorized"
+    headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
+
+
+class Forbidden(RequestError):
+    """The request's key is not one of API_KEYS."""
+
+    status = 403
+    code = "forbidden"
+
+
 class ImageNotFound(RequestError):
     """The input bucket has no such object."""
 
     status = 404
     code = "image_not_found"
+
+
+class PathNotFound(RequestError):
+    """The service has no such path."""
+
+    status = 404
+    code = "not_found"
+
+
+class MethodNotAllowed(RequestError):
+    """The path exists, but not with this method; `allowed` are the methods that it has."""
+
+    status = 405
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, allowed: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.headers = {"Allow": ", ".join(allowed)}
 
 
 class ImageTooLarge(RequestError):
@@ -64,8 +103,11 @@ class NotAnImage(RequestError):
     code = "not_an_image"
 
 
-class NotJson(NotAnImage):
+class UnsupportedBody(RequestError):
     """The request's body is not JSON."""
+
+    status = 415
+    code = "unsupported_media_type"
 
 
 class InternalError(RequestError):
@@ -87,7 +129,15 @@ class Overloaded(RequestError):
 
     status = 503
     code = "overloaded"
-    retry_after_s = 1
+    headers: Mapping[str, str] = {"Retry-After": "1"}
+
+
+class StorageBusy(RequestError):
+    """S3 asks for fewer requests, and did so for every try."""
+
+    status = 503
+    code = "storage_busy"
+    headers: Mapping[str, str] = {"Retry-After": "1"}
 
 
 class StorageTimeout(RequestError):

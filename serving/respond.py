@@ -71,8 +71,6 @@ def success(answer: PredictAnswer, instance: Instance, request_id: str) -> HttpA
 
 def failure(error: RequestError, instance: Instance, request_id: str) -> HttpAnswer:
     """The response to an error."""
-    headers = instance.headers(request_id)
-    if error.retry_after_s is not None:
-        headers["Retry-After"] = str(error.retry_after_s)
+    headers = {**instance.headers(request_id), **error.headers}
     detail = ErrorDetail(code=error.code, message=str(error), request_id=request_id)
     return HttpAnswer(error.status, headers, ErrorAnswer(error=detail).model_dump_json().encode())

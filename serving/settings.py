@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from dotenv import load_dotenv
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from serving.errors import SettingsError
+from serving.keys import ApiKeys
+
+
+def _readable_keys(setting: str) -> str:
+    ApiKeys(setting)
+    return setting
 
 
 class Settings(BaseSettings):
@@ -33,7 +39,17 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(50_000_000, ge=1, description="largest picture accepted, pixels")
     jpeg_quality: int = Field(90, ge=1, le=100, description="JPEG quality of the annotated picture")
     max_queue: int = Field(32, ge=1, description="requests in work or waiting, per process, before 503 is answered")
+    api_keys: Annotated[str, AfterValidator(_readable_keys)] = Field(
+        "",
+        description="who may call: `name:hash,name:hash`, each hash the SHA-256 of a key; everybody when empty",
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65_535, description="port on which the service answers /metrics alone; 0 is its own port"
+    )
     request_timeout_s: float = Field(25.0, gt=0, description="time for a request, its waiting included, seconds")
+    expected_bucket_owner: str = Field(
+        "", pattern=r"^(\d{12})?$", description="AWS account that must own both buckets, else S3 refuses; empty for any"
+    )
     s3_connect_timeout_s: float = Field(2.0, gt=0, description="time to connect to S3, seconds")
     s3_read_timeout_s: float = Field(5.0, gt=0, description="time to wait for S3's next byte, seconds")
     s3_attempts: int = Field(3, ge=1, le=10, description="tries per S3 request, the first included")

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, PartialCredentialsError
 from botocore.exceptions import ConnectionError as RefusedError
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, IncompleteRead
 
 from serving.bounds import Deadline
-from serving.errors import ImageNotFound, ImageTooLarge, NotAnImage, StorageRefused, StorageTimeout
+from serving.errors import ImageNotFound, ImageTooLarge, NotAnImage, StorageBusy, StorageRefused, StorageTimeout
 from serving.settings import Settings
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
     from urllib3 import HTTPResponse
 
 _CHUNK = 1 << 20  # bytes
-_SLOW = frozenset({"RequestTimeout", "SlowDown", "ServiceUnavailable", "InternalError", "503", "500", "504"})
-
+_SLOW = frozenset({"RequestTimeout", "InternalError", "500", "504"})
+_BUSY = frozenset({"SlowDown", "ServiceUnavailable", "TooManyRequests", "503", "429"})
+_LONGEST_PAUSE_S = 2.0
 
 # Metadata of every annotated picture, so that events about it are recognised even for a copy in another bucket.
 RESULT_MARK = {"made-by": "yolov7-serving"}
+
+
+class _Owner(TypedDict, total=False):
+    ExpectedBucketOwner: str
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,9 @@ class S3Storage:
         self._client = client or s3_client(settings)
         self._deadlines = threading.local()
         self._client.meta.events.register("before-send.s3", self._check_deadline)
+        self._client.meta.events.register("needs-retry.s3", self._retry_429)  # type: ignore[arg-type]
+        owner = settings.expected_bucket_owner
+        self._owner: _Owner = {"ExpectedBucketOwner": owner} if owner else {}
 
     def connect(self) -> None:
         """Open the connections to both buckets in the background, so that the first request finds them open.
@@ -106,14 +116,21 @@ class S3Storage:
     def fetch(self, key: str, deadline: Deadline) -> Fetched:
         """Read a picture; its size is judged from the Content-Length of S3's response, before the bytes are read.
 
-        Raises ImageNotFound, ImageTooLarge, NotAnImage (no bytes), StorageRefused, StorageTimeout or DeadlineExceeded.
+        Raises ImageNotFound, ImageTooLarge, NotAnImage (no bytes), StorageBusy, StorageRefused, StorageTimeout or
+        DeadlineExceeded.
         """
         limit = self._settings.max_image_bytes
         with _translated(self._settings.input_bucket, key, "read"), self._until(deadline):
-            answer = self._client.get_object(Bucket=self._settings.input_bucket, Key=key)
-            with closing(answer["Body"]) as body:
+            for left in reversed(range(self._settings.s3_attempts)):
+                answer = self._client.get_object(Bucket=self._settings.input_bucket, Key=key, **self._owner)
                 size = answer.get("ContentLength", 0)
-                data = b"" if size > limit else _read(body, limit, deadline)
+                try:
+                    with closing(answer["Body"]) as body:
+                        data = b"" if size > limit else _read(body, size, limit, deadline)
+                    break
+                except HTTPError:  # The connection broke while the picture was read, which boto3 does not try again.
+                    if not left:
+                        raise
         if max(size, len(data)) > limit:
             raise ImageTooLarge(
                 f"{key} has {max(size, len(data)) / 1e6:.1f} MB; the limit is {limit / 1e6:g} MB (MAX_IMAGE_BYTES): "
@@ -125,13 +142,15 @@ class S3Storage:
         return Fetched(data, answer["ETag"].strip('"'), is_result=marked)
 
     def store(self, key: str, data: bytes, deadline: Deadline) -> str:
-        """Write an annotated JPEG; raises StorageRefused, StorageTimeout or DeadlineExceeded.
+        """Write an annotated JPEG; raises StorageBusy, StorageRefused, StorageTimeout or DeadlineExceeded.
 
         S3 writes objects atomically, and no attempt begins after the deadline.
         """
         bucket = self._settings.output_bucket
         with _translated(bucket, key, "write"), self._until(deadline):
-            self._client.put_object(Bucket=bucket, Key=key, Body=data, ContentType="image/jpeg", Metadata=RESULT_MARK)
+            self._client.put_object(
+                Bucket=bucket, Key=key, Body=data, ContentType="image/jpeg", Metadata=RESULT_MARK, **self._owner
+            )
             url = self._client.generate_presigned_url(
                 "get_object",
                 Params={"Bucket": bucket, "Key": key},
@@ -153,9 +172,18 @@ class S3Storage:
         if deadline := getattr(self._deadlines, "current", None):
             deadline.check("use S3")
 
+    def _retry_429(self, response: tuple[AWSResponse, object] | None, attempts: int, **_: object) -> float | None:
+        """Called by botocore after each attempt; the seconds until the next one, or None to leave it to botocore.
 
-def _read(body: StreamingBody, limit: int, deadline: Deadline) -> bytes:
-    """Read a response to its end, or to one byte more than the limit.
+        AWS's S3 answers 503 when it is busy, which botocore tries again; other S3 servers answer 429.
+        """
+        if response is None or response[0].status_code != 429 or attempts >= self._settings.s3_attempts:
+            return None
+        return min(random.uniform(0, 0.1 * 2**attempts), _LONGEST_PAUSE_S)
+
+
+def _read(body: StreamingBody, size: int, limit: int, deadline: Deadline) -> bytes:
+    """Read a response to its end, or to one byte more than the limit; raises IncompleteRead below its `size`.
 
     StreamingBody.read waits until all bytes it was asked for are there, so an S3 that sends one byte a second would
     hold it for days; its raw stream has a read that returns what has come.
@@ -165,6 +193,8 @@ def _read(body: StreamingBody, limit: int, deadline: Deadline) -> bytes:
     while len(data) <= limit and (some := stream.read1(min(_CHUNK, limit + 1 - len(data)))):
         data += some
         deadline.check("read the picture")
+    if len(data) < size:  # read1 takes a connection that breaks for the end.
+        raise IncompleteRead(len(data), size - len(data))
     return bytes(data)
 
 
@@ -177,6 +207,8 @@ def _translated(bucket: str, key: str, verb: str) -> Iterator[None]:
         code = str(exc.response.get("Error", {}).get("Code", "unknown"))[:60]
         if code in ("NoSuchKey", "404") and verb == "read":
             raise ImageNotFound(f"{key} is not in bucket {bucket}: upload it first") from exc
+        if code in _BUSY:
+            raise StorageBusy(f"S3 is too busy to {verb} {key} in bucket {bucket} ({code}): try again later") from exc
         if code in _SLOW:
             raise StorageTimeout(f"S3 could not {verb} {key} in bucket {bucket} now ({code}): try again") from exc
         hint = {"NoSuchBucket": "create the bucket or correct its name"}.get(

@@ -159,8 +159,10 @@ BAD_INPUT = {
     "confidence a string": (PICTURE, {"filename": "x.jpg", "confidence": "high"}, 400, "invalid_request"),
     "unknown label": (PICTURE, {"filename": "x.jpg", "classes": ["dragon"]}, 400, "invalid_request"),
     "unknown field": (PICTURE, {"filename": "x.jpg", "size": 1}, 400, "invalid_request"),
-    "not JSON": (PICTURE, b"filename=x.jpg", 415, "not_an_image"),
-    "no body": (PICTURE, b"", 415, "not_an_image"),
+    "not JSON": (PICTURE, b"filename=x.jpg", 415, "unsupported_media_type"),
+    "no body": (PICTURE, b"", 415, "unsupported_media_type"),
+    "a field twice": (PICTURE, b'{"filename": "x.jpg", "filename": "y.jpg"}', 400, "invalid_request"),
+    "UTF-16": (PICTURE, '{"filename": "x.jpg"}'.encode("utf-16"), 415, "unsupported_media_type"),
     "a huge body": (PICTURE, b'{"filename": "' + b"x" * 300_000 + b'"}', 400, "invalid_request"),
     "a list": (PICTURE, ["x.jpg"], 400, "invalid_request"),
 }
@@ -183,10 +185,10 @@ def test_bad_input_gets_its_status_and_code_and_writes_nothing(case: str, door: 
 
 
 @pytest.mark.parametrize("kind", ["application/vnd.bentoml+pickle", "application/octet-stream", "multipart/form-data"])
-def test_pickle_and_other_bodies_are_refused_unread(kind: str, door: LocalService) -> None:
+def test_pickles_are_refused_and_not_run(kind: str, door: LocalService) -> None:
     pickled = b"cbuiltins\nexec\n(Vopen('/tmp/yolov7-was-executed', 'w')\ntR."
     answer = predict(door, pickled, Content_Type=kind)
-    assert (answer.status, answer.json["error"]["code"]) == (415, "not_an_image")
+    assert (answer.status, answer.json["error"]["code"]) == (415, "unsupported_media_type")
     assert not Path("/tmp/yolov7-was-executed").exists()
 
 
@@ -260,6 +262,10 @@ SAME = {
     "an id that may be echoed": (PICTURE, {"filename": "x.jpg"}, {"X-Request-Id": "a.b:c/d=e+f-1"}),
     "an id that may not": (PICTURE, {"filename": "x.jpg"}, {"X-Request-Id": "a b<script>"}),
     "a body that is not UTF-8": (None, b'{"filename": "\xff\xfe"}', {}),
+    "a byte order mark": (PICTURE, b'\xef\xbb\xbf{"filename": "x.jpg"}', {}),
+    "UTF-32": (None, '{"filename": "x.jpg"}'.encode("utf-32"), {}),
+    "an encoded surrogate": (None, b'{"filename": "\xed\xa0\x80.jpg"}', {}),
+    "a label with a surrogate": (PICTURE, b'{"filename": "x.jpg", "classes": ["\\ud800"]}', {}),
     "a surrogate": (None, b'{"filename": "\\ud800.jpg"}', {}),
     "a form, as curl sends it": (PICTURE, {"filename": "x.jpg"}, {"Content-Type": "application/x-www-form-urlencoded"}),
     "deep nesting": (None, b"[" * 50_000, {}),
@@ -291,3 +297,18 @@ def test_both_doors_answer_byte_for_byte_alike(
     given = body if isinstance(body, bytes) else json.dumps(body).encode()
     ours, theirs = (send(f"{door.url}/predict", given, headers=headers) for door in (service, lambda_door))
     assert normal(ours) == normal(theirs)
+
+
+OTHERS = [("GET", "/predict"), ("DELETE", "/predict"), ("POST", "/predict/"), ("POST", "/a%1B%C3%A9")]
+
+
+@pytest.mark.parametrize(("method", "path"), OTHERS)
+def test_other_paths_and_methods_are_answered_alike(
+    method: str, path: str, service: LocalService, lambda_door: LocalService
+) -> None:
+    ours, theirs = (send(f"{door.url}{path}", b"{}", method=method) for door in (service, lambda_door))
+    for answer in (ours, theirs):
+        assert list(answer.json) == ["error"]
+        assert answer.json["error"]["message"].isprintable()
+    assert (ours.status, ours.json["error"]["code"]) == (theirs.status, theirs.json["error"]["code"])
+    assert ours.headers.get("allow") == theirs.headers.get("allow")

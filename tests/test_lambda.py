@@ -92,10 +92,10 @@ def test_http_errors_are_answered_in_the_form_of_their_sender(name: str, lambda_
 
 
 @pytest.mark.parametrize("name", HTTP_EVENTS)
-def test_an_event_without_a_body_is_no_json(name: str, lambda_door: LocalService) -> None:
+def test_an_event_without_a_body_is_not_json(name: str, lambda_door: LocalService) -> None:
     for body in (None, ""):
         answer = invoke(lambda_door, recorded(name) | {"body": body, "isBase64Encoded": False}).json
-        assert (answer["statusCode"], json.loads(answer["body"])["error"]["code"]) == (415, "not_an_image")
+        assert (answer["statusCode"], json.loads(answer["body"])["error"]["code"]) == (415, "unsupported_media_type")
 
 
 def test_an_unknown_path_is_not_found(lambda_door: LocalService) -> None:

@@ -102,7 +102,9 @@ def test_unknown_paths_add_nothing_to_the_metrics(service: LocalService, s3: Loc
 def test_the_openapi_document_is_the_contract(service: LocalService) -> None:
     document = send(f"{service.url}/docs.json", method="GET").json
     operation = document["paths"]["/predict"]["post"]
-    assert sorted(operation["responses"]) == ["200", "400", "404", "413", "415", "500", "502", "503", "504"]
+    assert sorted(operation["responses"]) == [
+        "200", "400", "401", "403", "404", "405", "413", "415", "500", "502", "503", "504",
+    ]  # fmt: skip
     schemas = document["components"]["schemas"]
     request = schemas["PredictRequest"]
     assert list(request["properties"]) == ["filename", "confidence", "iou", "classes"]

@@ -15,6 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from serving.aws.observe import CloudWatchObserver, metrics
 from serving.bounds import Deadline
 from serving.contract import PredictAnswer, PredictRequest, request_from
+from serving.keys import ApiKeys
 from serving.predictor import Predictor
 from serving.respond import HttpAnswer, Responder
 
@@ -45,6 +46,7 @@ class Function:
         self.predictor = predictor
         self.responder = responder
         self.observer = observer
+        self.keys = ApiKeys(predictor.settings.api_keys)
         self._threads = ThreadPoolExecutor(MAX_THREADS, "predict")
 
     def predict(

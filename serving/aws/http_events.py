@@ -12,9 +12,10 @@ from aws_lambda_powertools.event_handler.api_gateway import ApiGatewayResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from serving.aws.function import Event, Function
-from serving.contract import parse_request
+from serving.contract import PredictRequest, parse_request
 from serving.errors import EventFailed, InvalidRequest
 from serving.instance import request_id_from
+from serving.routes import PREDICT, check_route
 
 
 class HttpEvents:
@@ -52,18 +53,24 @@ class HttpEvents:
         raise EventFailed(f"this HTTP event is not of a known kind; known are {self.name}")
 
     def _routed(self, resolver: ApiGatewayResolver) -> ApiGatewayResolver:
-        @resolver.post("/predict")
-        def predict() -> Response[str]:
-            event = resolver.current_event
-            request_id = request_id_from(_header(event, "x-request-id") or resolver.lambda_context.aws_request_id)
+        def respond(*_: object) -> Response[str]:
+            event, context = resolver.current_event, resolver.lambda_context
             answer = self._function.responder.respond(
-                lambda: parse_request(_body(event.raw_event), _header(event, "content-type")),
-                partial(self._function.predict, context=resolver.lambda_context),
-                request_id,
+                lambda: self._read(event),
+                partial(self._function.predict, context=context),
+                request_id_from(_header(event, "x-request-id") or context.aws_request_id),
             )
             return Response(answer.status, body=answer.body.decode(), headers=dict(answer.headers))
 
+        resolver.post("/predict")(respond)
+        resolver.not_found(respond)  # Any other path or method; reading the request raises the contract's error.
         return resolver
+
+    def _read(self, event: Any) -> PredictRequest:
+        """The request of an HTTP event; raises RequestError."""
+        check_route(PREDICT, event.http_method, event.path)
+        self._function.keys.check(partial(_header, event))
+        return parse_request(_body(event.raw_event))
 
 
 def _header(event: Any, name: str) -> str | None:

@@ -10,7 +10,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from serving.aws.function import Event, Function
 from serving.aws.object_events import ObjectEvents, sources
-from serving.errors import EventFailed, InvalidRequest
+from serving.contract import parse_json
+from serving.errors import EventFailed, InvalidRequest, RequestError
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -45,13 +46,12 @@ class QueueEvents:
     def _answer_message(self, record: SQSRecord, context: LambdaContext) -> None:
         """Answer one message; raises an error when it shall be delivered again."""
         try:
-            message = json.loads(record.body)
-        except (ValueError, RecursionError):
-            message = None
-        if not isinstance(message, dict):
-            error = InvalidRequest(f"message {record.message_id} is not a JSON object")
+            message = parse_json(record.body.encode(errors="surrogatepass"))
+            if not isinstance(message, dict):
+                raise InvalidRequest("the message is not a JSON object")
+        except RequestError as error:
             self._function.observer.failed(error, error, record.message_id)
-            raise error
+            raise
         if self._objects.matches(message):
             self._objects.process(message, context, record.message_id)
             return

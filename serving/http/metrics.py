@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -19,18 +19,17 @@ from prometheus_client import (
     Histogram,
     ProcessCollector,
     generate_latest,
+    start_http_server,
 )
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.contract import STEPS, PredictAnswer, PredictRequest
-from serving.errors import InternalError, RequestError
+from serving.errors import InternalError, RequestError, SettingsError
 
 logger = logging.getLogger("bentoml.yolov7")
 
-# The paths that have a series of their own; all others share one.
-PATHS = ("/predict", "/", "/docs.json", "/metrics", "/livez", "/readyz", "/healthz")
-OTHER = "other"
+OTHER = "other"  # The one series of all unknown paths.
 
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 2, 5, 10, 30)
 
@@ -54,28 +53,36 @@ class ServiceMetrics:
         )
         self.detections = Counter("yolov7_detections_total", "Objects found", ["label"], registry=self._registry)
         self.errors = Counter(
-            "yolov7_errors_total", "Requests to /predict answered with an error", ["code"], registry=self._registry
+            "yolov7_errors_total", "Requests answered with an error", ["code"], registry=self._registry
         )
         ProcessCollector(registry=self._registry)
 
-    def text(self) -> bytes:
+    def page(self) -> Response:
         """All metrics in Prometheus's text format."""
-        return generate_latest(self._registry)
+        return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    def serve(self, port: int) -> None:
+        """Answer /metrics on a port of its own, in a thread; raises SettingsError when the port is taken."""
+        try:
+            start_http_server(port, registry=self._registry)
+        except OSError as exc:
+            raise SettingsError(f"METRICS_PORT {port} cannot be listened to ({exc.strerror})") from None
 
 
 class MetricsMiddleware:
-    """Counts every request and answers /metrics; `metrics` is called in the worker only."""
+    """Counts every request, by path where the path is one of `known`; `metrics` is called in the worker only."""
 
-    def __init__(self, app: ASGIApp, metrics: Callable[[], ServiceMetrics]) -> None:
+    def __init__(self, app: ASGIApp, metrics: Callable[[], ServiceMetrics], known: Collection[str]) -> None:
         self._app = app
         self._metrics = metrics
+        self._known = known
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         metrics, started = self._metrics(), time.perf_counter()
-        path = scope["path"] if scope["path"] in PATHS else OTHER
+        path = scope["path"] if scope["path"] in self._known else OTHER
         status = 500
 
         async def watched(message: Message) -> None:
@@ -86,11 +93,7 @@ class MetricsMiddleware:
 
         with metrics.in_progress.track_inprogress():
             try:
-                if path == "/metrics":
-                    response = Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-                    await response(scope, receive, watched)
-                else:
-                    await self._app(scope, receive, watched)
+                await self._app(scope, receive, watched)
             finally:
                 metrics.requests.labels(path, status).inc()
                 metrics.seconds.labels(path).observe(time.perf_counter() - started)

@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import anyio
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.bounds import Deadline
 from serving.contract import MAX_BODY_BYTES, PredictRequest, parse_request
-from serving.errors import InvalidRequest, Overloaded
+from serving.errors import InvalidRequest, Overloaded, RequestError
 from serving.instance import request_id_from
+from serving.keys import ApiKeys
 from serving.respond import HttpAnswer, Responder, failure
+from serving.routes import PREDICT, Routes, check_route
 from serving.settings import Settings
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id")
 deadline: contextvars.ContextVar[Deadline] = contextvars.ContextVar("deadline")
 
 
+# What orchestrators ask; BentoML answers these, and /schema.json, which its own clients read.
+PROBES: Routes = dict.fromkeys(("/livez", "/readyz", "/healthz"), ("GET", "HEAD"))
+BENTOML: Routes = {"/schema.json": ("GET", "HEAD")}
+# All that BentoML needs of a request's headers; nothing else that a client sends reaches it.
+_PASSED_ON = (b"traceparent", b"tracestate")
+
+
 class ContractMiddleware:
     """Answers what BentoML would answer in another shape, and passes valid requests on to it.
 
-    The request's body is parsed here, once: BentoML gets the validated request, written as JSON again. `responder`,
-    `settings` and `document` are called in the worker only, because the process that starts the workers has none.
+    The request's body is parsed here, once: BentoML gets the validated request, written as JSON again. `pages` are
+    answered here, by path. `responder`, `settings`, `keys` and the pages are called in the worker only, because the
+    process that starts the workers has none.
     """
 
     def __init__(
@@ -36,41 +45,60 @@ class ContractMiddleware:
         app: ASGIApp,
         responder: Callable[[], Responder],
         settings: Callable[[], Settings],
-        document: Callable[[], dict[str, Any]],
+        keys: Callable[[], ApiKeys],
+        pages: Mapping[str, Callable[[], Response]],
     ) -> None:
         self._app = app
         self._responder = responder
         self._settings = settings
-        self._document = document
+        self._keys = keys
+        self._pages = pages
+        self.routes: Routes = {**PREDICT, **dict.fromkeys(pages, ("GET", "HEAD")), **PROBES, **BENTOML}
         self._in_work = 0
         self._working: set[asyncio.Future[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/docs.json":
-            await JSONResponse(self._document())(scope, receive, send)
-        elif scope["type"] == "http" and scope["path"] == "/predict" and scope["method"] == "POST":
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        headers, path = Headers(scope=scope), scope["path"]
+        request_id.set(request_id_from(headers.get("x-request-id")))
+        try:
+            check_route(self.routes, scope["method"], path)
+            if path not in PROBES:
+                self._keys().check(headers.get)
+        except RequestError as exc:
+            await self._refuse(exc)(scope, receive, send)
+            return
+        if path in self._pages:
+            await self._pages[path]()(scope, receive, send)
+        elif path in PREDICT:
             await self._predict(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await self._app(_bare(scope), receive, send)
+
+    def _refuse(self, cause: Exception) -> Response:
+        return to_response(self._responder().refuse(cause, request_id.get()))
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
-        request_id.set(request_id_from(headers.get("x-request-id")))
         ends = Deadline(self._settings().request_timeout_s)
         deadline.set(ends)
         try:
             body = await _read_body(Request(scope, receive), ends)
-            request = parse_request(body, headers.get("content-type"))
+            request = parse_request(body)
             limit = self._settings().max_queue
             if self._in_work >= limit:
                 raise Overloaded(f"{limit} requests are in work or waiting (MAX_QUEUE): try again later")
         except Exception as exc:  # noqa: BLE001
             # An exception that passes would make BentoML hold the connection until its own timeout.
-            await to_response(self._responder().refuse(exc, request_id.get()))(scope, receive, send)
+            await self._refuse(exc)(scope, receive, send)
             return
         self._in_work += 1
         response = _Response(send)
-        work = asyncio.ensure_future(self._app(_as_json(scope), _replay(request, receive), response.send))
+        work = asyncio.ensure_future(self._app(_bare(scope), _replay(request, receive), response.send))
         self._working.add(work)  # The loop itself keeps only a weak reference.
         work.add_done_callback(self._free)
         await asyncio.wait({work}, timeout=ends.remaining_s())
@@ -125,10 +153,10 @@ async def _read_body(request: Request, ends: Deadline) -> bytes:
     return body
 
 
-def _as_json(scope: Scope) -> Scope:
-    """The same request with JSON as its content type, and without the length of the body that it came with."""
-    kept = [(name, value) for name, value in scope["headers"] if name not in (b"content-type", b"content-length")]
-    return {**scope, "headers": [*kept, (b"content-type", b"application/json")]}
+def _bare(scope: Scope) -> Scope:
+    """The same request without what the client sent beside the body, which BentoML's layers would decode and log."""
+    kept = [(name, value) for name, value in scope["headers"] if name in _PASSED_ON and value.isascii()]
+    return {**scope, "query_string": b"", "headers": [*kept, (b"content-type", b"application/json")]}
 
 
 def _replay(request: PredictRequest, receive: Receive) -> Receive:

@@ -145,7 +145,7 @@ def targets() -> dict[str, Target]:
         ),
         "requests": Target(
             lambda random: mutated(random.choice(BODIES), random),
-            lambda data: parse_request(data, "application/json"),
+            parse_request,
             (RequestError,),
         ),
         "events": Target(mutated_event, _event_reader(), (EventFailed,)),

@@ -18,13 +18,18 @@ Kind = TypeVar("Kind", bound=Exception)
 
 CONTRACT = {
     "InvalidRequest": (400, "invalid_request"),
+    "Unauthorized": (401, "unauthorized"),
+    "Forbidden": (403, "forbidden"),
+    "PathNotFound": (404, "not_found"),
+    "MethodNotAllowed": (405, "method_not_allowed"),
     "ImageNotFound": (404, "image_not_found"),
     "ImageTooLarge": (413, "image_too_large"),
     "NotAnImage": (415, "not_an_image"),
-    "NotJson": (415, "not_an_image"),
+    "UnsupportedBody": (415, "unsupported_media_type"),
     "InternalError": (500, "internal_error"),
     "StorageRefused": (502, "storage_refused"),
     "Overloaded": (503, "overloaded"),
+    "StorageBusy": (503, "storage_busy"),
     "StorageTimeout": (504, "storage_timeout"),
     "DeadlineExceeded": (504, "deadline_exceeded"),
 }

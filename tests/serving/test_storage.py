@@ -22,6 +22,7 @@ from serving.errors import (
     ImageTooLarge,
     NotAnImage,
     RequestError,
+    StorageBusy,
     StorageRefused,
     StorageTimeout,
 )
@@ -208,3 +209,63 @@ def test_a_picture_without_a_length_is_held_to_the_limit(s3: LocalS3, storage: M
     assert fetch(10) == bytes(10)
     with pytest.raises(ImageTooLarge, match="the limit is"):
         fetch(11)
+
+
+class ScriptedS3:
+    """An S3 that gives one of these responses to each request in turn, on a connection of its own, and then hangs up.
+
+    Real S3 servers cannot be asked to be busy, or to break off.
+    """
+
+    def __init__(self, *responses: bytes) -> None:
+        self.requests: list[str] = []
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
+        threading.Thread(target=self._answer, args=(responses,), daemon=True).start()
+
+    def _answer(self, responses: tuple[bytes, ...]) -> None:
+        with self._server:
+            for response in responses:
+                connection, _ = self._server.accept()
+                with connection:
+                    self.requests.append(connection.recv(65_536).decode())
+                    connection.sendall(response)
+
+
+def picture(sent: bytes, length: int) -> bytes:
+    return b'HTTP/1.1 200 OK\r\nETag: "1"\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s' % (length, sent)
+
+
+BUSY = b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("first", [BUSY, picture(b"on", 3), picture(b"", 3)], ids=["429", "broken off", "no byte"])
+def test_a_busy_s3_and_a_picture_that_breaks_off_are_tried_again(first: bytes, storage: Make) -> None:
+    server = ScriptedS3(first, picture(b"one", 3))
+    assert storage(AWS_ENDPOINT_URL_S3=server.url, s3_attempts=2).fetch("a.jpg", Deadline(60)).data == b"one"
+    assert len(server.requests) == 2
+
+
+GIVEN_UP = [
+    (BUSY, StorageBusy, r"S3 is too busy to read a.jpg in bucket yolov7-pictures \(429\): try again later"),
+    (picture(b"on", 3), StorageTimeout, "S3 did not answer in time to read a.jpg"),
+]
+
+
+@pytest.mark.parametrize(("response", "kind", "message"), GIVEN_UP)
+def test_after_the_last_try_the_error_says_what_it_was(
+    response: bytes, kind: type[RequestError], message: str, storage: Make
+) -> None:
+    server = ScriptedS3(response, response, picture(b"one", 3))
+    with pytest.raises(kind, match=message):
+        storage(AWS_ENDPOINT_URL_S3=server.url, s3_attempts=2).fetch("a.jpg", Deadline(60))
+    assert len(server.requests) == 2
+
+
+def test_s3_is_told_whose_the_buckets_must_be(storage: Make) -> None:
+    server = ScriptedS3(picture(b"one", 3), b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    made = storage(AWS_ENDPOINT_URL_S3=server.url, expected_bucket_owner="123456789012")
+    made.fetch("a.jpg", Deadline(60))
+    made.store("b.jpg", b"two", Deadline(60))
+    for request in server.requests:
+        assert "x-amz-expected-bucket-owner: 123456789012" in request

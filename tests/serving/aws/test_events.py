@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import threading
 import time
@@ -57,7 +58,13 @@ def storage() -> FakeStorage:
 @pytest.fixture
 def answer(storage: FakeStorage) -> Iterator[Any]:
     """Answers an event as lambda_function.handler does."""
+    yield from answering(storage)
+
+
+def answering(storage: FakeStorage, **changes: object) -> Iterator[Any]:
+    """A handler with these settings changed."""
     ours = predictor()
+    ours.settings = ours.settings.model_copy(update=changes)
     ours.storage = storage
     observer = CloudWatchObserver()
     function = Function(ours, Responder(Instance(), observer), observer)
@@ -78,6 +85,39 @@ def test_an_error_of_an_http_event_has_the_shape_of_the_contract(answer: Any) ->
     found = answer(recorded("http-api") | {"body": "%%%", "isBase64Encoded": True})
     error = json.loads(found["body"])["error"]
     assert (found["statusCode"], error["code"], error["request_id"]) == (400, "invalid_request", "recorded-1")
+
+
+@pytest.mark.parametrize("name", ["http-api", "rest-api", "alb"])
+@pytest.mark.parametrize(
+    ("method", "path", "code", "allow"),
+    [("POST", "/predict/", "not_found", None), ("GET", "/predict", "method_not_allowed", "POST")],
+)
+def test_other_paths_and_methods_get_errors_of_the_contract(
+    name: str, method: str, path: str, code: str, allow: str | None, answer: Any
+) -> None:
+    event = recorded(name)
+    if name == "http-api":
+        event["requestContext"]["http"] |= {"method": method, "path": path}
+        event["rawPath"] = path
+    else:
+        event |= {"httpMethod": method, "path": path}
+    found = answer(event)
+    assert json.loads(found["body"])["error"]["code"] == code
+    headers = found.get("headers") or {n: v[0] for n, v in found["multiValueHeaders"].items()}
+    assert headers.get("Allow") == allow
+
+
+def test_with_api_keys_only_their_owners_are_answered(storage: FakeStorage) -> None:
+    hashed = hashlib.sha256(b"s3cret").hexdigest()
+    for answer in answering(storage, api_keys=f"ci:{hashed}"):
+        statuses = []
+        for key in ({}, {"x-api-key": "wrong"}, {"X-Api-Key": "s3cret"}):
+            event = recorded("http-api")
+            event["headers"] |= key
+            statuses.append(answer(event)["statusCode"])
+        assert statuses == [401, 403, 200]
+        # IAM has already judged a direct invocation.
+        assert "filename" in answer({"filename": "scene-1.jpg"})
 
 
 def test_an_http_event_of_an_unknown_kind_is_refused_by_name(answer: Any) -> None:

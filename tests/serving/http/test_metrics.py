@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from local.processes import free_port
+from serving.errors import SettingsError
 from serving.http.metrics import MetricsMiddleware, ServiceMetrics
 
 
@@ -23,8 +25,9 @@ async def fail(_: Request) -> PlainTextResponse:
 @pytest.fixture
 def client() -> httpx.AsyncClient:
     metrics = ServiceMetrics()
-    app = Starlette(routes=[Route("/livez", greet), Route("/predict", fail)])
-    transport = httpx.ASGITransport(MetricsMiddleware(app, lambda: metrics), raise_app_exceptions=False)
+    routes = {"/livez": greet, "/predict": fail, "/metrics": lambda _: metrics.page()}
+    app = Starlette(routes=[Route(path, endpoint) for path, endpoint in routes.items()])
+    transport = httpx.ASGITransport(MetricsMiddleware(app, lambda: metrics, routes), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://service")
 
 
@@ -50,3 +53,11 @@ def test_the_metrics_do_not_grow_with_the_paths_that_are_asked_for(client: httpx
     *_, before = get(client, "/unknown", "/metrics", "/metrics")
     *_, after = get(client, *(f"/{number}" for number in range(5000)), "/metrics")
     assert len(after.text.splitlines()) == len(before.text.splitlines())
+
+
+def test_the_metrics_can_have_a_port_of_their_own() -> None:
+    metrics, port = ServiceMetrics(), free_port()
+    metrics.serve(port)
+    assert "yolov7_requests_in_progress 0.0" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    with pytest.raises(SettingsError, match=f"METRICS_PORT {port} cannot be listened to"):
+        metrics.serve(port)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator
 
@@ -9,12 +10,13 @@ import numpy as np
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from serving.contract import PredictRequest
 from serving.http.middleware import ContractMiddleware, request_id, to_response
 from serving.instance import Instance
+from serving.keys import ApiKeys
 from serving.respond import Responder
 from tests.conftest import to_jpeg
 from tests.fakes import SETTINGS, FakeStorage, RecordingObserver, predictor
@@ -53,18 +55,25 @@ class Door:
         async def endpoint(request: Request) -> Response:
             return await self.inner(request)
 
-        app = Starlette(routes=[Route("/predict", endpoint, methods=["POST"])])
-        guarded = ContractMiddleware(app, lambda: responder, lambda: self.settings, lambda: {"openapi": "3.1.0"})
+        async def probe(request: Request) -> Response:
+            assert (dict(request.headers), request.url.query) == ({"content-type": "application/json"}, "")
+            return Response(b"alive")
+
+        app = Starlette(routes=[Route("/predict", endpoint, methods=["POST"]), Route("/livez", probe)])
+        keys = ApiKeys(self.settings.api_keys)
+        pages = {"/docs.json": lambda: JSONResponse({"openapi": "3.1.0"})}
+        guarded = ContractMiddleware(app, lambda: responder, lambda: self.settings, lambda: keys, pages)
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app=guarded), base_url="http://door")
 
     def post(self, body: bytes, **headers: str) -> httpx.Response:
-        """POST /predict."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        """POST /predict; a header's bytes are its characters' numbers."""
+        named = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
         return asyncio.run(self.client.post("/predict", content=body, headers=named))
 
-    def get(self, path: str) -> httpx.Response:
-        """GET a path."""
-        return asyncio.run(self.client.get(path))
+    def get(self, path: str, method: str = "GET", **headers: str) -> httpx.Response:
+        """GET a path, or use another method."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return asyncio.run(self.client.request(method, path, headers=named))
 
 
 @pytest.fixture
@@ -82,11 +91,17 @@ def test_a_valid_request_reaches_bentoml_as_json(door: Door) -> None:
     assert json.loads(door.inner.bodies[0]) == {"filename": "bus.jpg", "confidence": 0.25, "iou": 0.45, "classes": None}
 
 
-@pytest.mark.parametrize(("body", "kind"), NOT_JSON)
-def test_what_is_not_json_never_reaches_bentoml(body: bytes, kind: str, door: Door) -> None:
-    answer = door.post(body, content_type=kind)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "not_an_image")
+@pytest.mark.parametrize("body", NOT_JSON)
+def test_what_is_not_json_never_reaches_bentoml(body: bytes, door: Door) -> None:
+    answer = door.post(body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_media_type")
     assert door.inner.bodies == []
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/vnd.bentoml+pickle", "multipart/form-data", "\xff\xfe\\"])
+def test_json_is_read_whatever_it_is_declared_to_be(kind: str, door: Door) -> None:
+    answer = door.post(BUS, content_type=kind)
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize(("body", "message"), INVALID)
@@ -113,10 +128,58 @@ def test_requests_beyond_the_queue_are_refused_and_later_ones_are_not(door: Door
     assert "2 requests are in work or waiting (MAX_QUEUE)" in refused.json()["error"]["message"]
 
 
-def test_the_openapi_document_is_ours_and_other_paths_are_bentomls(door: Door) -> None:
-    assert door.get("/docs.json").json() == {"openapi": "3.1.0"}
-    assert door.get("/predict").status_code == 405
-    assert door.get("/unknown").status_code == 404
+def test_pages_are_ours_and_probes_reach_bentoml_without_what_the_client_sent(door: Door) -> None:
+    assert door.get("/docs.json?a=b").json() == {"openapi": "3.1.0"}
+    assert door.get("/livez?%ff", host="\\", x_any="y").content == b"alive"
+
+
+UNKNOWN = [
+    ("GET", "/predict", 405, "POST"),
+    ("DELETE", "/docs.json", 405, "GET, HEAD"),
+    ("OPTIONS", "/livez", 405, "GET, HEAD"),
+    ("GET", "/unknown", 404, None),
+    ("POST", "/predict/", 404, None),
+    ("GET", "/static_content/index.css", 404, None),
+    ("GET", "/a%0Ab%1B[31m", 404, None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status", "allowed"), UNKNOWN)
+def test_other_paths_and_methods_get_errors_of_the_contract(
+    method: str, path: str, status: int, allowed: str | None, door: Door
+) -> None:
+    answer = door.get(path, method, x_request_id="mine-1")
+    code = {404: "not_found", 405: "method_not_allowed"}[status]
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["request_id"]) == (status, code, "mine-1")
+    assert answer.headers.get("allow") == allowed
+    assert error["message"].isprintable()
+    assert [error.code for error, _, _ in door.observer.errors] == [code]
+
+
+KEY = "s3cret"
+KEYS = f"other:{'0' * 64},mine:{hashlib.sha256(KEY.encode()).hexdigest()}"
+CALLS = [
+    ({}, 401, "unauthorized"),
+    ({"authorization": "Basic s3cret"}, 401, "unauthorized"),
+    ({"x-api-key": "wrong"}, 403, "forbidden"),
+    ({"authorization": "Bearer wrong"}, 403, "forbidden"),
+    ({"x-api-key": KEYS.split(":")[-1]}, 403, "forbidden"),
+    ({"x-api-key": KEY}, 200, None),
+    ({"authorization": f"bearer {KEY}"}, 200, None),
+]
+
+
+@pytest.mark.parametrize(("headers", "status", "code"), CALLS)
+def test_with_api_keys_only_their_owners_are_answered(headers: dict[str, str], status: int, code: str | None) -> None:
+    door = Door(api_keys=KEYS)
+    answer = door.post(BUS, **headers)
+    assert (answer.status_code, answer.json().get("error", {}).get("code")) == (status, code)
+    assert len(door.inner.bodies) == (status == 200)
+    assert KEY not in answer.text
+    assert answer.headers.get("www-authenticate") == ("Bearer" if status == 401 else None)
+    assert door.get("/docs.json", **headers).status_code == status
+    assert door.get("/livez").status_code == 200
 
 
 def test_nothing_is_stored_for_a_request_that_fails(door: Door) -> None:
