@@ -10,6 +10,7 @@ from typing import Any
 import bentoml
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from detection.card import read_card
 from detection.engine import load_engine
 from detection.errors import UserError
 from model_store import store
@@ -51,13 +52,17 @@ class ContractService(bentoml.Service[Any]):  # type: ignore[misc]
     def to_asgi(self, is_main: bool = True) -> Any:
         pages: dict[str, Callable[[], Response]] = {
             "/": lambda: RedirectResponse("/docs.json"),
-            "/docs.json": functools.cache(lambda: JSONResponse(openapi(self))),
+            "/docs.json": functools.cache(lambda: JSONResponse(self._document())),
         }
         if not settings().metrics_port:
             pages["/metrics"] = lambda: metrics().page()
         keys = functools.cache(lambda: ApiKeys(settings().api_keys))
         contract = ContractMiddleware(super().to_asgi(is_main), responder, settings, keys, pages)
         return MetricsMiddleware(contract, metrics, contract.routes)
+
+    def _document(self) -> dict[str, Any]:
+        folder = store.located(settings().model, settings().model_folder)
+        return openapi(self, read_card(folder).labels, keys=bool(settings().api_keys))
 
 
 @bentoml.service(

@@ -19,6 +19,9 @@ STEPS = ("fetch", "decode", "detect", "annotate", "store")
 MAX_BODY_BYTES = 65_536
 MAX_KEY_BYTES = 1024
 
+# `legal_key` as a regular expression, for the OpenAPI document: no control characters, no segment '', '.' or '..'.
+KEY_PATTERN = r"^(?!(?:.*/)?\.{0,2}(?:/|$))[^\u0000-\u001f\u007f-\u009f\u2028\u2029]+$"
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -53,7 +56,10 @@ class PredictRequest(BaseModel):
         json_schema_extra={"example": {"filename": "bus.jpg", "confidence": 0.5}},
     )
 
-    filename: Annotated[str, AfterValidator(legal_key)] = Field(description="key of the picture in the input bucket")
+    filename: Annotated[str, AfterValidator(legal_key)] = Field(
+        description="key of the picture in the input bucket",
+        json_schema_extra={"minLength": 1, "maxLength": MAX_KEY_BYTES, "pattern": KEY_PATTERN},
+    )
     confidence: float = Field(0.25, ge=0, le=1, allow_inf_nan=False, description="lowest score of a detection, 0..1")
     iou: float = Field(
         0.45,

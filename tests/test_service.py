@@ -10,12 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from detection.card import read_card
 from local.doors import LocalService, local_service
 from local.processes import free_port
 from local.s3 import LocalS3
 from scenes.render import Scene
 from serving.contract import STEPS
-from tests.conftest import IMAGE, predict, send, to_jpeg, upload, wait_for
+from tests.conftest import BUNDLED, IMAGE, predict, send, to_jpeg, upload, wait_for
 from tests.test_doors import PICTURE
 
 
@@ -109,6 +110,8 @@ def test_the_openapi_document_is_the_contract(service: LocalService) -> None:
     request = schemas["PredictRequest"]
     assert list(request["properties"]) == ["filename", "confidence", "iou", "classes"]
     assert request["example"]["filename"] == "bus.jpg"
+    assert request["properties"]["classes"]["anyOf"][0]["items"]["enum"] == list(read_card(BUNDLED).labels)
+    assert "security" not in operation
     assert set(schemas["PredictAnswer"]["example"]) == set(schemas["PredictAnswer"]["properties"])
     used = set(json.dumps(document).split('"#/components/schemas/')[1:])
     assert {name.split('"')[0] for name in used} <= set(schemas)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import bentoml
@@ -13,8 +14,11 @@ from serving.errors import RequestError
 _SCHEMA = "#/components/schemas/{model}"
 
 
-def openapi(service: bentoml.Service[Any]) -> dict[str, Any]:
-    """BentoML's OpenAPI document with the errors that /predict really answers."""
+def openapi(service: bentoml.Service[Any], labels: Sequence[str], *, keys: bool) -> dict[str, Any]:
+    """BentoML's OpenAPI document with the errors that /predict really answers.
+
+    `labels` are the loaded model's, which `classes` may name; `keys` says whether a request needs an API key.
+    """
     document: dict[str, Any] = service.openapi_spec.asdict()
     document["openapi"] = "3.1.0"  # The version of pydantic's schemas.
     version = str(service.bento.tag.version) if service.bento else "development"
@@ -25,6 +29,11 @@ def openapi(service: bentoml.Service[Any]) -> dict[str, Any]:
         schema = model.model_json_schema(ref_template=_SCHEMA)
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
+    [names] = [kind for kind in schemas["PredictRequest"]["properties"]["classes"]["anyOf"] if "items" in kind]
+    names["items"]["enum"] = list(labels)
+    if keys:
+        document["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
+        document["paths"]["/predict"]["post"]["security"] = [{"key": []}]
     operation = document["paths"]["/predict"]["post"]
     operation["requestBody"] = {"required": True, "content": _content(PredictRequest)}
     operation["responses"] = {"200": {"description": "What was found", "content": _content(PredictAnswer)}}

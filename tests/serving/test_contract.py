@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
-from serving.contract import PredictRequest, parse_request
+from serving.contract import KEY_PATTERN, PredictRequest, legal_key, parse_request
 from serving.errors import InvalidRequest, UnsupportedBody
 
 BUS = '{"filename": "bus.jpg"}'
@@ -53,6 +54,32 @@ LEGAL_KEYS = [
 @pytest.mark.parametrize("key", LEGAL_KEYS)
 def test_legal_keys_pass(key: str) -> None:
     assert parse_request(json.dumps({"filename": key}).encode()).filename == key
+
+
+ILLEGAL_KEYS = [
+    "",
+    "/a.jpg",
+    "a/",
+    "a//b",
+    ".",
+    "..",
+    "./a",
+    "a/..",
+    "a/./b",
+    "../a",
+    "a\nb",
+    "a\x9b",
+    "a\u2028",
+    "a\n",
+]
+
+
+@pytest.mark.parametrize("key", [*LEGAL_KEYS, *ILLEGAL_KEYS])
+def test_the_published_pattern_is_what_the_code_does(key: str) -> None:
+    assert bool(re.fullmatch(KEY_PATTERN, key)) == (key in LEGAL_KEYS)
+    if key in ILLEGAL_KEYS:
+        with pytest.raises(ValueError, match="must"):
+            legal_key(key)
 
 
 INVALID = [
