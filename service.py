@@ -18,6 +18,7 @@ from serving.contract import PredictAnswer, PredictRequest
 from serving.http.metrics import MetricsMiddleware, PrometheusObserver, ServiceMetrics
 from serving.http.middleware import ContractMiddleware, deadline, request_id, to_response
 from serving.http.openapi import openapi
+from serving.http.server import serve
 from serving.instance import Instance
 from serving.keys import ApiKeys
 from serving.predictor import load_predictor
@@ -100,3 +101,7 @@ class YOLOv7:
         """Find objects in a picture of the input bucket; the annotated picture is written to the output bucket."""
         predict = functools.partial(self._predictor.predict, deadline=deadline.get())
         return to_response(responder().respond(lambda: request, predict, request_id.get()))
+
+
+if __name__ == "__main__":  # Of the image; see serving.http.server.
+    sys.exit(serve(YOLOv7, settings, sys.argv[1:]))
