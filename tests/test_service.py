@@ -1,7 +1,8 @@
-"""What `bentoml serve` has beside the contract: its queue, probes, metrics, OpenAPI document and log."""
+"""What the service has besides the contract: its queue, probes, metrics, OpenAPI document and log."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -127,3 +128,49 @@ def test_the_service_logs_what_it_answered(service: LocalService, s3: LocalS3) -
     upload(s3, "logged.jpg", PICTURE)
     found = predict(service, {"filename": "logged.jpg"}, X_Request_Id="logged-1").json
     assert wait_for(lambda: f"logged-1 200 logged.jpg -> {found['filename']}, " in service.log.read_text())
+
+
+ODD = [
+    b"POST /predict HTTP/1.1\r\nContent-Type: \xff\xfe\\",
+    b"GET /predict HTTP/1.1\r\nContent-Type: \xff\xfe\\",
+    b"GET /gone?\xe9 HTTP/1.1\r\nX-Any: \xff\\",
+    b"GET /gone?%ff%zz HTTP/1.1\r\nX-Api-Key: \xff\\",
+    b"GET /%ff%0a%1b HTTP/1.1\r\nX-Request-Id: \xff\\",
+    b"GET /predict/ HTTP/1.1\r\nTraceparent: \xff\\",
+]
+
+
+@pytest.mark.parametrize("head", ODD)
+def test_odd_bytes_in_a_head_get_an_error_of_the_contract(head: bytes, service: LocalService) -> None:
+    host, port = service.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(head + b"\r\nHost: \\\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx")
+        got = b""
+        while some := connection.recv(65_536):
+            got += some
+    status, body = int(got.split()[1]), got.partition(b"\r\n\r\n")[2]
+    if b"?\xe9" in head:  # Not HTTP: the server itself refuses it.
+        assert (status, body) == (400, b"Invalid HTTP request received.")
+        return
+    assert status in (404, 405, 415)
+    assert set(json.loads(body)["error"]) == {"code", "message", "request_id"}
+
+
+def test_keys_close_all_but_the_probes_and_metrics_have_a_port_of_their_own(
+    s3: LocalS3, bundled_tag: str, own_home: str, tmp_path: Path
+) -> None:
+    upload(s3, "keys.jpg", PICTURE)
+    port = free_port()
+    env = {"MODEL": bundled_tag, "BENTOML_HOME": own_home, "METRICS_PORT": str(port)}
+    env["API_KEYS"] = f"tests:{hashlib.sha256(b's3cret').hexdigest()}"
+    with local_service(s3, port=free_port(), log=tmp_path / "service.log", env=env, image=IMAGE) as running:
+        given: dict[str, str]
+        for given, status in (({}, 401), ({"X_Api_Key": "wrong"}, 403), ({"X_Api_Key": "s3cret"}, 200)):
+            assert predict(running, {"filename": "keys.jpg"}, **given).status == status
+        document = send(f"{running.url}/docs.json", method="GET", headers={"x-api-key": "s3cret"}).json
+        assert document["paths"]["/predict"]["post"]["security"] == [{"key": []}]
+        assert send(f"{running.url}/docs.json", method="GET").status == 401
+        assert send(f"{running.url}/metrics", method="GET", headers={"x-api-key": "s3cret"}).status == 404
+        own = send(f"http://127.0.0.1:{port}/metrics", method="GET").body
+        assert b'yolov7_requests_total{path="/predict",status="401"} 1.0' in own
+        assert "s3cret" not in running.log.read_text()
