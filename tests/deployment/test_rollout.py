@@ -46,6 +46,10 @@ case "$1 ${2:-}" in
   "buildx version") echo "github.com/docker/buildx v0.10.0 0"; exit 0 ;;
   "buildx build")
     shift 2
+    if [ -n "${PREBUILT:-}" ]; then
+      while [ "$1" != --tag ]; do shift; done
+      exec podman tag "$PREBUILT" "$2"
+    fi
     for word in "$@"; do
       shift
       case "$word" in --load | --progress | auto) ;; *) set -- "$@" "$word" ;; esac
@@ -141,24 +145,30 @@ def test_destroy_deletes_the_repository_when_nobody_uses_it(environment: dict[st
     assert "stays" not in shown[1]
 
 
-def test_a_refused_push_is_one_clear_line(bento: bentoml.Bento, environment: dict[str, str], tmp_path: Path) -> None:
+@pytest.fixture
+def prebuilt(environment: dict[str, str]) -> dict[str, str]:
+    """The environment with an image at hand, for what happens after a build."""
+    return environment | {"PREBUILT": str(IMAGE)}
+
+
+def test_a_refused_push_is_one_clear_line(bento: bentoml.Bento, prebuilt: dict[str, str], tmp_path: Path) -> None:
     shutil.copyfile(DEPLOYMENT / "aws-lambda" / "deployment_config.yaml", tmp_path / "deployment_config.yaml")
     config = (
         (tmp_path / "deployment_config.yaml").read_text().replace(REGION, "eu-north-1")
     )  # No registry has its name.
     (tmp_path / "deployment_config.yaml").write_text(config)
-    last = bentoctl(environment, tmp_path, "build", "-b", str(bento.tag)).strip().splitlines()[-1]
+    last = bentoctl(prebuilt, tmp_path, "build", "-b", str(bento.tag)).strip().splitlines()[-1]
     assert "Error" in last
     assert "push" in last
     assert [file.name for file in tmp_path.iterdir()] == ["deployment_config.yaml"]
 
 
 def test_an_image_of_another_architecture_is_one_clear_line(
-    bento: bentoml.Bento, environment: dict[str, str], tmp_path: Path
+    bento: bentoml.Bento, prebuilt: dict[str, str], tmp_path: Path
 ) -> None:
     config = (DEPLOYMENT / "aws-lambda" / "deployment_config.yaml").read_text()
     config = config.replace("spec:", "spec:\n  architecture: arm64").replace("name: yolov7-lambda", "name: other")
     (tmp_path / "deployment_config.yaml").write_text(config)
-    last = bentoctl(environment, tmp_path, "build", "-b", str(bento.tag)).strip().splitlines()[-1]
+    last = bentoctl(prebuilt, tmp_path, "build", "-b", str(bento.tag)).strip().splitlines()[-1]
     assert "the image is for x86_64, the spec says arm64: build " in last
     assert [file.name for file in tmp_path.iterdir()] == ["deployment_config.yaml"]
