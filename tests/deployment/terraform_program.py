@@ -42,7 +42,8 @@ def evaluate(folder: Path, scratch: Path, values: dict[str, Any]) -> Evaluation:
     What would come from AWS is replaced by its own name, so that no provider is needed.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    shutil.copy(folder / "variables.tf", scratch)
+    for file in folder.glob("variables*.tf"):
+        shutil.copy(file, scratch)
     text = "".join(file.read_text() for file in sorted(folder.glob("*.tf")))
     names = sorted(n for b in read_folder(folder) if b.kind == "locals" for n, _ in arguments(b.body))
     outputs = [f'output "{name}" {{\n  value = local.{name}\n}}\n' for name in names]

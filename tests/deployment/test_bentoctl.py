@@ -129,6 +129,22 @@ BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     "instances as well": ("aws-ecs", {"max_instances": 1, "min_instances": 2}, "min_instances 2 is above"),
     "a launch type there is not": ("aws-ecs", {"launch_type": "MOON"}, "launch_type: unallowed value MOON"),
     "JWT without an issuer": ("aws-lambda", {"authorizer": "JWT"}, "authorizer JWT needs jwt_issuer and jwt_audience"),
+    "more warm than reserved": (
+        "aws-lambda", {"reserved_concurrency": 1, "provisioned_concurrency": 2},
+        "provisioned_concurrency 2 is above reserved_concurrency 1: correct one of them",
+    ),
+    "results that start the function": (
+        "aws-lambda", {"s3_trigger": True, "output_bucket": "my-pictures"}, "needs a trigger_prefix and result_prefix",
+    ),
+    "a period that logs do not have": ("aws-ecs", {"log_retention_days": 2}, "log_retention_days: unallowed value 2"),
+    "an image for another processor": (
+        "aws-ecs", {"architecture": "arm64"}, "instance_type t3a.xlarge has an x86_64 processor, architecture is arm64",
+    ),
+    "open without TLS": ("aws-ecs", {"internet_facing": True}, "internet_facing needs certificate_arn, or allow_plain"),
+    "open to nobody": (
+        "aws-ecs", {"internet_facing": True, "allow_plain_http": True}, "internet_facing needs allowed_cidrs",
+    ),
+    "half an identity provider": ("aws-ecs", {"oidc": {"issuer": "https://a.example"}}, "client_id: required field"),
     "two ways to be warm": (
         "aws-lambda", {"snap_start": True, "provisioned_concurrency": 1}, "snap_start and provisioned_concurrency",
     ),
@@ -180,13 +196,28 @@ def operator(env: dict[str, str], name: str, code: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.skipif(not shutil.which("terraform"), reason="terraform is not installed")
+@pytest.mark.parametrize("folder", CONFIGS, indirect=True)
+def test_before_a_build_terraform_says_what_to_run_first(folder: Path, environment: dict[str, str]) -> None:
+    bentoctl(environment, folder, "generate")
+    for file in folder.glob("*.tf"):  # What needs no provider.
+        if not file.name.startswith("variables"):
+            file.unlink()
+    command = ["terraform", "plan", "-no-color", "-input=false", "-var-file=bentoctl.tfvars"]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "image_uri must name the image by digest" in done.stderr
+    assert "run bentoctl build first" in " ".join(done.stderr.replace("│", " ").split())
+
+
 @pytest.mark.parametrize("name", OPERATORS)
 def test_the_schema_is_the_modules_variables(name: str, environment: dict[str, str]) -> None:
     fields = set(operator(environment, name, "print(json.dumps(list(config.OPERATOR_SCHEMA)))"))
-    text = (DEPLOYMENT / "terraform" / OPERATORS[name] / "variables.tf").read_text()
+    text = "".join(f.read_text() for f in (DEPLOYMENT / "terraform" / OPERATORS[name]).glob("variables*.tf"))
     variables = set(re.findall(r'^variable "(\w+)"', text, re.M))
-    # From the config's name and env, and from the build.
-    assert fields - {"repository"} == variables - {"deployment_name", "env", "image_uri", "repository_arn"}
+    # These come from the config's name and env, from the build, and the secret from the environment.
+    others = {"deployment_name", "env", "image_uri", "repository_arn", "oidc_client_secret"}
+    assert fields - {"repository"} == variables - others
 
 
 @pytest.fixture(scope="module")
