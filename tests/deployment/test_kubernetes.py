@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 import shutil
 import subprocess
@@ -84,6 +85,11 @@ def container() -> Document:
     [only] = pod()["containers"]
     assert isinstance(only, dict)
     return only
+
+
+def sources(only: Document) -> list[Document]:
+    """The sources of a container's variables that have no value of their own."""
+    return [entry["valueFrom"] for entry in only["env"] if "valueFrom" in entry]
 
 
 def literals() -> dict[str, str]:
@@ -207,7 +213,7 @@ def test_kustomize_joins_the_parts(built: dict[str, Document]) -> None:
     # The hash is what makes a changed setting start new pods.
     assert re.fullmatch(r"yolov7-[a-z0-9]{10}", config["metadata"]["name"])
     references = [pods["containers"][0]["envFrom"][0]["configMapRef"]["name"]] + [
-        entry["valueFrom"]["configMapKeyRef"]["name"] for entry in pods["containers"][0]["env"] if "valueFrom" in entry
+        source["configMapKeyRef"]["name"] for source in sources(pods["containers"][0]) if "configMapKeyRef" in source
     ]
     assert set(references) == {config["metadata"]["name"]}
     assert {d["metadata"].get("namespace", "yolov7") for d in built.values()} == {"yolov7"}
@@ -224,6 +230,7 @@ def test_every_selector_matches_the_pods() -> None:
         deployment["selector"]["matchLabels"],
         read("service.yaml")["spec"]["selector"],
         read("pdb.yaml")["spec"]["selector"]["matchLabels"],
+        read("networkpolicy.yaml")["spec"]["podSelector"]["matchLabels"],
         *(spread["labelSelector"]["matchLabels"] for spread in pod()["topologySpreadConstraints"]),
     ]
     assert all(selector and selector.items() <= labels for selector in selectors)
@@ -246,12 +253,49 @@ def test_the_autoscaler_scales_the_deployment() -> None:
     assert spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 60
 
 
-def test_one_port_all_the_way() -> None:
-    [port], [exposed] = container()["ports"], read("service.yaml")["spec"]["ports"]
-    assert f"EXPOSE {port['containerPort']}\n" in (ROOT / "deployment/image/Dockerfile").read_text()
-    assert (exposed["port"], exposed["targetPort"]) == (80, port["name"])
+def test_callers_reach_one_port_and_prometheus_the_other() -> None:
+    ports = {port["name"]: port["containerPort"] for port in container()["ports"]}
+    assert f"EXPOSE {ports['http']}\n" in (ROOT / "deployment/image/Dockerfile").read_text()
+    [exposed] = read("service.yaml")["spec"]["ports"]
+    assert (exposed["port"], exposed["targetPort"]) == (80, "http")
     annotations = read("deployment.yaml")["spec"]["template"]["metadata"]["annotations"]
-    assert annotations["prometheus.io/port"] == str(port["containerPort"])
+    variables = {entry["name"]: entry.get("value") for entry in container()["env"]}
+    assert variables["METRICS_PORT"] == annotations["prometheus.io/port"] == str(ports["metrics"])
+    assert set(ports) == {"http", "metrics"}
+
+
+def test_only_named_namespaces_reach_the_pods() -> None:
+    spec = read("networkpolicy.yaml")["spec"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    allowed = {
+        port["port"]: [source["namespaceSelector"]["matchLabels"] for source in rule["from"]]
+        for rule in spec["ingress"]
+        for port in rule["ports"]
+    }
+    assert allowed == {"http": [{"yolov7-caller": "true"}], "metrics": [{"kubernetes.io/metadata.name": "monitoring"}]}
+    assert "kubectl label namespace NAME yolov7-caller=true" in (FOLDER / "README.md").read_text()
+
+
+def test_the_pods_reach_s3_but_not_the_nodes_credentials() -> None:
+    reached = [
+        (target.get("ipBlock"), port["port"])
+        for rule in read("networkpolicy.yaml")["spec"]["egress"]
+        for port in rule["ports"]
+        for target in rule.get("to", [{}])
+    ]
+    assert reached == [
+        (None, 53),
+        (None, 53),
+        ({"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}, 443),
+        ({"cidr": "169.254.170.23/32"}, 80),
+    ]
+
+
+def test_api_keys_come_from_a_secret_that_need_not_exist() -> None:
+    [source] = [found["secretKeyRef"] for found in sources(container()) if "secretKeyRef" in found]
+    assert source == {"name": "yolov7-api-keys", "key": "API_KEYS", "optional": True}
+    command = "kubectl -n yolov7 create secret generic yolov7-api-keys --from-literal=API_KEYS="
+    assert command in (FOLDER / "README.md").read_text()
 
 
 def test_the_pods_have_the_service_account() -> None:
@@ -266,9 +310,9 @@ def test_the_pods_have_the_service_account() -> None:
 
 def test_every_variable_is_a_setting_or_of_aws() -> None:
     names = {*literals(), *(entry["name"] for entry in container()["env"])}
-    known = {name.upper() for name in Settings.model_fields}
+    known = {name.upper() for name in Settings.model_fields} | {"API_KEYS", "METRICS_PORT"}
     assert {name for name in names if not name.startswith("AWS_")} <= known
-    keys = {e["valueFrom"]["configMapKeyRef"]["key"] for e in container()["env"] if "valueFrom" in e}
+    keys = {found["configMapKeyRef"]["key"] for found in sources(container()) if "configMapKeyRef" in found}
     assert keys <= set(literals())
     # A Service's name in the namespace becomes a variable otherwise.
     assert pod()["enableServiceLinks"] is False
@@ -331,9 +375,18 @@ def test_an_update_or_a_drain_leaves_time_to_answer() -> None:
     assert "minAvailable" not in budget
 
 
-def test_memory_is_bounded_and_cpu_is_not() -> None:
+def test_the_memory_limit_follows_from_measured_peaks_and_there_is_no_cpu_limit() -> None:
     resources = container()["resources"]
     assert resources["limits"] == {"memory": resources["requests"]["memory"]}
+    requests = max(int(row) for row in re.findall(r"\| (\d+) \|$", (ROOT / "bench/memory.md").read_text(), re.M))
+    w6 = (ROOT / "bench/precision.md").read_text().partition("## yolov7-w6")[2]
+    model = int(re.findall(r"one dynamic model .* \d+, (\d+) \|$", w6, re.M)[0])
+    [volume] = pod()["volumes"]
+    tmp = int(volume["emptyDir"]["sizeLimit"].removesuffix("Mi")) * 2**20
+    gib = math.ceil((requests * 1e6 + model * 1e6 + tmp) * 1.5 / 2**30)
+    assert resources["limits"]["memory"] == f"{gib}Gi"
+    comment = (FOLDER / "deployment.yaml").read_text()
+    assert f"{model} MB" in comment and f"{requests} MB" in comment and f"{tmp / 1e6:.0f} MB" in comment
 
 
 # README
