@@ -1,4 +1,4 @@
-"""What several tests of the deployment use."""
+"""Fixtures of several tests of the deployment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.deployment.terraform_program import Evaluation, evaluate
 
 @pytest.fixture
 def evaluated(tmp_path: Path) -> Callable[..., Evaluation]:
-    """A function that evaluates a folder with the given variables, and the required ones where nothing is given."""
+    """A function that evaluates a module with the given variables and, for the others, the required ones."""
 
     def run(module: str, **values: Any) -> Evaluation:
         return evaluate(FOLDER / module, tmp_path, REQUIRED[module] | values)

@@ -43,5 +43,5 @@ EVERYBODY = {"internet_facing": True, "allowed_cidrs": ["0.0.0.0/0"]}
 
 
 def blocks_of(module: str) -> list[Block]:
-    """The blocks of one folder."""
+    """The blocks of one module."""
     return read_folder(FOLDER / module)

@@ -1,4 +1,4 @@
-"""bentoctl with our two operators, run for real in its own environment; ECR is a moto server."""
+"""Runs bentoctl with our two operators in its own environment; ECR is a moto server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _installed() -> None:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment in which both operators are installed, and no credentials are."""
+    """An environment with both operators and without credentials."""
     env = {
         "PATH": f"{BIN}:{os.environ['PATH']}",
         "BENTOCTL_HOME": str(tmp_path_factory.mktemp("bentoctl")),
@@ -60,7 +60,7 @@ def install_operators(env: dict[str, str]) -> None:
 
 @pytest.fixture
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A copy of one platform's folder, with nothing but its config."""
+    """A copy of one platform's folder, with its config only."""
     name = getattr(request, "param", "aws-lambda")
     (tmp_path / name).mkdir()
     shutil.copyfile(DEPLOYMENT / name / "deployment_config.yaml", tmp_path / name / "deployment_config.yaml")
@@ -68,14 +68,14 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def bentoctl(env: dict[str, str], folder: Path, *arguments: str) -> str:
-    """What a bentoctl command prints."""
+    """The output of a bentoctl command."""
     done = subprocess.run(["bentoctl", *arguments], env=env, cwd=folder, capture_output=True, text=True)
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout
 
 
 def change(folder: Path, **spec: Any) -> None:
-    """Set fields of a config's spec; None deletes."""
+    """Set fields of a config's spec; None deletes a field."""
     file = folder / "deployment_config.yaml"
     config = yaml.safe_load(file.read_text())
     config["spec"] = {k: v for k, v in (config["spec"] | spec).items() if v is not None}
@@ -83,7 +83,7 @@ def change(folder: Path, **spec: Any) -> None:
 
 
 def values(folder: Path) -> dict[str, Any]:
-    """The values that were written for Terraform."""
+    """The values written for Terraform."""
     lines = (folder / "bentoctl.tfvars").read_text().splitlines()
     return {k: json.loads(v) for k, _, v in (line.partition(" = ") for line in lines if not line.startswith("#"))}
 
@@ -188,7 +188,7 @@ def test_apply_hands_the_files_to_terraform(folder: Path, environment: dict[str,
 
 
 def operator(env: dict[str, str], name: str, code: str) -> Any:
-    """What Python code prints as JSON in bentoctl's environment, with an operator's module as `op`."""
+    """The JSON that Python code prints in bentoctl's environment, with an operator's module as `op`."""
     lines = f"import sys, json; sys.path.insert(0, {str(DEPLOYMENT / 'operators' / name)!r})\n"
     lines += f"import operator_config as config; import {name}_operator as op\n{code}"
     done = subprocess.run([str(BIN / "python"), "-c", lines], env=env, capture_output=True, text=True)
@@ -200,7 +200,7 @@ def operator(env: dict[str, str], name: str, code: str) -> Any:
 @pytest.mark.parametrize("folder", CONFIGS, indirect=True)
 def test_before_a_build_terraform_says_what_to_run_first(folder: Path, environment: dict[str, str]) -> None:
     bentoctl(environment, folder, "generate")
-    for file in folder.glob("*.tf"):  # What needs no provider.
+    for file in folder.glob("*.tf"):  # Only the variables need no provider.
         if not file.name.startswith("variables"):
             file.unlink()
     command = ["terraform", "plan", "-no-color", "-input=false", "-var-file=bentoctl.tfvars"]
@@ -229,7 +229,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def moto_server(log: Path) -> Iterator[dict[str, str]]:
-    """Run a moto server; gives the environment in which boto3 finds it."""
+    """Run a moto server and yield the environment in which boto3 finds it."""
     port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with running(command, env=os.environ, log=log) as process:
@@ -269,7 +269,7 @@ def test_both_platforms_share_one_repository_until_the_last_is_destroyed(
     assert ecr.describe_repositories(repositoryNames=["shared"])["repositories"]
     operator(env, "aws_ecs", delete.replace("{}", "aws_ecs"))
     assert "shared" not in [r["repositoryName"] for r in ecr.describe_repositories()["repositories"]]
-    operator(env, "aws_ecs", delete.replace("{}", "aws_ecs"))  # Twice does no harm.
+    operator(env, "aws_ecs", delete.replace("{}", "aws_ecs"))  # A second time it does nothing.
 
 
 def test_no_credentials_is_one_clear_line(environment: dict[str, str]) -> None:

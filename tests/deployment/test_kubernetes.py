@@ -1,4 +1,4 @@
-"""The Kubernetes manifests: Kubernetes' own schemas, names that must agree, what keeps a pod confined."""
+"""The Kubernetes manifests: schemas, names that must agree, and the confinement of a pod."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from serving.errors import SettingsError
 from serving.settings import Settings, load_settings
 
 FOLDER = ROOT / "deployment" / "kubernetes"
-# The oldest that the README promises, and the newest that the validator knows.
+# The oldest version that the README names, and the newest that the validator knows.
 VERSIONS = ["1.30", "1.37"]
 PLAIN_MAPS = {"labels", "annotations", "matchLabels", "nodeSelector", "limits", "requests", "selector", "data"}
 
@@ -45,7 +45,7 @@ each_manifest = pytest.mark.parametrize("name", manifests())
 
 
 def fault(document: Document, version: str) -> str | None:
-    """What Kubernetes' schema says against a document, unknown fields included."""
+    """The first fault of a document by Kubernetes' schema, unknown fields included."""
     try:
         kubernetes_validate.validate(document, version, strict=True)
     except kubernetes_validate.ValidationError as exc:
@@ -56,14 +56,14 @@ def fault(document: Document, version: str) -> str | None:
 
 
 def at(document: Any, place: Place) -> Any:
-    """What stands at a place of a document."""
+    """The value at a place of a document."""
     for key in place:
         document = document[key]
     return document
 
 
 def maps(value: Any, place: Place = ()) -> Iterator[Place]:
-    """The places of all maps whose keys are Kubernetes' and not ours."""
+    """The places of all maps whose keys Kubernetes defines."""
     if isinstance(value, dict):
         yield place
         for key, inner in value.items():
@@ -93,7 +93,7 @@ def sources(only: Document) -> list[Document]:
 
 
 def literals() -> dict[str, str]:
-    """What becomes the ConfigMap."""
+    """The content of the ConfigMap."""
     [generator] = read("kustomization.yaml")["configMapGenerator"]
     return dict(line.split("=", 1) for line in generator["literals"])
 
@@ -171,7 +171,7 @@ def test_the_kustomization_names_exactly_the_files_that_are_there() -> None:
     assert {file.name for file in FOLDER.iterdir()} == {*resources, "kustomization.yaml", "README.md"}
 
 
-def test_the_namespace_of_all_is_the_one_that_is_made() -> None:
+def test_all_objects_are_in_the_created_namespace() -> None:
     assert read("kustomization.yaml")["namespace"] == read("namespace.yaml")["metadata"]["name"] == "yolov7"
     assert not any("namespace" in read(name)["metadata"] for name in manifests())
 
@@ -190,7 +190,7 @@ def test_labels_are_not_put_into_selectors() -> None:
 
 @pytest.fixture(scope="module")
 def built() -> dict[str, Document]:
-    """What kustomize makes of the folder, by kind."""
+    """The documents that kustomize builds from the folder, by kind."""
     for program in (["kustomize", "build"], ["kubectl", "kustomize"]):
         if shutil.which(program[0]):
             done = subprocess.run([*program, str(FOLDER)], capture_output=True, text=True, timeout=60)
@@ -210,7 +210,7 @@ def test_kustomize_joins_the_parts(built: dict[str, Document]) -> None:
     config, pods = built["ConfigMap"], built["Deployment"]["spec"]["template"]["spec"]
     assert config["data"] == literals()
     assert pods["containers"][0]["image"] == f"{image['newName']}@{image['digest']}"
-    # The hash is what makes a changed setting start new pods.
+    # Because of the hash a changed setting starts new pods.
     assert re.fullmatch(r"yolov7-[a-z0-9]{10}", config["metadata"]["name"])
     references = [pods["containers"][0]["envFrom"][0]["configMapRef"]["name"]] + [
         source["configMapKeyRef"]["name"] for source in sources(pods["containers"][0]) if "configMapKeyRef" in source
@@ -243,12 +243,12 @@ def test_the_autoscaler_scales_the_deployment() -> None:
         "kind": deployment["kind"],
         "name": deployment["metadata"]["name"],
     }
-    # An apply would set the number back otherwise.
+    # An apply would reset the number.
     assert "replicas" not in deployment["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"]) == (1, 5)
     [metric] = spec["metrics"]
     assert metric["resource"] == {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}
-    # Utilisation is a share of the request: without one the autoscaler does nothing.
+    # Utilisation is a share of the request, so the autoscaler needs a request.
     assert container()["resources"]["requests"]["cpu"] == "2"
     assert spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 60
 
@@ -314,7 +314,7 @@ def test_every_variable_is_a_setting_or_of_aws() -> None:
     assert {name for name in names if not name.startswith("AWS_")} <= known
     keys = {found["configMapKeyRef"]["key"] for found in sources(container()) if "configMapKeyRef" in found}
     assert keys <= set(literals())
-    # A Service's name in the namespace becomes a variable otherwise.
+    # Otherwise the name of each Service in the namespace becomes a variable.
     assert pod()["enableServiceLinks"] is False
 
 
@@ -330,10 +330,10 @@ def test_a_bucket_that_was_forgotten_stops_the_service(monkeypatch: pytest.Monke
     assert load_settings(None).output_bucket == "my-results"
 
 
-# Confinement and life
+# Confinement and life cycle
 
 
-def test_the_process_is_nobody_and_can_change_nothing_but_tmp() -> None:
+def test_the_process_is_not_root_and_writes_only_to_tmp() -> None:
     user = 1000
     assert f"USER {user}:{user}\n" in (ROOT / "deployment/image/Dockerfile").read_text()
     assert pod()["securityContext"] == {
@@ -360,7 +360,7 @@ def test_the_process_is_nobody_and_can_change_nothing_but_tmp() -> None:
 @pytest.mark.parametrize(
     ("probe", "path"), [("startupProbe", "/readyz"), ("readinessProbe", "/readyz"), ("livenessProbe", "/livez")]
 )
-def test_the_probes_ask_what_they_are_for(probe: str, path: str) -> None:
+def test_each_probe_has_its_path(probe: str, path: str) -> None:
     assert container()[probe]["httpGet"] == {"path": path, "port": "http"}
 
 
@@ -368,7 +368,7 @@ def test_an_update_or_a_drain_leaves_time_to_answer() -> None:
     strategy = read("deployment.yaml")["spec"]["strategy"]
     assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     wait = container()["lifecycle"]["preStop"]["sleep"]["seconds"]
-    # As much after the wait as ECS gives.
+    # As long after the wait as on ECS.
     assert pod()["terminationGracePeriodSeconds"] - wait == 60
     budget = read("pdb.yaml")["spec"]
     assert budget["maxUnavailable"] == 1

@@ -19,7 +19,7 @@ from tests.deployment.terraform_checks import policy_faults, reference_faults, s
 from tests.deployment.terraform_files import Block, calls, literal, read_text
 from tests.deployment.terraform_program import terraform
 
-# What the service may do with S3, wherever it runs.
+# The permissions of the service on S3, on all platforms.
 PICTURES = {
     "ReadPictures": (["s3:GetObject"], ["${local.input_bucket_arn}/*"]),
     "TellMissingPictures": (["s3:ListBucket"], ["${local.input_bucket_arn}"]),
@@ -59,7 +59,7 @@ def test_a_folder_works_when_it_alone_is_copied_elsewhere(module: str) -> None:
 
 
 @pytest.mark.parametrize("file", ["s3_policy.tf", "versions.tf"])
-def test_what_the_folders_share_is_the_same(file: str) -> None:
+def test_the_shared_files_are_equal(file: str) -> None:
     assert len({(FOLDER / module / file).read_bytes() for module in MODULES}) == 1
 
 
@@ -79,12 +79,12 @@ def test_the_provider_knows_every_argument_and_misses_none(module: str) -> None:
 
 
 @each_module
-def test_every_name_stands_for_something(module: str) -> None:
+def test_every_name_is_declared(module: str) -> None:
     assert reference_faults(blocks_of(module)) == []
 
 
 @each_module
-def test_nothing_is_declared_in_vain(module: str) -> None:
+def test_everything_that_is_declared_is_used(module: str) -> None:
     assert unused_faults(blocks_of(module)) == []
 
 
@@ -150,7 +150,7 @@ def test_a_task_and_what_starts_it_may_do_nothing_else() -> None:
 
 
 def policies_of_roles(module: str) -> dict[str, list[str]]:
-    """The policy documents of this folder, and AWS's policies, that each role has."""
+    """The policies of each role: documents of this module, and AWS's own."""
     found: dict[str, list[str]] = {}
     for block in blocks_of(module):
         if block.kind == "resource" and block.labels[0] in ("aws_iam_role_policy", "aws_iam_role_policy_attachment"):
@@ -215,7 +215,7 @@ def policies_of_roles(module: str) -> dict[str, list[str]]:
         ("ecs", "aws_autoscaling_group.ec2", "protect_from_scale_in", True),
     ],
 )
-def test_what_keeps_it_safe_stays(module: str, address: str, path: str, value: Any) -> None:
+def test_a_safe_setting_is_in_place(module: str, address: str, path: str, value: Any) -> None:
     (found,) = [block.body for block in blocks_of(module) if block.address == address]
     *outer, name = path.split(".")
     for step in outer:
@@ -228,11 +228,11 @@ def test_nothing_but_the_load_balancer_reaches_a_task_and_nobody_an_instance() -
     assert rules == ["alb", "task"]
 
 
-# The checks find what they are for
+# The checks find faults
 
 
 def mutated(module: str, old: str, new: str) -> list[Block]:
-    """The blocks of a folder in which one place was changed."""
+    """The blocks of a module after one change."""
     texts = [file.read_text() for file in sorted((FOLDER / module).glob("*.tf"))]
     assert sum(text.count(old) for text in texts) == 1, f"{old!r} is not exactly once in {module}"
     return [block for text in texts for block in read_text(text.replace(old, new))]
@@ -365,7 +365,7 @@ def test_the_schema_is_that_of_the_pinned_provider() -> None:
 @needs_terraform
 @each_module
 def test_terraform_validates_it(module: str, tmp_path: Path) -> None:
-    """Needs the provider, so Terraform's registry or a copy of the provider that terraform is set up to use."""
+    """This test needs the provider, from Terraform's registry or from a local copy."""
     folder = shutil.copytree(FOLDER / module, tmp_path / module)
     done = terraform("init", "-backend=false", "-no-color", cwd=folder)
     if done.returncode != 0:

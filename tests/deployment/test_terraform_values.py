@@ -1,4 +1,4 @@
-"""What terraform itself makes of values: those that it refuses, and what follows from those that it takes."""
+"""Values of variables that terraform refuses, and what follows from values that it accepts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.deployment.modules import (
 from tests.deployment.terraform_files import references
 from tests.deployment.terraform_program import Evaluation
 
-# Input and results in one bucket, whose new objects start the function.
+# Pictures and results in one bucket, whose new objects start the function.
 ONE_BUCKET = {"s3_trigger": True, "input_bucket": "my-bucket", "output_bucket": "my-bucket"}
 COMMON: dict[str, list[Any]] = {
     "deployment_name": ["", "x", "Demo", "1demo", "demo-", "d" * 25, "de_mo"],
@@ -93,7 +93,7 @@ def test_a_wrong_value_is_refused_by_name(
 
 @each_module
 def test_a_rule_asks_its_own_variable_alone(module: str) -> None:
-    # Terraform before 1.9 allows nothing else.
+    # Terraform before 1.9 allows no other variable there.
     for block in blocks_of(module):
         if block.kind == "variable":
             names = {str(r) for r in references(block.body.get("validation", [])) if not r.bound}
@@ -228,7 +228,7 @@ def test_the_container_of_a_task(launch_type: str, evaluated: Callable[..., Eval
         ({"launch_type": "EC2", "vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]}, False, False),
     ],
 )
-def test_a_task_has_a_way_to_s3(
+def test_a_task_has_a_route_to_s3(
     values: dict[str, Any], public_ip: bool, s3_endpoint: bool, evaluated: Callable[..., Evaluation]
 ) -> None:
     found = evaluated("ecs", **values).values

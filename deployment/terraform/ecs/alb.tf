@@ -2,14 +2,14 @@ locals {
   https   = var.certificate_arn != null
   callers = length(var.allowed_cidrs) > 0 ? var.allowed_cidrs : [data.aws_vpc.this.cidr_block]
 
-  # Only these paths are forwarded. Health checks go from the load balancer to the tasks directly, and /metrics is not for
-  # callers. The second value is for requests that have no session of the identity provider.
+  # Only these paths are forwarded; the load balancer itself sends the health checks to the tasks. `without_session` is the
+  # response to requests without a session of the identity provider.
   served = {
     predict = { path = "/predict", priority = 1, without_session = "deny" }
     docs    = { path = "/docs.json", priority = 2, without_session = "authenticate" }
   }
 
-  # In the shape of the service's errors; a load balancer has no request id to put in.
+  # The shape of the service's errors; a load balancer has no request id.
   not_found = jsonencode({
     error = {
       code       = "not_found"
