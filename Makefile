@@ -4,7 +4,7 @@ PYTHON := $(VENV)/bin/python
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve lambda image bentoctl compare loadtest report taurus test test-fast test-image fuzz check format lock bench train convert-tools clean
+.PHONY: help serve lambda image sbom audit bentoctl compare loadtest report taurus test test-fast test-image fuzz check format lock bench train convert-tools clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +26,13 @@ fuzz: $(VENV)/.dev ## Read mutated pictures, requests and events for MINUTES= ea
 
 image: $(VENV)/.local ## Build the image yolov7:latest by docker or podman; MODEL= chooses the model, ARGS=--base=... the base
 	@$(PYTHON) -m deployment.image $(ARGS)
+
+sbom: $(VENV)/.dev ## List the packages in the image, by requirements/image.lock, as CycloneDX in .local/sbom.json
+	@mkdir -p .local && $(PYTHON) -W ignore -m cyclonedx_py requirements requirements/image.lock --pyproject pyproject.toml --output-reproducible --output-file .local/sbom.json
+
+audit: $(VENV)/.dev ## Look up the packages in the image in the OSV database of known vulnerabilities; needs the internet
+	@curl -s -m 10 -o /dev/null https://api.osv.dev || { echo "error: api.osv.dev cannot be reached, so nothing was checked: run make audit where it can be" >&2; exit 1; }
+	@$(PYTHON) -m pip_audit --vulnerability-service osv --strict --disable-pip --no-deps --requirement requirements/image.lock
 
 test-image: $(VENV)/.dev .bentoctl/.done image ## Run the contract suite and more against containers of the image, as service and as Lambda
 	@YOLOV7_IMAGE=yolov7:latest $(PYTHON) -m pytest tests/test_doors.py tests/deployment/test_image.py tests/deployment/test_rollout.py $(TEST_ARGS)

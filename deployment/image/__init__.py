@@ -1,1 +1,1 @@
-"""The image: a Bento, its model and its locked packages, as a folder that docker or podman build from."""
+"""The image: a folder with a Bento, its model and its locked packages, from which docker or podman build it."""

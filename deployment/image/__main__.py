@@ -1,4 +1,4 @@
-"""`make image`: build the Bento, and from it the one image of both platforms."""
+"""`make image`: build the Bento and, from it, the image for all platforms."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from serving.settings import model_asked_for
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Build; prints the image's name, digest and size. Returns the exit status."""
+    """Build the image and print its name, digest and size; returns the exit status."""
     parser = argparse.ArgumentParser(prog="make image", description=__doc__)
-    parser.add_argument("--model", default=model_asked_for(os.environ), help="tag of the model inside (MODEL=)")
+    parser.add_argument("--model", default=model_asked_for(os.environ), help="tag of the model in the image (MODEL=)")
     base = os.environ.get("YOLOV7_BASE")
     parser.add_argument(
-        "--base", default=base, help="image with Python 3.11, instead of the Dockerfile's (YOLOV7_BASE=)"
+        "--base", default=base, help="base image with Python 3.11, instead of the Dockerfile's (YOLOV7_BASE=)"
     )
     parser.add_argument("--tag", default="yolov7:latest", help="name of the image")
-    parser.add_argument("--context", type=Path, help="write the build context into this folder and build nothing")
+    parser.add_argument("--context", type=Path, help="write the build context into this folder, and do not build")
     options = parser.parse_args(arguments)
     try:
         store.put(store.BUNDLED)
@@ -55,16 +55,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def build_bento(model: str) -> bentoml.Bento:
-    """Build the Bento of this project with one model; raises StoreError when there is no such model."""
+    """Build the Bento of this project with one model; raises StoreError if the model is missing."""
     store.find(model)
     config = yaml.safe_load((ROOT / "bentofile.yaml").read_text())
     config["models"] = [model]
-    # In the Bento, so that whatever builds the image from it can say them.
+    # In the Bento, because bentoctl builds the image from it without this checkout.
     config["labels"] |= {"revision": git("rev-parse", "HEAD"), "source": git("remote", "get-url", "origin")}
     with tempfile.TemporaryDirectory() as name:
         file = Path(name) / "bentofile.yaml"
         file.write_text(yaml.safe_dump(config))
-        # A process of its own, as BentoML imports the service to build it.
+        # In a separate process, because BentoML imports the service to build it.
         command = [sys.executable, "-m", "bentoml", "build", "--output", "tag", "--bentofile", str(file), str(ROOT)]
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -74,7 +74,7 @@ def build_bento(model: str) -> bentoml.Bento:
 
 
 def write_context(bento: bentoml.Bento, model: str, folder: Path) -> None:
-    """Write the build context of a Bento; raises ImageError, and then leaves nothing behind."""
+    """Write the build context of a Bento; on an error it raises ImageError and removes the folder."""
     if folder.exists() and any(folder.iterdir()):
         raise ImageError(f"{folder} is not empty: name another folder")
     try:
@@ -85,13 +85,13 @@ def write_context(bento: bentoml.Bento, model: str, folder: Path) -> None:
 
 
 def git(*arguments: str) -> str:
-    """What git says of this checkout; empty where there is none."""
+    """The output of a git command in this checkout; empty if git fails."""
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def build(engine: str, context: Path, base: str | None, tag: str) -> None:
-    """Build the image; raises ImageError with the engine's last line."""
+    """Build the image; raises ImageError with the last line of the engine's output."""
     command = [engine, "build", "--file", str(context / DOCKERFILE), "--tag", tag]
     command += ["--build-arg", f"BASE={base}"] if base else []
     env = dict(os.environ)

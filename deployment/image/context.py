@@ -1,6 +1,6 @@
-"""From a Bento to a build context: a folder from which docker or podman build the image, without any network.
+"""Makes a build context from a Bento: a folder from which docker or podman build the image without a network.
 
-It needs no bentoml, so that bentoctl's own environment can use it as well.
+It does not import bentoml, because bentoctl's environment has another version.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import yaml
 from detection.card import CARD, NETWORK, WEIGHTS
 from detection.errors import UserError
 
-DOCKERFILE = Path("env") / "docker" / "Dockerfile"  # Where bentoctl looks for it.
+DOCKERFILE = Path("env") / "docker" / "Dockerfile"  # bentoctl expects it here.
 LOCK = Path("requirements") / "image.lock"
 PYTHON = "3.11"
 MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
-# Where the wheels of that name run: glibc 2.17 to 2.28, Debian 12 has 2.36.
+# Tags of wheels that run on Debian 12: they need glibc 2.17 to 2.28, and Debian 12 has 2.36.
 MANYLINUX = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
 
-# What serving never loads. OpenVINO: every device but the CPU, and readers of every format but its own.
+# Files that serving never loads. OpenVINO: all devices except the CPU, and readers of all formats except its own.
 UNUSED = (
     "bin",
     "openvino/libs/libopenvino_intel_[gn]pu*",
@@ -44,19 +44,19 @@ UNUSED = (
     "pillow.libs/libavif*",
 )
 KEPT = ("libopenvino_ir_frontend.so",)
-# botocore describes 400 services; these are S3, what credentials come from, and X-Ray.
+# botocore describes 400 services; the service uses S3, the services that give credentials, and X-Ray.
 SERVICES = {"s3", "sts", "sso", "sso-oidc", "signin", "xray"}
 
 
 class ImageError(UserError):
-    """The image cannot be made; the message is one line that says why and what to do."""
+    """The image cannot be built; the message is one line that says why and what to do."""
 
 
 def make_context(bento: Path, model: Path, target: Path, machine: str | None = None) -> None:
     """Write the build context of a Bento (its folder) and a model (its folder) into an empty folder.
 
-    `machine` is the image's architecture, this machine's when it is not named. All files get fixed modes and times, so
-    that equal input gives equal layers. Raises ImageError.
+    `machine` is the image's architecture, by default this machine's. All files get fixed modes and times, so equal
+    input gives equal layers. Raises ImageError.
     """
     architecture = MACHINES.get((machine or platform.machine()).lower())
     if architecture is None:
@@ -66,7 +66,7 @@ def make_context(bento: Path, model: Path, target: Path, machine: str | None = N
     for needed in (source / LOCK, source / "deployment" / "image" / "Dockerfile", model / NETWORK):
         if not needed.is_file():
             raise ImageError(f"{needed} is missing: build the Bento again with make image")
-    # bentofile.yaml names the model as it was asked for, which may be said in more than one way.
+    # bentofile.yaml is left out: it names the model as the user typed it, so equal models could give unequal layers.
     shutil.copytree(source, target / "app", ignore=shutil.ignore_patterns("__pycache__", ".*", "bentofile.yaml"))
     (target / "model").mkdir()
     for name in (NETWORK, WEIGHTS, CARD):
@@ -82,7 +82,7 @@ def make_context(bento: Path, model: Path, target: Path, machine: str | None = N
 
 
 def labels(bento: Path, model: Path) -> dict[str, str]:
-    """What the image says of itself, by the Bento's and the model's own files."""
+    """The values of the image's labels, from the files of the Bento and the model."""
     facts = yaml.safe_load((bento / "bento.yaml").read_text())
     card = json.loads((model / "model.json").read_text())
     said = facts.get("labels") or {}
@@ -95,7 +95,7 @@ def labels(bento: Path, model: Path) -> dict[str, str]:
 
 
 def install(lock: Path, folder: Path, architecture: str) -> None:
-    """Install the locked packages for the image's Python, whatever Python runs this; raises ImageError."""
+    """Install the locked packages for the image's Python, which may differ from this one; raises ImageError."""
     command = [
         sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
         "--target", str(folder), "--python-version", PYTHON, "--implementation", "cp",
@@ -110,7 +110,7 @@ def install(lock: Path, folder: Path, architecture: str) -> None:
 
 
 def trim(packages: Path) -> None:
-    """Delete what serving never loads."""
+    """Delete the files that serving never loads."""
     unused = [path for pattern in UNUSED for path in packages.glob(pattern) if not path.name.startswith(KEPT)]
     data = packages / "botocore" / "data"
     unused += [path for path in data.iterdir() if path.is_dir() and path.name not in SERVICES]
@@ -122,7 +122,7 @@ def trim(packages: Path) -> None:
 
 
 def normalise(folder: Path) -> None:
-    """Give everything in a folder the same times, and modes by what it is."""
+    """Give all files and folders equal times, and one of two modes: executable or not."""
     for path in [*folder.rglob("*"), folder]:
         executable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
         path.chmod(0o755 if executable else 0o644)

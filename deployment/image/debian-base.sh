@@ -1,5 +1,5 @@
 #!/bin/sh
-# A base image with Debian's own Python 3.11, for where Docker Hub cannot be reached. Needs root and debootstrap.
+# Makes a base image with Debian's Python 3.11, for machines that cannot reach Docker Hub. Needs root and debootstrap.
 # usage: debian-base.sh NAME
 set -eu
 engine=${CONTAINER_ENGINE:-podman}

@@ -1,4 +1,4 @@
-# One image, two doors: on AWS Lambda the function, anywhere else the service.
+# The Lambda function on AWS Lambda, the service anywhere else.
 set -eu
 if [ -n "${AWS_LAMBDA_RUNTIME_API:-}" ]; then
   exec python3 -m awslambdaric lambda_function.handler

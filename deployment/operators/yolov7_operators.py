@@ -1,6 +1,6 @@
-"""What both bentoctl operators share: Bento to build context, ECR, values for Terraform, and bentoctl's gaps.
+"""The common part of both bentoctl operators: build context of a Bento, ECR, values for Terraform, mending of bentoctl.
 
-It runs in bentoctl's own environment, beside boto3 and an old BentoML, and reads this checkout's templates.
+It runs in bentoctl's own environment, with boto3 and an old BentoML, and reads this checkout's templates.
 """
 
 from __future__ import annotations
@@ -34,36 +34,66 @@ from model_store.files import write_atomically  # noqa: E402
 Spec = dict[str, Any]
 
 VALUES = "bentoctl.tfvars"
-TAG = "deployment/"  # Before the name of every deployment that uses the repository.
+TAG = "deployment/"  # Prefix of the repository's tags, one for each deployment that uses it.
 BUCKET = "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+KEY = "arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+"
 
-# What a deployment_config.yaml may say of either platform; names are the Terraform modules' variables.
+# The fields that the `spec` of both platforms has; their names are the variables of the Terraform modules.
 COMMON_SCHEMA: dict[str, Any] = {
     "region": {"type": "string", "required": True, "minlength": 1, "help_message": "AWS region, e.g. eu-central-1"},
     "repository": {
         "type": "string",
         "default": "yolov7",
         "regex": "[a-z0-9]+([._-][a-z0-9]+)*",
-        "help_message": "ECR repository; the same one for every platform, so that all run one image",
+        "help_message": "ECR repository; with the same one for all platforms, all run the same image",
     },
     "architecture": {"type": "string", "default": "x86_64", "allowed": ["x86_64", "arm64"]},
     "input_bucket": {"type": "string", "required": True, "regex": BUCKET},
     "output_bucket": {"type": "string", "required": True, "regex": BUCKET},
     "result_prefix": {"type": "string"},
     "tags": {"type": "dict", "keysrules": {"type": "string"}, "valuesrules": {"type": "string"}},
-    "log_retention_days": {"type": "integer", "min": 1},
+    "log_retention_days": {
+        "type": "integer",
+        "allowed": [
+            0,
+            1,
+            3,
+            5,
+            7,
+            14,
+            30,
+            60,
+            90,
+            120,
+            150,
+            180,
+            365,
+            400,
+            545,
+            731,
+            1096,
+            1827,
+            2192,
+            2557,
+            2922,
+            3288,
+            3653,
+        ],
+    },
+    "kms_key_arn": {"type": "string", "regex": KEY},
+    "bucket_kms_key_arns": {"type": "list", "schema": {"type": "string", "regex": KEY}},
     "alarm_actions": {"type": "list", "schema": {"type": "string"}},
 }
 
 
 class OperatorError(BentoctlException):  # type: ignore[misc]
-    """Something that the user must mend; the message is one line that says what and how."""
+    """An error that the user can correct; its message is one line that says what is wrong and what to do."""
 
 
 def create_deployable(
     bento_path: str, destination_dir: str, bento_metadata: Mapping[str, Any], overwrite_deployable: bool = True
 ) -> str:
-    """Write the image's build context into `destination_dir`, as bentoctl deletes its copy of the Bento; returns it."""
+    """Write the image's build context below `destination_dir`, whose Bento bentoctl deletes; returns the context."""
     _require_docker()
     bento = Path(bento_path)
     models = sorted(bento.glob(f"models/*/*/{NETWORK}"))
@@ -84,22 +114,22 @@ def _require_docker() -> None:
     if not shutil.which("docker"):
         raise OperatorError("docker is not installed: bentoctl builds with docker and its buildx plugin")
     if subprocess.run(["docker", "info"], capture_output=True).returncode:
-        raise OperatorError("docker does not answer: start it, then run bentoctl build again")
+        raise OperatorError("docker is not running: start it, then run bentoctl build again")
 
 
 @contextmanager
 def _aws(what: str) -> Iterator[None]:
-    """Turn AWS's errors into one line, without credentials."""
+    """Raise each error of AWS as an OperatorError of one line, without credentials."""
     try:
         yield
     except ClientError as exc:
         code = exc.response.get("Error", {}).get("Code", "unknown")
-        raise OperatorError(f"ECR refused to {what} ({code}): check the credentials and what they may do") from None
+        raise OperatorError(f"ECR refused to {what} ({code}): check the credentials and their permissions") from None
     except (NoCredentialsError, PartialCredentialsError):
         raise OperatorError(f"no AWS credentials to {what}: set a profile, a role or keys") from None
     except BotoCoreError as exc:
         reason = " ".join(str(exc).split())[:200]
-        raise OperatorError(f"AWS could not be asked to {what}: {reason}") from None
+        raise OperatorError(f"the request to AWS to {what} failed: {reason}") from None
 
 
 def _ecr(spec: Spec) -> Any:
@@ -107,9 +137,9 @@ def _ecr(spec: Spec) -> Any:
 
 
 def create_repository(repository_name: str, operator_spec: Spec) -> tuple[str, str, str]:
-    """Make the one ECR repository, unless it is there, and note that this deployment uses it; URL, user, password.
+    """Create the ECR repository unless it exists, tag it with this deployment, and return its URL, user and password.
 
-    bentoctl calls it by the deployment's name, which becomes a tag; the repository's name is the spec's.
+    bentoctl passes the deployment's name, which becomes the tag; the name of the repository is in the spec.
     """
     spec, name = operator_spec, operator_spec["repository"]
     with _aws(f"create repository {name}"):
@@ -133,7 +163,7 @@ def create_repository(repository_name: str, operator_spec: Spec) -> tuple[str, s
     return found["repositoryUri"], user, password
 
 
-# Lambda reads images as itself, not by the function's role.
+# Lambda pulls images as the service Lambda, not with the function's role.
 PULL_BY_LAMBDA = {
     "Version": "2012-10-17",
     "Statement": [
@@ -149,7 +179,7 @@ LIFECYCLE = {
     "rules": [
         {
             "rulePriority": 1,
-            "description": "What no tag names any more",
+            "description": "Untagged images",
             "selection": {
                 "tagStatus": "untagged",
                 "countType": "sinceImagePushed",
@@ -160,7 +190,7 @@ LIFECYCLE = {
         },
         {
             "rulePriority": 2,
-            "description": "Enough versions to roll back to",
+            "description": "Versions beyond the 20 newest",
             "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 20},
             "action": {"type": "expire"},
         },
@@ -187,12 +217,12 @@ def delete_repository(repository_name: str, operator_spec: Spec) -> None:
 
 
 def generator(module: str, check: Callable[[Spec], str | None]) -> Callable[..., list[str]]:
-    """The operator's `generate` for a Terraform module; `check` says what is wrong with a spec, in one line."""
+    """The operator's `generate` for a Terraform module; `check` returns the fault of a spec in one line, or None."""
 
     def generate(
         name: str, spec: Spec, template_type: str, destination_dir: str, values_only: bool = True
     ) -> list[str]:
-        """Write the module's files that are missing, and the values; returns what was written."""
+        """Write the module's missing files and the values; returns the written files."""
         wrong = check(spec)
         if wrong:
             raise OperatorError(wrong)
@@ -200,11 +230,12 @@ def generator(module: str, check: Callable[[Spec], str | None]) -> Callable[...,
         values = {"deployment_name": name, **spec}
         if "image_tag" in spec:
             values["image_uri"] = image_uri(spec)
-        else:  # bentoctl generate after bentoctl build: what was built stays.
+        else:  # bentoctl generate after bentoctl build keeps the built image.
             values |= {k: v for k, v in _kept(target).items() if k not in values}
         written = []
         folder = ROOT / "deployment" / "terraform" / module
-        known = re.findall(r'^variable "(\w+)"', (folder / "variables.tf").read_text(), re.M)
+        variables = "".join(file.read_text() for file in folder.glob("variables*.tf"))
+        known = re.findall(r'^variable "(\w+)"', variables, re.M)
         values = {key: value for key, value in values.items() if key in known}
         for file in sorted(folder.glob("*.tf")):
             copy = target / file.name
@@ -219,24 +250,24 @@ def generator(module: str, check: Callable[[Spec], str | None]) -> Callable[...,
     return generate
 
 
-HEAD = "# Written by bentoctl generate and bentoctl build; the next of them overwrites it.\n"
+HEAD = "# Written by bentoctl generate and bentoctl build, which overwrite it.\n"
 
 
 def to_tfvars(values: Mapping[str, Any]) -> str:
-    """Values in Terraform's language: JSON, but for its templates, which no value of ours is."""
+    """Values in Terraform's language, which is JSON except for its templates; these are escaped."""
     lines = (f"{k} = {json.dumps(v).replace('${', '$${').replace('%{', '%%{')}" for k, v in values.items())
     return "\n".join(lines) + "\n"
 
 
 def _kept(folder: Path) -> dict[str, Any]:
-    """The values that only an earlier `bentoctl build` knows."""
+    """The values that an earlier `bentoctl build` wrote."""
     file = folder / VALUES
     text = file.read_text() if file.is_file() else ""
     return {k: json.loads(v) for k, v in re.findall(r'^(image_uri|repository_arn) = (".*")$', text, re.M)}
 
 
 def image_uri(spec: Spec) -> str:
-    """Repository and digest of the image that was pushed; raises OperatorError when its architecture is another."""
+    """Repository and digest of the pushed image; raises OperatorError when its architecture is not the spec's."""
     tag = spec["image_tag"]
     repository, _, version = tag.rpartition(":")
     try:
@@ -255,11 +286,11 @@ def image_uri(spec: Spec) -> str:
         return f"{repository}@{digest}"
     if pushed:
         return str(pushed[-1])
-    raise OperatorError(f"{tag} has no digest: was it pushed?")
+    raise OperatorError(f"{tag} has no digest, so it was not pushed: run bentoctl build again")
 
 
 def _digest_in_ecr(spec: Spec, version: str) -> str | None:
-    """The digest of a version that is in the repository."""
+    """The digest of a version in the repository, or None."""
     with _aws(f"describe {spec['repository']}:{version}"):
         ecr = _ecr(spec)
         try:
@@ -269,11 +300,11 @@ def _digest_in_ecr(spec: Spec, version: str) -> str | None:
     return str(found["imageDetails"][0]["imageDigest"])
 
 
-# bentoctl 0.4.0 and a Bento of BentoML 1.4: what does not fit, in this one place.
+# All changes that bentoctl 0.4.0 needs for a Bento of BentoML 1.4.
 
 
 def mend_bentoctl() -> None:
-    """Make bentoctl 0.4.0 take Bentos of BentoML 1.4, tell errors in one line, and push an image once."""
+    """Make bentoctl 0.4.0 accept Bentos of BentoML 1.4, print errors in one line, and push an image once."""
 
     def bento_metadata(bento_path: str) -> dict[str, Any]:
         # The original reads env/python/version.txt, which BentoML no longer writes.
@@ -294,11 +325,11 @@ def mend_bentoctl() -> None:
             push(repository=repository, image_tag=image_tag, username=username, password=password)
         except docker.errors.DockerException as exc:
             raise OperatorError(f"pushing {repository} failed ({str(exc)[:200]})") from None
-        except KeyError:  # bentoctl looks for the reason where docker does not always put it.
+        except KeyError:  # bentoctl reads the reason from a field that docker does not always set.
             raise OperatorError(f"pushing {repository} failed: check the credentials and the network") from None
 
     def tag(image_name: str, image_tag: str) -> None:
-        # The original hands name and version over as one name, which docker takes and podman does not.
+        # The original passes name and version as one name, which docker accepts and podman does not.
         repository, _, version = image_tag.rpartition(":")
         try:
             docker.from_env().images.get(image_name).tag(repository, version)
@@ -310,7 +341,7 @@ def mend_bentoctl() -> None:
         if config_errors:
             msg = f"deployment_config.yaml: {'; '.join(_faults(config_errors))}"
         elif exc is not None:
-            msg = f"deployment_config.yaml is no YAML: {' '.join(str(exc).split())[:200]}"
+            msg = f"deployment_config.yaml is not YAML: {' '.join(str(exc).split())[:200]}"
         BentoctlException.__init__(self, msg)
 
     bentoctl.deployment_config.get_bento_metadata = bento_metadata
@@ -321,7 +352,7 @@ def mend_bentoctl() -> None:
 
 
 def _faults(errors: object, path: str = "") -> Iterator[str]:
-    """cerberus's nested errors as `field: what is wrong`."""
+    """cerberus's nested errors, each as `field: fault`."""
     if isinstance(errors, Mapping):
         for name, inner in errors.items():
             yield from _faults(inner, f"{path}.{name}" if path else str(name))

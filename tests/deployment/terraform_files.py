@@ -1,4 +1,4 @@
-"""Terraform's language, parsed: the blocks of a folder, and the names that their expressions refer to."""
+"""Parses Terraform's language: the blocks of a folder, and the names in their expressions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Block:
 
     @property
     def address(self) -> str:
-        """How it is called where Terraform tells of it."""
+        """The block's address in Terraform's messages."""
         labels = self.labels if self.kind == "resource" else (self.kind, *self.labels)
         return ".".join(labels)
 
@@ -59,7 +59,7 @@ def read_folder(folder: Path) -> list[Block]:
 
 @cache
 def read_text(text: str) -> tuple[Block, ...]:
-    """The blocks of one template; they are not to be changed."""
+    """The blocks of one template; do not change them."""
     options = hcl2.SerializationOptions(with_comments=False)
     found = []
     for kind, bodies in hcl2.loads(text, serialization_options=options).items():
@@ -78,7 +78,7 @@ def arguments(body: Body) -> Iterator[tuple[str, Any]]:
 
 
 def nested_blocks(value: Any) -> list[Body] | None:
-    """The blocks of one name, or None where the value is an argument's."""
+    """The blocks in a value, or None if it is the value of an argument."""
     is_blocks = (
         isinstance(value, list) and bool(value) and all(isinstance(v, dict) and "__is_block__" in v for v in value)
     )
@@ -93,7 +93,7 @@ def dynamic_blocks(body: Body) -> Iterator[tuple[str, Any, Body]]:
 
 
 def is_expression(value: Any) -> bool:
-    """Whether a value is an expression, which literals are not."""
+    """Whether a value is an expression and not a literal."""
     return isinstance(value, str) and value.startswith("${") and value.endswith("}")
 
 
@@ -108,7 +108,7 @@ def unquote(text: str) -> str:
 
 
 def references(value: Any, bound: frozenset[str] = frozenset()) -> Iterator[Reference]:
-    """All names that a value, or all values in a body, refer to."""
+    """All names in the expressions of a value or a body."""
     for code, names in _codes(value, bound):
         local_names = names | {name for pair in _LOOP.findall(code) for name in pair if name}
         for match in _NAME.finditer(code):
@@ -122,12 +122,12 @@ def references(value: Any, bound: frozenset[str] = frozenset()) -> Iterator[Refe
 
 
 def calls(value: Any) -> set[str]:
-    """The names of all functions that a body's expressions call."""
+    """The names of all functions in the expressions of a body."""
     return {name for code, _ in _codes(value, frozenset()) for name in _CALL.findall(code)} - _KEYWORDS
 
 
 def _codes(value: Any, bound: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
-    """All expressions in a value with the strings in them left out, and the names that blocks around them bind."""
+    """All expressions in a value, without their strings, and the names that the surrounding blocks define."""
     if isinstance(value, str):
         yield _code(value), bound
     elif isinstance(value, list):
@@ -152,7 +152,7 @@ def _are_bare_words(value: Any) -> bool:
 
 
 def _code(text: str) -> str:
-    """The code in a template: what is between `${` and `}`, without the strings in that but with what these insert."""
+    """The code between `${` and `}` in a template, without its strings, but with the expressions in these."""
     out: list[str] = []
     modes = ["template"]
     i = 0

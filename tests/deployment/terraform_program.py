@@ -1,4 +1,4 @@
-"""The installed program terraform, run on templates without a provider."""
+"""Runs the installed program terraform on templates, without a provider."""
 
 from __future__ import annotations
 
@@ -23,26 +23,27 @@ _OBJECT = re.compile(r"\b((?:data\.)?aws_\w+\.\w+)(\[\*\]|\[\d+\])?\.(\w+)")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What terraform made of a folder: the values of its locals, or its complaints."""
+    """The result of an evaluation: the values of the locals, or the messages of the errors."""
 
     values: dict[str, Any]
     complaints: list[str]
 
 
 def terraform(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run terraform without asking or telling anybody anything."""
+    """Run terraform without questions and without a check for new versions."""
     assert PROGRAM is not None
     environment = os.environ | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"}
     return subprocess.run([PROGRAM, *args], cwd=cwd, capture_output=True, text=True, env=environment, timeout=120)
 
 
 def evaluate(folder: Path, scratch: Path, values: dict[str, Any]) -> Evaluation:
-    """Let terraform judge the variables, locals and preconditions of a folder.
+    """Let terraform evaluate the variables, locals and preconditions of a folder.
 
-    What would come from AWS is replaced by its own name, so that no provider is needed.
+    Each value that AWS would give is replaced by its own name, so no provider is needed.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    shutil.copy(folder / "variables.tf", scratch)
+    for file in folder.glob("variables*.tf"):
+        shutil.copy(file, scratch)
     text = "".join(file.read_text() for file in sorted(folder.glob("*.tf")))
     names = sorted(n for b in read_folder(folder) if b.kind == "locals" for n, _ in arguments(b.body))
     outputs = [f'output "{name}" {{\n  value = local.{name}\n}}\n' for name in names]

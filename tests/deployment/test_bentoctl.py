@@ -1,4 +1,4 @@
-"""bentoctl with our two operators, run for real in its own environment; ECR is a moto server."""
+"""Runs bentoctl with our two operators in its own environment; ECR is a moto server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _installed() -> None:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment in which both operators are installed, and no credentials are."""
+    """An environment with both operators and without credentials."""
     env = {
         "PATH": f"{BIN}:{os.environ['PATH']}",
         "BENTOCTL_HOME": str(tmp_path_factory.mktemp("bentoctl")),
@@ -60,7 +60,7 @@ def install_operators(env: dict[str, str]) -> None:
 
 @pytest.fixture
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A copy of one platform's folder, with nothing but its config."""
+    """A copy of one platform's folder, with its config only."""
     name = getattr(request, "param", "aws-lambda")
     (tmp_path / name).mkdir()
     shutil.copyfile(DEPLOYMENT / name / "deployment_config.yaml", tmp_path / name / "deployment_config.yaml")
@@ -68,14 +68,14 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def bentoctl(env: dict[str, str], folder: Path, *arguments: str) -> str:
-    """What a bentoctl command prints."""
+    """The output of a bentoctl command."""
     done = subprocess.run(["bentoctl", *arguments], env=env, cwd=folder, capture_output=True, text=True)
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout
 
 
 def change(folder: Path, **spec: Any) -> None:
-    """Set fields of a config's spec; None deletes."""
+    """Set fields of a config's spec; None deletes a field."""
     file = folder / "deployment_config.yaml"
     config = yaml.safe_load(file.read_text())
     config["spec"] = {k: v for k, v in (config["spec"] | spec).items() if v is not None}
@@ -83,7 +83,7 @@ def change(folder: Path, **spec: Any) -> None:
 
 
 def values(folder: Path) -> dict[str, Any]:
-    """The values that were written for Terraform."""
+    """The values written for Terraform."""
     lines = (folder / "bentoctl.tfvars").read_text().splitlines()
     return {k: json.loads(v) for k, _, v in (line.partition(" = ") for line in lines if not line.startswith("#"))}
 
@@ -129,6 +129,22 @@ BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     "instances as well": ("aws-ecs", {"max_instances": 1, "min_instances": 2}, "min_instances 2 is above"),
     "a launch type there is not": ("aws-ecs", {"launch_type": "MOON"}, "launch_type: unallowed value MOON"),
     "JWT without an issuer": ("aws-lambda", {"authorizer": "JWT"}, "authorizer JWT needs jwt_issuer and jwt_audience"),
+    "more warm than reserved": (
+        "aws-lambda", {"reserved_concurrency": 1, "provisioned_concurrency": 2},
+        "provisioned_concurrency 2 is above reserved_concurrency 1: correct one of them",
+    ),
+    "results that start the function": (
+        "aws-lambda", {"s3_trigger": True, "output_bucket": "my-pictures"}, "needs a trigger_prefix and result_prefix",
+    ),
+    "a period that logs do not have": ("aws-ecs", {"log_retention_days": 2}, "log_retention_days: unallowed value 2"),
+    "an image for another processor": (
+        "aws-ecs", {"architecture": "arm64"}, "instance_type t3a.xlarge has an x86_64 processor, architecture is arm64",
+    ),
+    "open without TLS": ("aws-ecs", {"internet_facing": True}, "internet_facing needs certificate_arn, or allow_plain"),
+    "open to nobody": (
+        "aws-ecs", {"internet_facing": True, "allow_plain_http": True}, "internet_facing needs allowed_cidrs",
+    ),
+    "half an identity provider": ("aws-ecs", {"oidc": {"issuer": "https://a.example"}}, "client_id: required field"),
     "two ways to be warm": (
         "aws-lambda", {"snap_start": True, "provisioned_concurrency": 1}, "snap_start and provisioned_concurrency",
     ),
@@ -172,7 +188,7 @@ def test_apply_hands_the_files_to_terraform(folder: Path, environment: dict[str,
 
 
 def operator(env: dict[str, str], name: str, code: str) -> Any:
-    """What Python code prints as JSON in bentoctl's environment, with an operator's module as `op`."""
+    """The JSON that Python code prints in bentoctl's environment, with an operator's module as `op`."""
     lines = f"import sys, json; sys.path.insert(0, {str(DEPLOYMENT / 'operators' / name)!r})\n"
     lines += f"import operator_config as config; import {name}_operator as op\n{code}"
     done = subprocess.run([str(BIN / "python"), "-c", lines], env=env, capture_output=True, text=True)
@@ -180,13 +196,28 @@ def operator(env: dict[str, str], name: str, code: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.skipif(not shutil.which("terraform"), reason="terraform is not installed")
+@pytest.mark.parametrize("folder", CONFIGS, indirect=True)
+def test_before_a_build_terraform_says_what_to_run_first(folder: Path, environment: dict[str, str]) -> None:
+    bentoctl(environment, folder, "generate")
+    for file in folder.glob("*.tf"):  # Only the variables need no provider.
+        if not file.name.startswith("variables"):
+            file.unlink()
+    command = ["terraform", "plan", "-no-color", "-input=false", "-var-file=bentoctl.tfvars"]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "image_uri must name the image by digest" in done.stderr
+    assert "run bentoctl build first" in " ".join(done.stderr.replace("│", " ").split())
+
+
 @pytest.mark.parametrize("name", OPERATORS)
 def test_the_schema_is_the_modules_variables(name: str, environment: dict[str, str]) -> None:
     fields = set(operator(environment, name, "print(json.dumps(list(config.OPERATOR_SCHEMA)))"))
-    text = (DEPLOYMENT / "terraform" / OPERATORS[name] / "variables.tf").read_text()
+    text = "".join(f.read_text() for f in (DEPLOYMENT / "terraform" / OPERATORS[name]).glob("variables*.tf"))
     variables = set(re.findall(r'^variable "(\w+)"', text, re.M))
-    # From the config's name and env, and from the build.
-    assert fields - {"repository"} == variables - {"deployment_name", "env", "image_uri", "repository_arn"}
+    # These come from the config's name and env, from the build, and the secret from the environment.
+    others = {"deployment_name", "env", "image_uri", "repository_arn", "oidc_client_secret"}
+    assert fields - {"repository"} == variables - others
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +229,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def moto_server(log: Path) -> Iterator[dict[str, str]]:
-    """Run a moto server; gives the environment in which boto3 finds it."""
+    """Run a moto server and yield the environment in which boto3 finds it."""
     port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with running(command, env=os.environ, log=log) as process:
@@ -238,7 +269,7 @@ def test_both_platforms_share_one_repository_until_the_last_is_destroyed(
     assert ecr.describe_repositories(repositoryNames=["shared"])["repositories"]
     operator(env, "aws_ecs", delete.replace("{}", "aws_ecs"))
     assert "shared" not in [r["repositoryName"] for r in ecr.describe_repositories()["repositories"]]
-    operator(env, "aws_ecs", delete.replace("{}", "aws_ecs"))  # Twice does no harm.
+    operator(env, "aws_ecs", delete.replace("{}", "aws_ecs"))  # A second time it does nothing.
 
 
 def test_no_credentials_is_one_clear_line(environment: dict[str, str]) -> None:

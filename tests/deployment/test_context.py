@@ -1,4 +1,4 @@
-"""The build context: what goes into the image, without building it."""
+"""The build context: the content of the image, without building it."""
 
 from __future__ import annotations
 
@@ -35,9 +35,14 @@ def test_the_lock_holds_what_serving_needs_at_its_versions_with_hashes() -> None
     assert not {"torch", "pip", "setuptools"} & set(locked())
 
 
+def test_the_base_image_is_named_by_digest() -> None:
+    text = (ROOT / "deployment/image/Dockerfile").read_text()
+    assert re.search(r"^ARG BASE=python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}$", text, re.M)
+
+
 @pytest.fixture
 def bento(tmp_path: Path) -> Path:
-    """A Bento's folder, as far as the context looks at it."""
+    """The files of a Bento's folder that the context reads."""
     for name in (str(LOCK), "deployment/image/Dockerfile", "deployment/image/entrypoint.sh", "service.py"):
         (tmp_path / "bento" / "src" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "bento" / "src" / name).write_bytes((ROOT / name).read_bytes())
@@ -48,7 +53,7 @@ def bento(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The packages of the image are another test's."""
+    """Install no packages; another test installs them."""
 
     def install(_lock: Path, folder: Path, _machine: str) -> None:
         (folder / "botocore" / "data" / "s3").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The image itself, built and run by a container engine: `make test-image`."""
+"""The image, which `make test-image` builds and runs by a container engine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not IMAGE, reason="no image is named; make test-
 
 
 def engine(*arguments: str, check: bool = True) -> str:
-    """What the container engine prints."""
+    """The output of the container engine."""
     done = subprocess.run([container_engine(), *arguments], capture_output=True, text=True)
     assert done.returncode == 0 or not check, done.stderr
     return done.stdout
@@ -29,13 +29,13 @@ def engine(*arguments: str, check: bool = True) -> str:
 
 @pytest.fixture(scope="module")
 def image() -> Any:
-    """What the engine knows of the image."""
+    """The engine's description of the image."""
     [found] = json.loads(engine("image", "inspect", str(IMAGE)))
     return found
 
 
 def inside(script: str) -> str:
-    """What a shell prints inside the image."""
+    """The output of a shell in the image."""
     flags = os.environ.get("CONTAINER_RUN_FLAGS", "").split()
     return engine(
         "run",
@@ -53,7 +53,7 @@ def inside(script: str) -> str:
     )
 
 
-def test_it_says_what_it_is(image: Any) -> None:
+def test_the_labels_describe_the_image(image: Any) -> None:
     labels, card = image["Config"]["Labels"], read_card(BUNDLED)
     assert labels["yolov7.model"] == f"{card.name}:{card.version}"
     assert labels["com.amazonaws.lambda.feature.snapstart"] == "Allow"
@@ -83,12 +83,12 @@ def test_its_own_code_is_compiled_ahead() -> None:
 
 def test_it_is_small_and_the_model_is_a_layer_of_its_own(image: Any) -> None:
     own = sum(file.stat().st_size for file in BUNDLED.glob("model.*"))
-    w6 = 141_227_688  # What model.xml, .bin and .json of yolov7-w6 take.
+    w6 = 141_227_688  # Bytes of model.xml, .bin and .json of yolov7-w6.
     assert image["Size"] - own + w6 < 700e6
     history = engine("history", "--no-trunc", "--format", "{{.CreatedBy}}", str(IMAGE)).splitlines()
     copies = [line for line in history if "COPY" in line]
     order = [next(i for i, line in enumerate(copies) if part in line) for part in ("app", "model", "site-packages")]
-    # The newest comes first: a change of the code touches neither the model's layer nor the packages'.
+    # The newest layer comes first: a change of the code leaves the layers of the model and the packages as they are.
     assert order == [0, 1, 2]
 
 

@@ -1,8 +1,9 @@
-"""The Kubernetes manifests: Kubernetes' own schemas, names that must agree, what keeps a pod confined."""
+"""The Kubernetes manifests: schemas, names that must agree, and the confinement of a pod."""
 
 from __future__ import annotations
 
 import copy
+import math
 import re
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from serving.errors import SettingsError
 from serving.settings import Settings, load_settings
 
 FOLDER = ROOT / "deployment" / "kubernetes"
-# The oldest that the README promises, and the newest that the validator knows.
+# The oldest version that the README names, and the newest that the validator knows.
 VERSIONS = ["1.30", "1.37"]
 PLAIN_MAPS = {"labels", "annotations", "matchLabels", "nodeSelector", "limits", "requests", "selector", "data"}
 
@@ -44,7 +45,7 @@ each_manifest = pytest.mark.parametrize("name", manifests())
 
 
 def fault(document: Document, version: str) -> str | None:
-    """What Kubernetes' schema says against a document, unknown fields included."""
+    """The first fault of a document by Kubernetes' schema, unknown fields included."""
     try:
         kubernetes_validate.validate(document, version, strict=True)
     except kubernetes_validate.ValidationError as exc:
@@ -55,14 +56,14 @@ def fault(document: Document, version: str) -> str | None:
 
 
 def at(document: Any, place: Place) -> Any:
-    """What stands at a place of a document."""
+    """The value at a place of a document."""
     for key in place:
         document = document[key]
     return document
 
 
 def maps(value: Any, place: Place = ()) -> Iterator[Place]:
-    """The places of all maps whose keys are Kubernetes' and not ours."""
+    """The places of all maps whose keys Kubernetes defines."""
     if isinstance(value, dict):
         yield place
         for key, inner in value.items():
@@ -86,8 +87,13 @@ def container() -> Document:
     return only
 
 
+def sources(only: Document) -> list[Document]:
+    """The sources of a container's variables that have no value of their own."""
+    return [entry["valueFrom"] for entry in only["env"] if "valueFrom" in entry]
+
+
 def literals() -> dict[str, str]:
-    """What becomes the ConfigMap."""
+    """The content of the ConfigMap."""
     [generator] = read("kustomization.yaml")["configMapGenerator"]
     return dict(line.split("=", 1) for line in generator["literals"])
 
@@ -165,7 +171,7 @@ def test_the_kustomization_names_exactly_the_files_that_are_there() -> None:
     assert {file.name for file in FOLDER.iterdir()} == {*resources, "kustomization.yaml", "README.md"}
 
 
-def test_the_namespace_of_all_is_the_one_that_is_made() -> None:
+def test_all_objects_are_in_the_created_namespace() -> None:
     assert read("kustomization.yaml")["namespace"] == read("namespace.yaml")["metadata"]["name"] == "yolov7"
     assert not any("namespace" in read(name)["metadata"] for name in manifests())
 
@@ -184,7 +190,7 @@ def test_labels_are_not_put_into_selectors() -> None:
 
 @pytest.fixture(scope="module")
 def built() -> dict[str, Document]:
-    """What kustomize makes of the folder, by kind."""
+    """The documents that kustomize builds from the folder, by kind."""
     for program in (["kustomize", "build"], ["kubectl", "kustomize"]):
         if shutil.which(program[0]):
             done = subprocess.run([*program, str(FOLDER)], capture_output=True, text=True, timeout=60)
@@ -204,10 +210,10 @@ def test_kustomize_joins_the_parts(built: dict[str, Document]) -> None:
     config, pods = built["ConfigMap"], built["Deployment"]["spec"]["template"]["spec"]
     assert config["data"] == literals()
     assert pods["containers"][0]["image"] == f"{image['newName']}@{image['digest']}"
-    # The hash is what makes a changed setting start new pods.
+    # Because of the hash a changed setting starts new pods.
     assert re.fullmatch(r"yolov7-[a-z0-9]{10}", config["metadata"]["name"])
     references = [pods["containers"][0]["envFrom"][0]["configMapRef"]["name"]] + [
-        entry["valueFrom"]["configMapKeyRef"]["name"] for entry in pods["containers"][0]["env"] if "valueFrom" in entry
+        source["configMapKeyRef"]["name"] for source in sources(pods["containers"][0]) if "configMapKeyRef" in source
     ]
     assert set(references) == {config["metadata"]["name"]}
     assert {d["metadata"].get("namespace", "yolov7") for d in built.values()} == {"yolov7"}
@@ -224,6 +230,7 @@ def test_every_selector_matches_the_pods() -> None:
         deployment["selector"]["matchLabels"],
         read("service.yaml")["spec"]["selector"],
         read("pdb.yaml")["spec"]["selector"]["matchLabels"],
+        read("networkpolicy.yaml")["spec"]["podSelector"]["matchLabels"],
         *(spread["labelSelector"]["matchLabels"] for spread in pod()["topologySpreadConstraints"]),
     ]
     assert all(selector and selector.items() <= labels for selector in selectors)
@@ -236,22 +243,59 @@ def test_the_autoscaler_scales_the_deployment() -> None:
         "kind": deployment["kind"],
         "name": deployment["metadata"]["name"],
     }
-    # An apply would set the number back otherwise.
+    # An apply would reset the number.
     assert "replicas" not in deployment["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"]) == (1, 5)
     [metric] = spec["metrics"]
     assert metric["resource"] == {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}
-    # Utilisation is a share of the request: without one the autoscaler does nothing.
+    # Utilisation is a share of the request, so the autoscaler needs a request.
     assert container()["resources"]["requests"]["cpu"] == "2"
     assert spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 60
 
 
-def test_one_port_all_the_way() -> None:
-    [port], [exposed] = container()["ports"], read("service.yaml")["spec"]["ports"]
-    assert f"EXPOSE {port['containerPort']}\n" in (ROOT / "deployment/image/Dockerfile").read_text()
-    assert (exposed["port"], exposed["targetPort"]) == (80, port["name"])
+def test_callers_reach_one_port_and_prometheus_the_other() -> None:
+    ports = {port["name"]: port["containerPort"] for port in container()["ports"]}
+    assert f"EXPOSE {ports['http']}\n" in (ROOT / "deployment/image/Dockerfile").read_text()
+    [exposed] = read("service.yaml")["spec"]["ports"]
+    assert (exposed["port"], exposed["targetPort"]) == (80, "http")
     annotations = read("deployment.yaml")["spec"]["template"]["metadata"]["annotations"]
-    assert annotations["prometheus.io/port"] == str(port["containerPort"])
+    variables = {entry["name"]: entry.get("value") for entry in container()["env"]}
+    assert variables["METRICS_PORT"] == annotations["prometheus.io/port"] == str(ports["metrics"])
+    assert set(ports) == {"http", "metrics"}
+
+
+def test_only_named_namespaces_reach_the_pods() -> None:
+    spec = read("networkpolicy.yaml")["spec"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    allowed = {
+        port["port"]: [source["namespaceSelector"]["matchLabels"] for source in rule["from"]]
+        for rule in spec["ingress"]
+        for port in rule["ports"]
+    }
+    assert allowed == {"http": [{"yolov7-caller": "true"}], "metrics": [{"kubernetes.io/metadata.name": "monitoring"}]}
+    assert "kubectl label namespace NAME yolov7-caller=true" in (FOLDER / "README.md").read_text()
+
+
+def test_the_pods_reach_s3_but_not_the_nodes_credentials() -> None:
+    reached = [
+        (target.get("ipBlock"), port["port"])
+        for rule in read("networkpolicy.yaml")["spec"]["egress"]
+        for port in rule["ports"]
+        for target in rule.get("to", [{}])
+    ]
+    assert reached == [
+        (None, 53),
+        (None, 53),
+        ({"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}, 443),
+        ({"cidr": "169.254.170.23/32"}, 80),
+    ]
+
+
+def test_api_keys_come_from_a_secret_that_need_not_exist() -> None:
+    [source] = [found["secretKeyRef"] for found in sources(container()) if "secretKeyRef" in found]
+    assert source == {"name": "yolov7-api-keys", "key": "API_KEYS", "optional": True}
+    command = "kubectl -n yolov7 create secret generic yolov7-api-keys --from-literal=API_KEYS="
+    assert command in (FOLDER / "README.md").read_text()
 
 
 def test_the_pods_have_the_service_account() -> None:
@@ -266,11 +310,11 @@ def test_the_pods_have_the_service_account() -> None:
 
 def test_every_variable_is_a_setting_or_of_aws() -> None:
     names = {*literals(), *(entry["name"] for entry in container()["env"])}
-    known = {name.upper() for name in Settings.model_fields}
+    known = {name.upper() for name in Settings.model_fields} | {"API_KEYS", "METRICS_PORT"}
     assert {name for name in names if not name.startswith("AWS_")} <= known
-    keys = {e["valueFrom"]["configMapKeyRef"]["key"] for e in container()["env"] if "valueFrom" in e}
+    keys = {found["configMapKeyRef"]["key"] for found in sources(container()) if "configMapKeyRef" in found}
     assert keys <= set(literals())
-    # A Service's name in the namespace becomes a variable otherwise.
+    # Otherwise the name of each Service in the namespace becomes a variable.
     assert pod()["enableServiceLinks"] is False
 
 
@@ -286,10 +330,10 @@ def test_a_bucket_that_was_forgotten_stops_the_service(monkeypatch: pytest.Monke
     assert load_settings(None).output_bucket == "my-results"
 
 
-# Confinement and life
+# Confinement and life cycle
 
 
-def test_the_process_is_nobody_and_can_change_nothing_but_tmp() -> None:
+def test_the_process_is_not_root_and_writes_only_to_tmp() -> None:
     user = 1000
     assert f"USER {user}:{user}\n" in (ROOT / "deployment/image/Dockerfile").read_text()
     assert pod()["securityContext"] == {
@@ -316,7 +360,7 @@ def test_the_process_is_nobody_and_can_change_nothing_but_tmp() -> None:
 @pytest.mark.parametrize(
     ("probe", "path"), [("startupProbe", "/readyz"), ("readinessProbe", "/readyz"), ("livenessProbe", "/livez")]
 )
-def test_the_probes_ask_what_they_are_for(probe: str, path: str) -> None:
+def test_each_probe_has_its_path(probe: str, path: str) -> None:
     assert container()[probe]["httpGet"] == {"path": path, "port": "http"}
 
 
@@ -324,16 +368,25 @@ def test_an_update_or_a_drain_leaves_time_to_answer() -> None:
     strategy = read("deployment.yaml")["spec"]["strategy"]
     assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     wait = container()["lifecycle"]["preStop"]["sleep"]["seconds"]
-    # As much after the wait as ECS gives.
+    # As long after the wait as on ECS.
     assert pod()["terminationGracePeriodSeconds"] - wait == 60
     budget = read("pdb.yaml")["spec"]
     assert budget["maxUnavailable"] == 1
     assert "minAvailable" not in budget
 
 
-def test_memory_is_bounded_and_cpu_is_not() -> None:
+def test_the_memory_limit_follows_from_measured_peaks_and_there_is_no_cpu_limit() -> None:
     resources = container()["resources"]
     assert resources["limits"] == {"memory": resources["requests"]["memory"]}
+    requests = max(int(row) for row in re.findall(r"\| (\d+) \|$", (ROOT / "bench/memory.md").read_text(), re.M))
+    w6 = (ROOT / "bench/precision.md").read_text().partition("## yolov7-w6")[2]
+    model = int(re.findall(r"one dynamic model .* \d+, (\d+) \|$", w6, re.M)[0])
+    [volume] = pod()["volumes"]
+    tmp = int(volume["emptyDir"]["sizeLimit"].removesuffix("Mi")) * 2**20
+    gib = math.ceil((requests * 1e6 + model * 1e6 + tmp) * 1.5 / 2**30)
+    assert resources["limits"]["memory"] == f"{gib}Gi"
+    comment = (FOLDER / "deployment.yaml").read_text()
+    assert f"{model} MB" in comment and f"{requests} MB" in comment and f"{tmp / 1e6:.0f} MB" in comment
 
 
 # README

@@ -1,4 +1,4 @@
-"""`bentoctl build` for both platforms, really: a container engine builds, a registry takes, moto plays ECR.
+"""`bentoctl build` for both platforms with a container engine, a registry, and moto as ECR.
 
 Part of `make test-image`. A podman service plays docker's daemon; the registry is Debian's docker-registry on port 80
 of the loopback address, under the name that ECR gives, in a mount namespace of the service alone.
@@ -40,7 +40,7 @@ pytestmark = [
 ]
 
 DOCKER = """#!/bin/sh
-# docker's command line on podman, as far as BentoML's buildx backend uses it.
+# The part of docker's command line that BentoML's buildx backend uses, on podman.
 case "$1 ${2:-}" in
   "buildx --help") echo "--builder string"; exit 0 ;;
   "buildx version") echo "github.com/docker/buildx v0.10.0 0"; exit 0 ;;
@@ -73,7 +73,7 @@ def bento(bundled_tag: str) -> bentoml.Bento:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Where bentoctl finds docker, a registry and ECR."""
+    """An environment in which bentoctl finds docker, a registry and ECR."""
     folder = tmp_path_factory.mktemp("rollout")
     (folder / "bin").mkdir()
     (folder / "bin" / "docker").write_text(DOCKER)
@@ -123,7 +123,7 @@ def test_both_platforms_get_the_same_digest(bento: bentoml.Bento, environment: d
     request = urllib.request.Request(f"http://127.0.0.1/v2/yolov7/manifests/{bento.tag.version}", headers=accept)
     with urllib.request.urlopen(request) as answer:
         digest, manifest = answer.headers["Docker-Content-Digest"], answer.read().decode()
-    # On AWS the registry is ECR, which knows the digest of what was pushed; podman knows its own alone.
+    # On AWS the registry is ECR, which has the digest of the pushed image; podman only has its own.
     ecr_of(environment).put_image(
         repositoryName="yolov7", imageManifest=manifest, imageTag=bento.tag.version, imageDigest=digest,
         imageManifestMediaType=accept["Accept"],
@@ -155,7 +155,7 @@ def test_a_refused_push_is_one_clear_line(bento: bentoml.Bento, prebuilt: dict[s
     shutil.copyfile(DEPLOYMENT / "aws-lambda" / "deployment_config.yaml", tmp_path / "deployment_config.yaml")
     config = (
         (tmp_path / "deployment_config.yaml").read_text().replace(REGION, "eu-north-1")
-    )  # No registry has its name.
+    )  # There is no registry of that name.
     (tmp_path / "deployment_config.yaml").write_text(config)
     last = bentoctl(prebuilt, tmp_path, "build", "-b", str(bento.tag)).strip().splitlines()[-1]
     assert "Error" in last

@@ -1,4 +1,4 @@
-"""The Terraform templates: form, arguments, names and permissions, and what terraform itself makes of them."""
+"""The Terraform templates: form, arguments, names and permissions."""
 
 from __future__ import annotations
 
@@ -13,43 +13,21 @@ from typing import Any
 
 import pytest
 
-from local.checkout import ROOT
-from tests.deployment import provider_schema, terraform_program
+from tests.deployment import provider_schema
+from tests.deployment.modules import FOLDER, MODULES, blocks_of, each_module, needs_terraform
 from tests.deployment.terraform_checks import policy_faults, reference_faults, schema_faults, statements, unused_faults
-from tests.deployment.terraform_files import Block, calls, literal, read_folder, read_text, references
-from tests.deployment.terraform_program import Evaluation, evaluate, terraform
+from tests.deployment.terraform_files import Block, calls, literal, read_text
+from tests.deployment.terraform_program import terraform
 
-pytestmark = pytest.mark.slow
-
-FOLDER = ROOT / "deployment" / "terraform"
-MODULES = ["lambda", "ecs"]
-
-needs_terraform = pytest.mark.skipif(terraform_program.PROGRAM is None, reason="terraform is not installed")
-each_module = pytest.mark.parametrize("module", MODULES)
-
-VALUES: dict[str, Any] = {
-    "deployment_name": "demo",
-    "region": "eu-central-1",
-    "image_uri": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/yolov7@sha256:" + "0a" * 32,
-    "input_bucket": "my-pictures",
-    "output_bucket": "my-results",
-}
-REQUIRED: dict[str, dict[str, Any]] = {
-    "lambda": VALUES,
-    "ecs": VALUES | {"repository_arn": "arn:aws:ecr:eu-central-1:123456789012:repository/yolov7"},
-}
-# What the service may do with S3, wherever it runs.
+# The permissions of the service on S3, on all platforms.
 PICTURES = {
     "ReadPictures": (["s3:GetObject"], ["${local.input_bucket_arn}/*"]),
     "TellMissingPictures": (["s3:ListBucket"], ["${local.input_bucket_arn}"]),
     "WriteResults": (["s3:GetObject", "s3:PutObject"], ["${local.output_bucket_arn}/${var.result_prefix}*"]),
+    # Per key of bucket_kms_key_arns; its id is not fixed.
+    "": (["kms:Decrypt", "kms:GenerateDataKey"], ["${statement.value}"]),
 }
 WRITE_LOGS = ["logs:CreateLogStream", "logs:PutLogEvents"]
-
-
-def blocks_of(module: str) -> list[Block]:
-    """The blocks of one folder."""
-    return read_folder(FOLDER / module)
 
 
 def grants(module: str, document: str) -> dict[str, tuple[list[str], list[str]]]:
@@ -81,7 +59,7 @@ def test_a_folder_works_when_it_alone_is_copied_elsewhere(module: str) -> None:
 
 
 @pytest.mark.parametrize("file", ["s3_policy.tf", "versions.tf"])
-def test_what_the_folders_share_is_the_same(file: str) -> None:
+def test_the_shared_files_are_equal(file: str) -> None:
     assert len({(FOLDER / module / file).read_bytes() for module in MODULES}) == 1
 
 
@@ -101,12 +79,12 @@ def test_the_provider_knows_every_argument_and_misses_none(module: str) -> None:
 
 
 @each_module
-def test_every_name_stands_for_something(module: str) -> None:
+def test_every_name_is_declared(module: str) -> None:
     assert reference_faults(blocks_of(module)) == []
 
 
 @each_module
-def test_nothing_is_declared_in_vain(module: str) -> None:
+def test_everything_that_is_declared_is_used(module: str) -> None:
     assert unused_faults(blocks_of(module)) == []
 
 
@@ -132,11 +110,16 @@ def test_the_function_may_do_nothing_else() -> None:
         "WriteLogs": (WRITE_LOGS, ["${aws_cloudwatch_log_group.function.arn}:*"]),
         "WriteTraces": (["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"]),
         "KeepFailedEvents": (["sqs:SendMessage"], ["${statement.value.arn}"]),
+        "UseKey": (["kms:Decrypt", "kms:GenerateDataKey"], ["${statement.value}"]),
     }
     (document,) = [b for b in blocks_of("lambda") if b.address == "data.aws_iam_policy_document.function"]
     assert document.body["source_policy_documents"] == ["${data.aws_iam_policy_document.pictures.json}"]
     conditions = [dynamic['"statement"']["for_each"] for dynamic in document.body["dynamic"]]
-    assert conditions == ["${local.tracing ? [1] : []}", "${aws_sqs_queue.failed}"]
+    assert conditions == [
+        "${local.tracing ? [1] : []}",
+        "${aws_sqs_queue.failed}",
+        "${var.kms_key_arn == null ? [] : [var.kms_key_arn]}",
+    ]
     assert policies_of_roles("lambda") == {"aws_iam_role.function.id": ["function"]}
 
 
@@ -148,7 +131,17 @@ def test_a_task_and_what_starts_it_may_do_nothing_else() -> None:
             ["${var.repository_arn}"],
         ),
         "WriteLogs": (WRITE_LOGS, ["${aws_cloudwatch_log_group.service.arn}:*"]),
+        "ReadApiKeysSecret": (["secretsmanager:GetSecretValue"], ["${statement.value}"]),
+        "ReadApiKeysParameter": (["ssm:GetParameters"], ["${statement.value}"]),
+        "DecryptApiKeys": (["kms:Decrypt"], ["${statement.value}"]),
     }
+    (document,) = [b for b in blocks_of("ecs") if b.address == "data.aws_iam_policy_document.execution"]
+    conditions = [dynamic['"statement"']["for_each"] for dynamic in document.body["dynamic"]]
+    assert conditions == [
+        '${local.api_keys_service == "secretsmanager" ? [var.api_keys_arn] : []}',
+        '${local.api_keys_service == "ssm" ? [var.api_keys_arn] : []}',
+        "${var.api_keys_arn == null || var.kms_key_arn == null ? [] : [var.kms_key_arn]}",
+    ]
     assert policies_of_roles("ecs") == {
         "aws_iam_role.execution.id": ["execution"],
         "aws_iam_role.task.id": ["pictures"],
@@ -157,7 +150,7 @@ def test_a_task_and_what_starts_it_may_do_nothing_else() -> None:
 
 
 def policies_of_roles(module: str) -> dict[str, list[str]]:
-    """The policy documents of this folder, and AWS's policies, that each role has."""
+    """The policies of each role: documents of this module, and AWS's own."""
     found: dict[str, list[str]] = {}
     for block in blocks_of(module):
         if block.kind == "resource" and block.labels[0] in ("aws_iam_role_policy", "aws_iam_role_policy_attachment"):
@@ -183,13 +176,34 @@ def policies_of_roles(module: str) -> dict[str, list[str]]:
             "source_account",
             "${data.aws_caller_identity.current.account_id}",
         ),
-        ("lambda", "aws_sqs_queue.failed", "sqs_managed_sse_enabled", True),
+        (
+            "lambda",
+            "aws_sqs_queue.failed",
+            "sqs_managed_sse_enabled",
+            "${var.kms_key_arn == null ? true : null}",
+        ),
+        ("lambda", "aws_sqs_queue.failed", "kms_master_key_id", "${var.kms_key_arn}"),
+        ("lambda", "aws_lambda_function.this", "kms_key_arn", "${var.kms_key_arn}"),
+        ("lambda", "aws_cloudwatch_log_group.function", "kms_key_id", "${var.kms_key_arn}"),
+        ("lambda", "aws_cloudwatch_log_group.api", "kms_key_id", "${var.kms_key_arn}"),
+        ("ecs", "aws_cloudwatch_log_group.service", "kms_key_id", "${var.kms_key_arn}"),
         ("lambda", "aws_lambda_function_event_invoke_config.live", "maximum_retry_attempts", 2),
         ("lambda", "aws_apigatewayv2_route.predict", "authorization_type", "${var.authorizer}"),
         ("ecs", "aws_launch_template.ec2", "metadata_options.http_tokens", '"required"'),
         ("ecs", "aws_launch_template.ec2", "metadata_options.http_put_response_hop_limit", 1),
         ("ecs", "aws_launch_template.ec2", "block_device_mappings.ebs.encrypted", True),
+        ("ecs", "aws_launch_template.ec2", "block_device_mappings.ebs.kms_key_id", "${var.kms_key_arn}"),
         ("ecs", "aws_lb.this", "drop_invalid_header_fields", True),
+        ("ecs", "aws_lb.this", "internal", "${!var.internet_facing}"),
+        ("ecs", "aws_lb.this", "enable_deletion_protection", "${var.deletion_protection}"),
+        ("ecs", "aws_wafv2_web_acl_association.this", "resource_arn", "${aws_lb.this.arn}"),
+        ("ecs", "aws_lb_listener.https", "default_action.type", '"fixed-response"'),
+        (
+            "ecs",
+            "aws_lb_listener.http",
+            "default_action.type",
+            '${local.https ? "redirect" : "fixed-response"}',
+        ),
         ("ecs", "aws_lb_listener.https", "ssl_policy", '"ELBSecurityPolicy-TLS13-1-2-2021-06"'),
         (
             "ecs",
@@ -201,7 +215,7 @@ def policies_of_roles(module: str) -> dict[str, list[str]]:
         ("ecs", "aws_autoscaling_group.ec2", "protect_from_scale_in", True),
     ],
 )
-def test_what_keeps_it_safe_stays(module: str, address: str, path: str, value: Any) -> None:
+def test_a_safe_setting_is_in_place(module: str, address: str, path: str, value: Any) -> None:
     (found,) = [block.body for block in blocks_of(module) if block.address == address]
     *outer, name = path.split(".")
     for step in outer:
@@ -214,11 +228,11 @@ def test_nothing_but_the_load_balancer_reaches_a_task_and_nobody_an_instance() -
     assert rules == ["alb", "task"]
 
 
-# The checks find what they are for
+# The checks find faults
 
 
 def mutated(module: str, old: str, new: str) -> list[Block]:
-    """The blocks of a folder in which one place was changed."""
+    """The blocks of a module after one change."""
     texts = [file.read_text() for file in sorted((FOLDER / module).glob("*.tf"))]
     assert sum(text.count(old) for text in texts) == 1, f"{old!r} is not exactly once in {module}"
     return [block for text in texts for block in read_text(text.replace(old, new))]
@@ -242,7 +256,7 @@ def mutated(module: str, old: str, new: str) -> list[Block]:
         (schema_faults, "lambda", "timeout_milliseconds   = 30000", 'timeout_milliseconds   = "30 s"', "be a number"),
         (schema_faults, "lambda", "  tracing_config {", "  tracing_config = {", "tracing_config is a block"),
         (schema_faults, "lambda", '"aws_sqs_queue" "failed"', '"aws_sqs_que" "failed"', "has no resource aws_sqs_que"),
-        (schema_faults, "lambda", 'description = "Tags of everything that is made."', "", "description is missing"),
+        (schema_faults, "lambda", 'description = "Tags of all resources."', "", "description is missing"),
         (schema_faults, "ecs", "      encrypted             = true", "      encryption = true", "argument encryption"),
         (schema_faults, "ecs", "http_tokens  ", "http_token  ", "metadata_options: there is no argument http_token"),
         (schema_faults, "ecs", "ignore_changes = [desired_count]", "ignore_changes = [desired]", "argument desired"),
@@ -347,198 +361,11 @@ def test_the_schema_is_that_of_the_pinned_provider() -> None:
     assert "arn" not in queue.arguments
 
 
-# What terraform makes of it
-
-
-@pytest.fixture
-def evaluated(tmp_path: Path) -> Callable[..., Evaluation]:
-    """A function that evaluates a folder with the given variables, and the required ones where nothing is given."""
-
-    def run(module: str, **values: Any) -> Evaluation:
-        return evaluate(FOLDER / module, tmp_path, REQUIRED[module] | values)
-
-    return run
-
-
-COMMON: dict[str, list[Any]] = {
-    "deployment_name": ["", "x", "Demo", "1demo", "demo-", "d" * 25, "de_mo"],
-    "region": ["", "Frankfurt", "eu-central"],
-    "image_uri": ["yolov7", "yolov7:latest", "yolov7@sha256:" + "0" * 63, "yolov7@sha256:" + "G" * 64],
-    "architecture": ["amd64"],
-    "input_bucket": ["", "ab", "Pictures", "-pictures", "pictures/", "p" * 64],
-    "output_bucket": ["", "ab", "Results", "results.", "r" * 64],
-    "result_prefix": ["/annotated", "a*", "${aws:username}/"],
-    "env": [{"INPUT_BUCKET": "other"}, {"RESULT_PREFIX": ""}],
-    "log_retention_days": [2, -1],
-}
-REFUSED: list[tuple[str, str, list[Any]]] = [(m, name, values) for m in MODULES for name, values in COMMON.items()]
-REFUSED += [
-    ("lambda", "memory_size", [511, 10241, 1000.5]),
-    ("lambda", "timeout", [0, 901]),
-    ("lambda", "reserved_concurrency", [-2]),
-    ("lambda", "provisioned_concurrency", [-1]),
-    ("lambda", "tracing_mode", ["xray"]),
-    ("lambda", "throttling_rate_limit", [0]),
-    ("lambda", "throttling_burst_limit", [0]),
-    ("lambda", "authorizer", ["IAM"]),
-    ("lambda", "jwt_issuer", ["http://issuer.example"]),
-    ("lambda", "alarm_duration_ms", [0]),
-    ("ecs", "deployment_name", ["aws-demo", "ecs-demo", "fargate", "internal-demo", "sg-demo"]),
-    ("ecs", "repository_arn", ["yolov7", "arn:aws:s3:::yolov7"]),
-    ("ecs", "launch_type", ["ec2", "EXTERNAL"]),
-    ("ecs", "container_insights", ["on"]),
-    ("ecs", "cpu", [128, 32768]),
-    ("ecs", "memory", [256, 200000]),
-    ("ecs", "tmp_size", [0]),
-    ("ecs", "min_tasks", [0]),
-    ("ecs", "max_tasks", [0]),
-    ("ecs", "target_cpu_percent", [5, 101]),
-    ("ecs", "target_requests_per_task", [-1]),
-    ("ecs", "health_check_grace_period", [-1]),
-    ("ecs", "instance_type", ["big"]),
-    ("ecs", "min_instances", [-1]),
-    ("ecs", "max_instances", [0]),
-    ("ecs", "root_volume_size", [8]),
-    ("ecs", "allowed_cidrs", [[], ["10.0.0.1"], ["::/0"]]),
-    ("ecs", "certificate_arn", ["my-certificate"]),
-    ("ecs", "idle_timeout", [0]),
-    ("ecs", "deregistration_delay", [3601]),
-    ("ecs", "alarm_5xx_count", [-1]),
-]
-
-
-@needs_terraform
-@pytest.mark.parametrize(("module", "name", "values"), REFUSED)
-def test_a_wrong_value_is_refused_by_name(
-    module: str, name: str, values: list[Any], evaluated: Callable[..., Evaluation]
-) -> None:
-    for value in values:
-        complaints = evaluated(module, **{name: value}).complaints
-        assert any(complaint.startswith(f"{name} must ") for complaint in complaints), (value, complaints)
-
-
-@each_module
-def test_a_rule_asks_its_own_variable_alone(module: str) -> None:
-    # Terraform before 1.9 allows nothing else.
-    for block in blocks_of(module):
-        if block.kind == "variable":
-            names = {str(r) for r in references(block.body.get("validation", [])) if not r.bound}
-            assert names <= {f"var.{block.labels[0]}"}, block.address
-
-
-def test_every_rule_has_a_value_that_it_refuses() -> None:
-    ruled = {(m, b.labels[0]) for m in MODULES for b in blocks_of(m) if b.kind == "variable" and "validation" in b.body}
-    assert ruled == {(module, name) for module, name, _ in REFUSED}
-
-
-@needs_terraform
-@pytest.mark.parametrize(
-    ("module", "values", "complaint"),
-    [
-        ("lambda", {"snap_start": True, "provisioned_concurrency": 1}, "Set snap_start or provisioned_concurrency"),
-        ("lambda", {"authorizer": "JWT", "jwt_issuer": "https://issuer.example"}, "at least one jwt_audience"),
-        ("ecs", {"min_tasks": 3, "max_tasks": 2}, "min_tasks (3) must not be more than max_tasks (2)"),
-        ("ecs", {"min_instances": 3, "max_instances": 2}, "min_instances (3) must not be more than max_instances (2)"),
-        ("ecs", {"launch_type": "FARGATE", "memory": 4096}, "no tasks of 4096 CPU units with 4096 MiB"),
-        ("ecs", {"launch_type": "FARGATE", "cpu": 3584}, "no tasks of 3584 CPU units with 8192 MiB"),
-        ("ecs", {"launch_type": "FARGATE", "cpu": 256, "memory": 1536}, "no tasks of 256 CPU units with 1536 MiB"),
-        ("ecs", {"launch_type": "FARGATE", "cpu": 8192, "memory": 18432}, "no tasks of 8192 CPU units with 18432 MiB"),
-        ("ecs", {"vpc_id": "vpc-1"}, "Set vpc_id and subnet_ids, or neither"),
-        ("ecs", {"subnet_ids": ["subnet-1", "subnet-2"]}, "Set vpc_id and subnet_ids, or neither"),
-        ("ecs", {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1"]}, "subnets in two availability zones"),
-    ],
-)
-def test_values_that_do_not_go_together_are_refused(
-    module: str, values: dict[str, Any], complaint: str, evaluated: Callable[..., Evaluation]
-) -> None:
-    complaints = evaluated(module, **values).complaints
-    assert any(complaint in found for found in complaints), complaints
-
-
-@needs_terraform
-@pytest.mark.parametrize(
-    ("module", "values"),
-    [
-        ("lambda", {"authorizer": "JWT", "jwt_issuer": "https://issuer.example", "jwt_audience": ["yolov7"]}),
-        ("lambda", {"provisioned_concurrency": 2, "memory_size": 10240, "reserved_concurrency": 0}),
-        ("lambda", {"snap_start": True, "architecture": "arm64", "env": {"MODEL": "mine"}}),
-        ("ecs", {"launch_type": "FARGATE", "cpu": 512, "memory": 3072}),
-        ("ecs", {"launch_type": "FARGATE", "cpu": 16384, "memory": 122880}),
-        ("ecs", {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1"], "alb_subnet_ids": ["subnet-2", "subnet-3"]}),
-    ],
-)
-def test_good_values_are_accepted(module: str, values: dict[str, Any], evaluated: Callable[..., Evaluation]) -> None:
-    assert evaluated(module, **values).complaints == []
-
-
-@needs_terraform
-@pytest.mark.parametrize(("mode", "traced"), [("PassThrough", {}), ("Active", {"TRACING": "xray"})])
-def test_the_environment_of_the_function(
-    mode: str, traced: dict[str, str], evaluated: Callable[..., Evaluation]
-) -> None:
-    values = evaluated("lambda", tracing_mode=mode, result_prefix="annotated/", env={"MAX_QUEUE": "8"}).values
-    buckets = {"INPUT_BUCKET": "my-pictures", "OUTPUT_BUCKET": "my-results", "RESULT_PREFIX": "annotated/"}
-    assert values["environment"] == {**buckets, "MAX_QUEUE": "8", **traced}
-
-
-@needs_terraform
-@pytest.mark.parametrize("launch_type", ["EC2", "FARGATE"])
-def test_the_container_of_a_task(launch_type: str, evaluated: Callable[..., Evaluation]) -> None:
-    values = evaluated("ecs", launch_type=launch_type, env={"MODEL": "mine"}).values
-    (container,) = json.loads(values["containers"])
-    assert (values["cpu"], values["memory"]) == ((3584, 14336) if launch_type == "EC2" else (4096, 8192))
-    assert container["image"] == VALUES["image_uri"]
-    assert {pair["name"]: pair["value"] for pair in container["environment"]} == {
-        "AWS_REGION": "eu-central-1",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "INPUT_BUCKET": "my-pictures",
-        "OUTPUT_BUCKET": "my-results",
-        "RESULT_PREFIX": "",
-        "MODEL": "mine",
-    }
-    assert container["readonlyRootFilesystem"] is True
-    assert container["linuxParameters"]["capabilities"]["drop"] == ["ALL"]
-    tmpfs = [mount["containerPath"] for mount in container["linuxParameters"].get("tmpfs", [])]
-    volumes = [mount["containerPath"] for mount in container["mountPoints"]]
-    assert (tmpfs, volumes) == ((["/tmp"], []) if launch_type == "EC2" else ([], ["/tmp"]))
-    compile(container["healthCheck"]["command"][3], "healthCheck", "exec")
-    assert "http://localhost:3000/readyz" in container["healthCheck"]["command"][3]
-
-
-@needs_terraform
-@pytest.mark.parametrize(
-    ("values", "public_ip", "s3_endpoint"),
-    [
-        ({"launch_type": "EC2"}, False, True),
-        ({"launch_type": "EC2", "s3_endpoint": False, "assign_public_ip": True}, False, False),
-        ({"launch_type": "FARGATE"}, True, False),
-        ({"launch_type": "FARGATE", "vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]}, False, False),
-        ({"launch_type": "EC2", "vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]}, False, False),
-    ],
-)
-def test_a_task_has_a_way_to_s3(
-    values: dict[str, Any], public_ip: bool, s3_endpoint: bool, evaluated: Callable[..., Evaluation]
-) -> None:
-    found = evaluated("ecs", **values).values
-    assert (found["assign_public_ip"], found["s3_endpoint"]) == (public_ip, s3_endpoint)
-    expected = values.get("subnet_ids", ["data.aws_subnets.default.ids.a", "data.aws_subnets.default.ids.b"])
-    assert found["subnet_ids"] == found["alb_subnet_ids"] == expected
-
-
-@needs_terraform
-def test_the_load_balancer_is_open_to_the_given_ranges_only(evaluated: Callable[..., Evaluation]) -> None:
-    certificate = "arn:aws:acm:eu-central-1:123456789012:certificate/1"
-    found = evaluated("ecs", allowed_cidrs=["10.0.0.0/8", "192.168.0.0/16"], certificate_arn=certificate).values
-    assert {(rule["cidr"], rule["port"]) for rule in found["alb_ingress"].values()} == {
-        (cidr, port) for cidr in ("10.0.0.0/8", "192.168.0.0/16") for port in (80, 443)
-    }
-    assert [rule["port"] for rule in evaluated("ecs").values["alb_ingress"].values()] == [80]
-
-
+@pytest.mark.slow
 @needs_terraform
 @each_module
 def test_terraform_validates_it(module: str, tmp_path: Path) -> None:
-    """Needs the provider, so Terraform's registry or a copy of the provider that terraform is set up to use."""
+    """This test needs the provider, from Terraform's registry or from a local copy."""
     folder = shutil.copytree(FOLDER / module, tmp_path / module)
     done = terraform("init", "-backend=false", "-no-color", cwd=folder)
     if done.returncode != 0:

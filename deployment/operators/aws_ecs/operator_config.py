@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from yolov7_operators import COMMON_SCHEMA, mend_bentoctl
+from yolov7_operators import BUCKET, COMMON_SCHEMA, mend_bentoctl
 
 mend_bentoctl()
 
@@ -17,8 +17,8 @@ OPERATOR_SCHEMA = {
     **COMMON_SCHEMA,
     "launch_type": {"type": "string", "allowed": ["EC2", "FARGATE"]},
     "container_insights": {"type": "string", "allowed": ["enabled", "enhanced", "disabled"]},
-    "cpu": {"type": "integer", "min": 256, "max": 16384, "help_message": "of a task; 1024 is one CPU"},
-    "memory": {"type": "integer", "min": 512, "max": 122880, "help_message": "of a task, MiB"},
+    "cpu": {"type": "integer", "min": 256, "max": 16384, "help_message": "CPU units of a task; 1024 is one CPU"},
+    "memory": {"type": "integer", "min": 512, "max": 122880, "help_message": "memory of a task, in MiB"},
     "tmp_size": {"type": "integer", "min": 16},
     "min_tasks": {"type": "integer", "min": 1},
     "max_tasks": {"type": "integer", "min": 1},
@@ -35,6 +35,21 @@ OPERATOR_SCHEMA = {
     "assign_public_ip": {"type": "boolean"},
     "s3_endpoint": {"type": "boolean"},
     "internet_facing": {"type": "boolean"},
+    "allow_plain_http": {"type": "boolean"},
+    "api_keys_arn": {"type": "string", "regex": "arn:aws[a-z-]*:(secretsmanager|ssm):.+"},
+    "oidc": {
+        "type": "dict",
+        "schema": {
+            "issuer": {"type": "string", "required": True},
+            "authorization_endpoint": {"type": "string", "required": True},
+            "token_endpoint": {"type": "string", "required": True},
+            "user_info_endpoint": {"type": "string", "required": True},
+            "client_id": {"type": "string", "required": True},
+        },
+    },
+    "web_acl_arn": {"type": "string", "regex": "arn:aws[a-z-]*:wafv2:.+"},
+    "deletion_protection": {"type": "boolean"},
+    "access_logs_bucket": {"type": "string", "regex": BUCKET},
     "allowed_cidrs": {"type": "list", "schema": {"type": "string"}},
     "certificate_arn": {"type": "string", "regex": "arn:aws[a-z-]*:acm:.+"},
     "idle_timeout": {"type": "integer", "min": 1, "max": 4000},

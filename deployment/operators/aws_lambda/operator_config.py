@@ -15,8 +15,18 @@ OPERATOR_DEFAULT_TEMPLATE = "terraform"
 OPERATOR_AVAILABLE_TEMPLATES = ["terraform"]
 OPERATOR_SCHEMA = {
     **COMMON_SCHEMA,
-    "memory_size": {"type": "integer", "min": 512, "max": 10240, "help_message": "MB; AWS gives a CPU per 1769"},
-    "timeout": {"type": "integer", "min": 1, "max": 900, "help_message": "seconds; API Gateway waits 30"},
+    "memory_size": {
+        "type": "integer",
+        "min": 512,
+        "max": 10240,
+        "help_message": "memory of an instance, in MB; 1769 MB come with one CPU",
+    },
+    "timeout": {
+        "type": "integer",
+        "min": 1,
+        "max": 900,
+        "help_message": "timeout of an invocation, in seconds; the HTTP API waits 30",
+    },
     "reserved_concurrency": {"type": "integer", "min": -1},
     "provisioned_concurrency": {"type": "integer", "min": 0},
     "snap_start": {"type": "boolean"},

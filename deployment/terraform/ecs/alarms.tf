@@ -7,7 +7,7 @@ locals {
   alarms = {
     unhealthy = {
       metric      = "UnHealthyHostCount"
-      description = "A task of ${var.deployment_name} does not answer /readyz"
+      description = "A task of ${var.deployment_name} fails the health check /readyz"
       dimensions  = local.target_dimensions
       statistic   = "Maximum"
       period      = 60
@@ -16,17 +16,17 @@ locals {
     }
     service-5xx = {
       metric      = "HTTPCode_Target_5XX_Count"
-      description = "The service answered more than ${var.alarm_5xx_count} times with 5xx"
+      description = "The service sent more than ${var.alarm_5xx_count} responses with 5xx"
       dimensions  = local.target_dimensions
       statistic   = "Sum"
       period      = 300
       periods     = 1
       threshold   = var.alarm_5xx_count
     }
-    # A load balancer that finds no task answers by itself, and that is not in the metric above.
+    # When no task is available, the load balancer itself responds; the metric above does not count that.
     balancer-5xx = {
       metric      = "HTTPCode_ELB_5XX_Count"
-      description = "The load balancer answered more than ${var.alarm_5xx_count} times with 5xx by itself"
+      description = "The load balancer sent more than ${var.alarm_5xx_count} responses of its own with 5xx"
       dimensions  = { LoadBalancer = aws_lb.this.arn_suffix }
       statistic   = "Sum"
       period      = 300

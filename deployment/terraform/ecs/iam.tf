@@ -7,7 +7,7 @@ data "aws_iam_policy_document" "assume_task" {
       identifiers = ["ecs-tasks.amazonaws.com"]
     }
 
-    # Tasks of this account only, so that ECS cannot be made to use the role for somebody else.
+    # Only for tasks of this account: ECS must not use the role for another account.
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
@@ -16,13 +16,13 @@ data "aws_iam_policy_document" "assume_task" {
   }
 }
 
-# What ECS does to start a task
+# The role of ECS when it starts a task
 
 data "aws_iam_policy_document" "execution" {
   statement {
     sid     = "LogInToRegistry"
     actions = ["ecr:GetAuthorizationToken"]
-    # A token is for the whole registry: ECR knows no ARN for it.
+    # A token is for the whole registry, so ECR has no ARN for it.
     resources = ["*"]
   }
 
@@ -36,6 +36,33 @@ data "aws_iam_policy_document" "execution" {
     sid       = "WriteLogs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
     resources = ["${aws_cloudwatch_log_group.service.arn}:*"]
+  }
+
+  dynamic "statement" {
+    for_each = local.api_keys_service == "secretsmanager" ? [var.api_keys_arn] : []
+    content {
+      sid       = "ReadApiKeysSecret"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [statement.value]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.api_keys_service == "ssm" ? [var.api_keys_arn] : []
+    content {
+      sid       = "ReadApiKeysParameter"
+      actions   = ["ssm:GetParameters"]
+      resources = [statement.value]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.api_keys_arn == null || var.kms_key_arn == null ? [] : [var.kms_key_arn]
+    content {
+      sid       = "DecryptApiKeys"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+    }
   }
 }
 
@@ -51,7 +78,7 @@ resource "aws_iam_role_policy" "execution" {
   policy = data.aws_iam_policy_document.execution.json
 }
 
-# What the service does
+# The role of the service
 
 resource "aws_iam_role" "task" {
   name               = "${var.deployment_name}-task-${var.region}"
@@ -65,7 +92,7 @@ resource "aws_iam_role_policy" "task" {
   policy = data.aws_iam_policy_document.pictures.json
 }
 
-# What an instance's ECS agent does
+# The role of an instance's ECS agent
 
 data "aws_iam_policy_document" "assume_instance" {
   statement {
@@ -86,7 +113,7 @@ resource "aws_iam_role" "instance" {
   assume_role_policy = data.aws_iam_policy_document.assume_instance.json
 }
 
-# AWS keeps this one in step with the agent, which comes with AWS's machine image and changes without us.
+# AWS maintains this policy for its agent, which is part of AWS's machine image and changes with it.
 resource "aws_iam_role_policy_attachment" "instance" {
   count = local.on_ec2 ? 1 : 0
 

@@ -1,4 +1,9 @@
-# Everything here is for launch_type EC2.
+# Everything in this file is for launch_type EC2.
+
+locals {
+  # AWS marks Graviton processors by a g after the generation: t4g, c7gn, im4gn. a1 is older than this rule.
+  instance_architecture = can(regex("^(a1|[a-z]+[0-9]+g[a-z]*)[.-]", var.instance_type)) ? "arm64" : "x86_64"
+}
 
 data "aws_ssm_parameter" "ami" {
   count = local.on_ec2 ? 1 : 0
@@ -18,7 +23,7 @@ resource "aws_launch_template" "ec2" {
   instance_type          = var.instance_type
   vpc_security_group_ids = aws_security_group.instance[*].id
 
-  # Tasks have a role of their own and no business with that of the instance.
+  # Tasks have their own role and must not get the instance's.
   user_data = base64encode(<<-EOT
     #!/bin/bash
     echo "ECS_CLUSTER=${aws_ecs_cluster.this.name}" >> /etc/ecs/ecs.config
@@ -43,16 +48,24 @@ resource "aws_launch_template" "ec2" {
       volume_type           = "gp3"
       volume_size           = var.root_volume_size
       encrypted             = true
+      kms_key_id            = var.kms_key_arn
       delete_on_termination = true
     }
   }
 
-  # The provider's default tags reach the template but not what it starts.
+  # The provider's default tags apply to the template, but not to the instances and volumes that it starts.
   dynamic "tag_specifications" {
     for_each = ["instance", "volume"]
     content {
       resource_type = tag_specifications.value
       tags          = merge({ Name = "${var.deployment_name}-instance" }, local.tags)
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = !local.on_ec2 || local.instance_architecture == var.architecture
+      error_message = "instance_type ${var.instance_type} has an ${local.instance_architecture} processor, architecture is ${var.architecture}: choose an instance_type with the image's processor (e.g. t3a.xlarge for x86_64, t4g.xlarge for arm64)."
     }
   }
 }
@@ -65,7 +78,7 @@ resource "aws_autoscaling_group" "ec2" {
   max_size              = var.max_instances
   vpc_zone_identifier   = local.subnet_ids
   protect_from_scale_in = true
-  # When all is destroyed, do not wait for instances that are protected.
+  # A destroy does not wait for protected instances.
   force_delete = true
 
   launch_template {
@@ -73,7 +86,7 @@ resource "aws_autoscaling_group" "ec2" {
     version = aws_launch_template.ec2[0].latest_version
   }
 
-  # ECS sets it otherwise, and every plan would take it away again.
+  # ECS sets this tag. Without this block every plan would remove it.
   tag {
     key                 = "AmazonECSManaged"
     value               = "true"
@@ -81,7 +94,7 @@ resource "aws_autoscaling_group" "ec2" {
   }
 
   lifecycle {
-    # ECS moves it.
+    # ECS changes it.
     ignore_changes = [desired_capacity]
 
     precondition {

@@ -8,10 +8,10 @@ locals {
   container_port = 3000
   tags           = merge({ Deployment = var.deployment_name }, var.tags)
 
-  # One task fills an instance: where all instances are in use, a deployment must stop old tasks to go on.
+  # One task fills an instance: if all instances are in use, a deployment must stop old tasks before it starts new ones.
   minimum_healthy_percent = local.on_ec2 ? 50 : 100
 
-  # ECS passes the region on to tasks on Fargate only, and boto3 reads the second name.
+  # ECS passes the region on to tasks on Fargate only; boto3 reads the second name.
   environment = merge(
     { AWS_REGION = var.region, AWS_DEFAULT_REGION = var.region },
     var.env,
@@ -22,7 +22,7 @@ locals {
     },
   )
 
-  # MiB of memory that Fargate allows for so many CPU units: least, most, step.
+  # Memory that Fargate allows for these CPU units, in MiB: minimum, maximum, step.
   fargate_memory = {
     "256"   = [512, 2048, 512]
     "512"   = [1024, 4096, 1024]
@@ -32,6 +32,9 @@ locals {
     "8192"  = [16384, 61440, 4096]
     "16384" = [32768, 122880, 8192]
   }
+  # "secretsmanager" or "ssm".
+  api_keys_service = var.api_keys_arn == null ? "" : split(":", var.api_keys_arn)[2]
+
   fargate_range = lookup(local.fargate_memory, tostring(local.cpu), [0, -1, 1])
   fargate_legal = (
     local.memory >= local.fargate_range[0] &&
@@ -44,6 +47,7 @@ locals {
 resource "aws_cloudwatch_log_group" "service" {
   name              = "/ecs/${var.deployment_name}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
 }
 
 resource "aws_ecs_cluster" "this" {
@@ -74,7 +78,7 @@ resource "aws_ecs_task_definition" "this" {
     cpu_architecture        = var.architecture == "arm64" ? "ARM64" : "X86_64"
   }
 
-  # A volume belongs to root unless the image says VOLUME /tmp: then it gets the owner and mode that /tmp has in there.
+  # The image declares VOLUME /tmp, so the volume gets the owner and mode of the image's /tmp; otherwise root would own it.
   dynamic "volume" {
     for_each = local.on_ec2 ? [] : ["tmp"]
     content {
@@ -89,6 +93,7 @@ resource "aws_ecs_task_definition" "this" {
     readonlyRootFilesystem = true
     stopTimeout            = 60
     environment            = [for name, value in local.environment : { name = name, value = value }]
+    secrets                = var.api_keys_arn == null ? [] : [{ name = "API_KEYS", valueFrom = var.api_keys_arn }]
     portMappings           = [{ containerPort = local.container_port, hostPort = local.container_port, protocol = "tcp" }]
     mountPoints            = local.on_ec2 ? [] : [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
     volumesFrom            = []
@@ -137,7 +142,7 @@ resource "aws_ecs_service" "this" {
   deployment_maximum_percent         = 200
   deployment_minimum_healthy_percent = local.minimum_healthy_percent
   propagate_tags                     = "SERVICE"
-  # So that an apply whose tasks do not become healthy fails.
+  # An apply whose tasks do not become healthy must fail.
   wait_for_steady_state = true
 
   capacity_provider_strategy {
@@ -163,7 +168,7 @@ resource "aws_ecs_service" "this" {
   }
 
   lifecycle {
-    # Scaling moves it.
+    # Auto scaling changes it.
     ignore_changes = [desired_count]
 
     precondition {
@@ -172,14 +177,13 @@ resource "aws_ecs_service" "this" {
     }
   }
 
-  # A target group without a listener is refused; and what tasks live on must outlive them when all is destroyed.
+  # ECS refuses a target group that no listener uses, and when all is destroyed, tasks must end before what they need.
   depends_on = [
     aws_ecs_cluster_capacity_providers.this,
     aws_iam_role_policy.execution,
     aws_iam_role_policy.task,
     aws_iam_role_policy_attachment.instance,
-    aws_lb_listener.http,
-    aws_lb_listener.https,
+    aws_lb_listener_rule.served,
     aws_vpc_endpoint.s3,
     aws_vpc_security_group_egress_rule.task,
     aws_vpc_security_group_egress_rule.instance,

@@ -1,7 +1,6 @@
-data "aws_vpc" "default" {
-  count = var.vpc_id == null ? 1 : 0
-
-  default = true
+data "aws_vpc" "this" {
+  id      = var.vpc_id
+  default = var.vpc_id == null ? true : null
 }
 
 data "aws_subnets" "default" {
@@ -9,10 +8,10 @@ data "aws_subnets" "default" {
 
   filter {
     name   = "vpc-id"
-    values = data.aws_vpc.default[*].id
+    values = [data.aws_vpc.this.id]
   }
 
-  # Those that AWS made: one per availability zone, all of them public.
+  # The subnets that AWS created: one per availability zone, all of them public.
   filter {
     name   = "default-for-az"
     values = ["true"]
@@ -21,7 +20,7 @@ data "aws_subnets" "default" {
 
 locals {
   in_default_vpc   = var.vpc_id == null
-  vpc_id           = local.in_default_vpc ? one(data.aws_vpc.default[*].id) : var.vpc_id
+  vpc_id           = data.aws_vpc.this.id
   subnet_ids       = local.in_default_vpc ? one(data.aws_subnets.default[*].ids) : var.subnet_ids
   alb_subnet_ids   = length(var.alb_subnet_ids) > 0 ? var.alb_subnet_ids : local.subnet_ids
   assign_public_ip = local.on_ec2 ? false : coalesce(var.assign_public_ip, local.in_default_vpc)
@@ -59,9 +58,9 @@ resource "aws_security_group" "alb" {
 }
 
 locals {
-  listener_ports = var.certificate_arn == null ? [80] : [80, 443]
+  listener_ports = local.https ? [80, 443] : [80]
   alb_ingress = {
-    for pair in setproduct(var.allowed_cidrs, local.listener_ports) :
+    for pair in setproduct(local.callers, local.listener_ports) :
     "${pair[0]}:${pair[1]}" => { cidr = pair[0], port = pair[1] }
   }
 }
@@ -84,6 +83,17 @@ resource "aws_vpc_security_group_egress_rule" "alb" {
   ip_protocol                  = "tcp"
   from_port                    = local.container_port
   to_port                      = local.container_port
+}
+
+resource "aws_vpc_security_group_egress_rule" "identity_provider" {
+  count = var.oidc == null ? 0 : 1
+
+  security_group_id = aws_security_group.alb.id
+  description       = "Identity provider"
+  cidr_ipv4         = "0.0.0.0/0"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
 }
 
 # Tasks
@@ -112,7 +122,7 @@ resource "aws_vpc_security_group_egress_rule" "task" {
   to_port           = 443
 }
 
-# Instances: nobody calls them
+# Instances: nothing may connect to them
 
 resource "aws_security_group" "instance" {
   count = local.on_ec2 ? 1 : 0

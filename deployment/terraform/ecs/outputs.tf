@@ -1,6 +1,6 @@
 output "endpoint" {
-  description = "URL that /predict is put after."
-  value       = "${var.certificate_arn == null ? "http" : "https"}://${aws_lb.this.dns_name}"
+  description = "URL before /predict."
+  value       = "${local.https ? "https" : "http"}://${aws_lb.this.dns_name}"
 }
 
 output "cluster" {

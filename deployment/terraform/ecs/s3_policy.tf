@@ -1,4 +1,4 @@
-# Byte for byte the same in every folder beside this one: each must work when it alone is copied elsewhere.
+# This file is the same in both modules, because each module must work when it alone is copied elsewhere.
 
 data "aws_partition" "current" {}
 
@@ -14,17 +14,26 @@ data "aws_iam_policy_document" "pictures" {
     resources = ["${local.input_bucket_arn}/*"]
   }
 
-  # Without it S3 answers 403 for a picture that is not there, which cannot be told from a picture that may not be read.
+  # Without this permission S3 answers 403 for a missing picture, as for a picture that must not be read.
   statement {
     sid       = "TellMissingPictures"
     actions   = ["s3:ListBucket"]
     resources = [local.input_bucket_arn]
   }
 
-  # A presigned URL can do what its signer can do, so whoever hands it out must be able to read.
+  # A presigned URL can do only what its signer can do, so the signer must be able to read the results.
   statement {
     sid       = "WriteResults"
     actions   = ["s3:GetObject", "s3:PutObject"]
     resources = ["${local.output_bucket_arn}/${var.result_prefix}*"]
+  }
+
+  dynamic "statement" {
+    for_each = var.bucket_kms_key_arns
+    content {
+      sid       = "UseBucketKey${statement.key}"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
+    }
   }
 }

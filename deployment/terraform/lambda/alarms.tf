@@ -6,7 +6,7 @@ locals {
     }
     throttles = {
       metric      = "Throttles"
-      description = "An invocation of ${local.function_name} was refused: the concurrency limit is reached"
+      description = "An invocation of ${local.function_name} was throttled: the concurrency limit is reached"
     }
   }
 }
@@ -31,7 +31,7 @@ resource "aws_cloudwatch_metric_alarm" "counted" {
 
 resource "aws_cloudwatch_metric_alarm" "duration" {
   alarm_name          = "${local.function_name}-duration"
-  alarm_description   = "One invocation in twenty of ${local.function_name} takes longer than ${var.alarm_duration_ms} ms"
+  alarm_description   = "The p95 of the duration of ${local.function_name} is above ${var.alarm_duration_ms} ms"
   namespace           = "AWS/Lambda"
   metric_name         = "Duration"
   dimensions          = { FunctionName = aws_lambda_function.this.function_name }
@@ -49,7 +49,7 @@ resource "aws_cloudwatch_metric_alarm" "failed" {
   count = var.s3_trigger ? 1 : 0
 
   alarm_name          = "${var.deployment_name}-failed"
-  alarm_description   = "A picture put into ${var.input_bucket} was given up; its event is in ${aws_sqs_queue.failed[0].name}"
+  alarm_description   = "The function failed for a new object of ${var.input_bucket}; its event is in ${aws_sqs_queue.failed[0].name}"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.failed[0].name }

@@ -41,10 +41,11 @@ resource "aws_apigatewayv2_route" "predict" {
   }
 }
 
-# Under /aws/vendedlogs/ many APIs share one resource policy, whose length CloudWatch Logs limits.
+# The length of CloudWatch Logs' resource policy is limited; APIs whose names begin with /aws/vendedlogs/ share one entry.
 resource "aws_cloudwatch_log_group" "api" {
   name              = "/aws/vendedlogs/apigateway/${var.deployment_name}-api"
   retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
 }
 
 resource "aws_apigatewayv2_stage" "default" {
@@ -76,7 +77,7 @@ resource "aws_apigatewayv2_stage" "default" {
     })
   }
 
-  # A stage deployed before its route has nothing to serve for a moment.
+  # A stage without its route would serve nothing for a moment.
   depends_on = [aws_apigatewayv2_route.predict]
 }
 

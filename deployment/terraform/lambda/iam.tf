@@ -23,7 +23,7 @@ data "aws_iam_policy_document" "function" {
     content {
       sid     = "WriteTraces"
       actions = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
-      # X-Ray knows no ARNs that these could be narrowed to.
+      # X-Ray has no ARNs to narrow these to.
       resources = ["*"]
     }
   }
@@ -34,6 +34,16 @@ data "aws_iam_policy_document" "function" {
       sid       = "KeepFailedEvents"
       actions   = ["sqs:SendMessage"]
       resources = [statement.value.arn]
+    }
+  }
+
+  # For the environment, and for the queue, to which Lambda sends as the function.
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+    content {
+      sid       = "UseKey"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
     }
   }
 }

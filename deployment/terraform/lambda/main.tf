@@ -21,11 +21,12 @@ locals {
 resource "aws_cloudwatch_log_group" "function" {
   name              = "/aws/lambda/${local.function_name}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
 }
 
 resource "aws_lambda_function" "this" {
   function_name                  = local.function_name
-  description                    = "YOLOv7: a picture from S3 in, the annotated picture to S3 out"
+  description                    = "YOLOv7: reads a picture from S3 and writes the annotated picture to S3"
   role                           = aws_iam_role.function.arn
   package_type                   = "Image"
   image_uri                      = var.image_uri
@@ -33,6 +34,7 @@ resource "aws_lambda_function" "this" {
   memory_size                    = var.memory_size
   timeout                        = var.timeout
   reserved_concurrent_executions = var.reserved_concurrency
+  kms_key_arn                    = var.kms_key_arn
   publish                        = true
 
   environment {
@@ -61,15 +63,20 @@ resource "aws_lambda_function" "this" {
       condition     = !(var.snap_start && var.provisioned_concurrency > 0)
       error_message = "Set snap_start or provisioned_concurrency, not both: AWS allows one of them per function."
     }
+
+    precondition {
+      condition     = var.reserved_concurrency == -1 || var.provisioned_concurrency <= var.reserved_concurrency
+      error_message = "provisioned_concurrency (${var.provisioned_concurrency}) must not be more than reserved_concurrency (${var.reserved_concurrency}): lower the first, or raise the second (-1 sets no limit)."
+    }
   }
 
-  # AWS refuses tracing that the role does not allow yet, and publishing for SnapStart already runs the code.
+  # AWS refuses tracing before the role allows it, and publishing for SnapStart runs the code.
   depends_on = [aws_iam_role_policy.function]
 }
 
 resource "aws_lambda_alias" "live" {
   name             = "live"
-  description      = "The version that is served"
+  description      = "The version that receives requests"
   function_name    = aws_lambda_function.this.function_name
   function_version = aws_lambda_function.this.version
 }

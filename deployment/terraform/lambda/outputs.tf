@@ -1,6 +1,11 @@
 output "endpoint" {
-  description = "URL that /predict is put after."
+  description = "URL before /predict."
   value       = aws_apigatewayv2_api.this.api_endpoint
+}
+
+output "invoke_arn" {
+  description = "ARN on which a caller of authorizer AWS_IAM needs the permission execute-api:Invoke."
+  value       = "${aws_apigatewayv2_api.this.execution_arn}/${aws_apigatewayv2_stage.default.name}/POST/predict"
 }
 
 output "function_name" {
@@ -9,7 +14,7 @@ output "function_name" {
 }
 
 output "alias_arn" {
-  description = "ARN to invoke: the alias live, which follows every deployment."
+  description = "ARN of the alias live, which always names the deployed version."
   value       = aws_lambda_alias.live.arn
 }
 
@@ -29,6 +34,6 @@ output "role_arn" {
 }
 
 output "failed_queue_url" {
-  description = "URL of the queue that keeps failed S3 events; null without s3_trigger."
+  description = "URL of the queue of failed S3 events; null without s3_trigger."
   value       = one(aws_sqs_queue.failed[*].url)
 }

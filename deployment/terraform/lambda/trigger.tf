@@ -3,7 +3,8 @@ resource "aws_sqs_queue" "failed" {
 
   name                      = "${var.deployment_name}-failed"
   message_retention_seconds = 1209600
-  sqs_managed_sse_enabled   = true
+  kms_master_key_id         = var.kms_key_arn
+  sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null
 }
 
 resource "aws_lambda_function_event_invoke_config" "live" {
@@ -29,7 +30,7 @@ resource "aws_lambda_permission" "s3" {
   qualifier     = aws_lambda_alias.live.name
   principal     = "s3.amazonaws.com"
   source_arn    = local.input_bucket_arn
-  # A bucket's ARN does not tell whose it is: names of deleted buckets can be taken by others.
+  # A bucket's ARN does not contain its owner, and another account can take the name of a deleted bucket.
   source_account = data.aws_caller_identity.current.account_id
 }
 
@@ -46,6 +47,15 @@ resource "aws_s3_bucket_notification" "input" {
     filter_suffix       = var.trigger_suffix
   }
 
-  # S3 refuses a target that it may not invoke, and no event shall come before its failure would be kept.
+  lifecycle {
+    precondition {
+      condition = var.input_bucket != var.output_bucket || !(
+        startswith(var.result_prefix, var.trigger_prefix) || startswith(var.trigger_prefix, var.result_prefix)
+      )
+      error_message = "s3_trigger with one bucket for pictures and results needs a result_prefix and trigger_prefix of which neither begins with the other, or each result would start the function again: set e.g. trigger_prefix = \"pictures/\" and result_prefix = \"annotated/\", or another output_bucket."
+    }
+  }
+
+  # S3 refuses a target that it may not invoke, and the queue of failed events must exist before the first event.
   depends_on = [aws_lambda_permission.s3, aws_lambda_function_event_invoke_config.live]
 }

@@ -1,5 +1,5 @@
 variable "deployment_name" {
-  description = "Put before the name of everything that is made."
+  description = "Prefix of the names of all resources."
   type        = string
 
   validation {
@@ -9,7 +9,7 @@ variable "deployment_name" {
 }
 
 variable "region" {
-  description = "AWS region to deploy to."
+  description = "AWS region of the deployment."
   type        = string
 
   validation {
@@ -18,18 +18,20 @@ variable "region" {
   }
 }
 
+# The default is refused, so that Terraform prints the message below and does not ask for a value.
 variable "image_uri" {
-  description = "Image to run, named by its digest: repository@sha256:..."
+  description = "Image to run, by digest: repository@sha256:...; bentoctl build sets it."
   type        = string
+  default     = ""
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9.:_/-]*@sha256:[0-9a-f]{64}$", var.image_uri))
-    error_message = "image_uri must name the image by digest (repository@sha256: and 64 hex digits): a tag may move between two deployments."
+    error_message = "image_uri must name the image by digest (repository@sha256: and 64 hex digits), because a tag can move: run bentoctl build first, which sets it, or pass -var image_uri=..."
   }
 }
 
 variable "architecture" {
-  description = "Processor the image was built for: x86_64 or arm64."
+  description = "Processor that the image is built for: x86_64 or arm64."
   type        = string
   default     = "x86_64"
 
@@ -40,7 +42,7 @@ variable "architecture" {
 }
 
 variable "input_bucket" {
-  description = "S3 bucket the pictures are read from; it must exist."
+  description = "Existing S3 bucket that the pictures are read from."
   type        = string
 
   validation {
@@ -50,7 +52,7 @@ variable "input_bucket" {
 }
 
 variable "output_bucket" {
-  description = "S3 bucket the annotated pictures are written to; it must exist."
+  description = "Existing S3 bucket that the annotated pictures are written to."
   type        = string
 
   validation {
@@ -60,11 +62,11 @@ variable "output_bucket" {
 }
 
 variable "result_prefix" {
-  description = "Put before the key of every annotated picture, e.g. annotated/; nothing else may be written."
+  description = "Prefix of the key of every annotated picture, e.g. annotated/; the service may write no other key."
   type        = string
   default     = ""
 
-  # In a policy these would widen what may be written.
+  # In a policy these characters would widen the permission to write.
   validation {
     condition     = !can(regex("[*?$]", var.result_prefix)) && !startswith(var.result_prefix, "/")
     error_message = "result_prefix must not begin with / nor contain *, ? or $."
@@ -83,7 +85,7 @@ variable "env" {
 }
 
 variable "tags" {
-  description = "Tags of everything that is made."
+  description = "Tags of all resources."
   type        = map(string)
   default     = {}
 }
@@ -95,7 +97,29 @@ variable "log_retention_days" {
 
   validation {
     condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be a period that CloudWatch Logs knows: 0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+    error_message = "log_retention_days must be a period that CloudWatch Logs offers: 0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "KMS key for the log groups, the function's environment and the queue of failed events; AWS's own keys when null. Its key policy must allow CloudWatch Logs to use it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null ? true : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.kms_key_arn))
+    error_message = "kms_key_arn must be the ARN of a KMS key: arn:aws:kms:REGION:ACCOUNT:key/ID."
+  }
+}
+
+variable "bucket_kms_key_arns" {
+  description = "KMS keys that encrypt the two buckets (SSE-KMS); the service may use them."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.bucket_kms_key_arns : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", arn))])
+    error_message = "bucket_kms_key_arns must be ARNs of KMS keys: arn:aws:kms:REGION:ACCOUNT:key/ID."
   }
 }
 
@@ -106,7 +130,7 @@ variable "alarm_actions" {
 }
 
 variable "memory_size" {
-  description = "MB of memory; processors come in proportion, 1769 MB being one."
+  description = "Memory of an instance, in MB; processors come in proportion, 1769 MB being one."
   type        = number
   default     = 3000
 
@@ -117,7 +141,7 @@ variable "memory_size" {
 }
 
 variable "timeout" {
-  description = "Seconds an invocation may take; the HTTP API waits no longer than 30."
+  description = "Timeout of an invocation, in seconds; the HTTP API waits 30 at most."
   type        = number
   default     = 30
 
@@ -128,29 +152,29 @@ variable "timeout" {
 }
 
 variable "reserved_concurrency" {
-  description = "Most invocations at once; -1 sets no limit, 0 stops the function."
+  description = "Upper bound of simultaneous invocations; -1 sets none, 0 stops the function."
   type        = number
   default     = -1
 
   validation {
-    condition     = var.reserved_concurrency >= -1
-    error_message = "reserved_concurrency must be -1 (no limit), 0 (stopped) or more."
+    condition     = var.reserved_concurrency >= -1 && floor(var.reserved_concurrency) == var.reserved_concurrency
+    error_message = "reserved_concurrency must be a whole number: -1 (no limit), 0 (stopped) or more."
   }
 }
 
 variable "provisioned_concurrency" {
-  description = "Instances kept warm, billed also when idle; 0 keeps none."
+  description = "Instances that are kept warm and billed when idle too; 0 keeps none."
   type        = number
   default     = 0
 
   validation {
-    condition     = var.provisioned_concurrency >= 0
-    error_message = "provisioned_concurrency must be 0 (off) or more."
+    condition     = var.provisioned_concurrency >= 0 && floor(var.provisioned_concurrency) == var.provisioned_concurrency
+    error_message = "provisioned_concurrency must be a whole number: 0 (off) or more."
   }
 }
 
 variable "snap_start" {
-  description = "Start from a snapshot taken when a version is published; not together with provisioned concurrency."
+  description = "Whether instances start from a snapshot, which AWS takes when a version is published; excludes provisioned concurrency."
   type        = bool
   default     = false
 }
@@ -166,81 +190,31 @@ variable "tracing_mode" {
   }
 }
 
-variable "throttling_rate_limit" {
-  description = "Requests per second the HTTP API lets through in the long run."
-  type        = number
-  default     = 50
-
-  validation {
-    condition     = var.throttling_rate_limit >= 0.01
-    error_message = "throttling_rate_limit must be at least 0.01 (requests per second)."
-  }
-}
-
-variable "throttling_burst_limit" {
-  description = "Requests the HTTP API lets through at once."
-  type        = number
-  default     = 100
-
-  validation {
-    condition     = var.throttling_burst_limit >= 1
-    error_message = "throttling_burst_limit must be 1 or more."
-  }
-}
-
-variable "authorizer" {
-  description = "Who may call the HTTP API: NONE (anybody), AWS_IAM (signed requests) or JWT (tokens of jwt_issuer)."
-  type        = string
-  default     = "NONE"
-
-  validation {
-    condition     = contains(["NONE", "AWS_IAM", "JWT"], var.authorizer)
-    error_message = "authorizer must be NONE, AWS_IAM or JWT."
-  }
-}
-
-variable "jwt_issuer" {
-  description = "Issuer whose tokens are accepted, an https URL; for authorizer JWT."
-  type        = string
-  default     = ""
-
-  validation {
-    condition     = var.jwt_issuer == "" || startswith(var.jwt_issuer, "https://")
-    error_message = "jwt_issuer must be an https URL."
-  }
-}
-
-variable "jwt_audience" {
-  description = "Audiences one of which a token must name; for authorizer JWT."
-  type        = list(string)
-  default     = []
-}
-
 variable "s3_trigger" {
-  description = "Answer every picture put into the input bucket. Replaces all notifications that the bucket has."
+  description = "Whether every new object of the input bucket starts the function. Replaces all notifications of the bucket."
   type        = bool
   default     = false
 }
 
 variable "trigger_prefix" {
-  description = "Begin of the keys that s3_trigger watches."
+  description = "Prefix of the keys that s3_trigger watches."
   type        = string
   default     = ""
 }
 
 variable "trigger_suffix" {
-  description = "End of the keys that s3_trigger watches, e.g. .jpg."
+  description = "Suffix of the keys that s3_trigger watches, e.g. .jpg."
   type        = string
   default     = ""
 }
 
 variable "alarm_duration_ms" {
-  description = "An alarm is raised when one invocation in twenty takes longer, milliseconds."
+  description = "p95 of the invocations' duration above which an alarm is raised, in milliseconds."
   type        = number
   default     = 10000
 
   validation {
-    condition     = var.alarm_duration_ms >= 1
-    error_message = "alarm_duration_ms must be at least 1 (milliseconds)."
+    condition     = var.alarm_duration_ms >= 1 && floor(var.alarm_duration_ms) == var.alarm_duration_ms
+    error_message = "alarm_duration_ms must be a whole number of at least 1 (milliseconds)."
   }
 }

@@ -1,0 +1,237 @@
+"""Values of variables that terraform refuses, and what follows from values that it accepts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.deployment.modules import (
+    CERTIFICATE,
+    EVERYBODY,
+    KEY,
+    MODULES,
+    OIDC,
+    SECRET,
+    VALUES,
+    WEB_ACL,
+    blocks_of,
+    each_module,
+    needs_terraform,
+)
+from tests.deployment.terraform_files import references
+from tests.deployment.terraform_program import Evaluation
+
+# Pictures and results in one bucket, whose new objects start the function.
+ONE_BUCKET = {"s3_trigger": True, "input_bucket": "my-bucket", "output_bucket": "my-bucket"}
+COMMON: dict[str, list[Any]] = {
+    "deployment_name": ["", "x", "Demo", "1demo", "demo-", "d" * 25, "de_mo"],
+    "region": ["", "Frankfurt", "eu-central"],
+    "image_uri": ["", "yolov7", "yolov7:latest", "yolov7@sha256:" + "0" * 63, "yolov7@sha256:" + "G" * 64],
+    "architecture": ["amd64"],
+    "input_bucket": ["", "ab", "Pictures", "-pictures", "pictures/", "p" * 64],
+    "output_bucket": ["", "ab", "Results", "results.", "r" * 64],
+    "result_prefix": ["/annotated", "a*", "${aws:username}/"],
+    "env": [{"INPUT_BUCKET": "other"}, {"RESULT_PREFIX": ""}],
+    "log_retention_days": [2, -1],
+    "kms_key_arn": ["alias/mine", "arn:aws:kms:eu-central-1:123456789012:alias/mine"],
+    "bucket_kms_key_arns": [["mine"]],
+}
+REFUSED: list[tuple[str, str, list[Any]]] = [(m, name, values) for m in MODULES for name, values in COMMON.items()]
+REFUSED += [
+    ("lambda", "memory_size", [511, 10241, 1000.5]),
+    ("lambda", "timeout", [0, 901, 1.5]),
+    ("lambda", "reserved_concurrency", [-2, 0.5]),
+    ("lambda", "provisioned_concurrency", [-1, 1.5]),
+    ("lambda", "tracing_mode", ["xray"]),
+    ("lambda", "throttling_rate_limit", [0]),
+    ("lambda", "throttling_burst_limit", [0, 1.5]),
+    ("lambda", "authorizer", ["IAM"]),
+    ("lambda", "jwt_issuer", ["http://issuer.example"]),
+    ("lambda", "alarm_duration_ms", [0, 1.5]),
+    ("ecs", "deployment_name", ["aws-demo", "ecs-demo", "fargate", "internal-demo", "sg-demo"]),
+    ("ecs", "repository_arn", ["", "yolov7", "arn:aws:s3:::yolov7"]),
+    ("ecs", "launch_type", ["ec2", "EXTERNAL"]),
+    ("ecs", "container_insights", ["on"]),
+    ("ecs", "cpu", [128, 32768, 1024.5]),
+    ("ecs", "memory", [256, 200000, 1024.5]),
+    ("ecs", "tmp_size", [0, 16.5]),
+    ("ecs", "min_tasks", [0, 1.5]),
+    ("ecs", "max_tasks", [0, 1.5]),
+    ("ecs", "target_cpu_percent", [5, 101, 70.5]),
+    ("ecs", "target_requests_per_task", [-1, 1.5]),
+    ("ecs", "health_check_grace_period", [-1, 1.5]),
+    ("ecs", "instance_type", ["big"]),
+    ("ecs", "min_instances", [-1, 1.5]),
+    ("ecs", "max_instances", [0, 1.5]),
+    ("ecs", "root_volume_size", [8, 30.5]),
+    ("ecs", "allowed_cidrs", [["10.0.0.1"], ["::/0"]]),
+    ("ecs", "certificate_arn", ["my-certificate"]),
+    ("ecs", "env", [{"API_KEYS": "tester:0"}]),
+    ("ecs", "api_keys_arn", ["tester:0", "arn:aws:s3:::keys", SECRET + ":key::"]),
+    ("ecs", "oidc", [OIDC | {"issuer": "issuer.example"}, OIDC | {"token_endpoint": "http://issuer.example/token"}]),
+    ("ecs", "web_acl_arn", ["mine", "arn:aws:wafv2:us-east-1:123456789012:global/webacl/mine/1"]),
+    ("ecs", "access_logs_bucket", ["", "Logs"]),
+    ("ecs", "idle_timeout", [0, 60.5]),
+    ("ecs", "deregistration_delay", [3601, 1.5]),
+    ("ecs", "alarm_5xx_count", [-1, 1.5]),
+]
+
+
+@pytest.mark.slow
+@needs_terraform
+@pytest.mark.parametrize(("module", "name", "values"), REFUSED)
+def test_a_wrong_value_is_refused_by_name(
+    module: str, name: str, values: list[Any], evaluated: Callable[..., Evaluation]
+) -> None:
+    for value in values:
+        complaints = evaluated(module, **{name: value}).complaints
+        assert any(complaint.startswith(f"{name} must ") for complaint in complaints), (value, complaints)
+
+
+@each_module
+def test_a_rule_asks_its_own_variable_alone(module: str) -> None:
+    # Terraform before 1.9 allows no other variable there.
+    for block in blocks_of(module):
+        if block.kind == "variable":
+            names = {str(r) for r in references(block.body.get("validation", [])) if not r.bound}
+            assert names <= {f"var.{block.labels[0]}"}, block.address
+
+
+def test_every_rule_has_a_value_that_it_refuses() -> None:
+    ruled = {(m, b.labels[0]) for m in MODULES for b in blocks_of(m) if b.kind == "variable" and "validation" in b.body}
+    assert ruled == {(module, name) for module, name, _ in REFUSED}
+
+
+@pytest.mark.slow
+@needs_terraform
+@pytest.mark.parametrize(
+    ("module", "values", "complaint"),
+    [
+        ("lambda", {"snap_start": True, "provisioned_concurrency": 1}, "Set snap_start or provisioned_concurrency"),
+        ("lambda", {"authorizer": "JWT", "jwt_issuer": "https://issuer.example"}, "at least one jwt_audience"),
+        (
+            "lambda",
+            {"provisioned_concurrency": 3, "reserved_concurrency": 2},
+            "provisioned_concurrency (3) must not be more than reserved_concurrency (2)",
+        ),
+        ("lambda", {"provisioned_concurrency": 1, "reserved_concurrency": 0}, "provisioned_concurrency (1) must not"),
+        ("lambda", ONE_BUCKET, "result_prefix and trigger_prefix"),
+        ("lambda", ONE_BUCKET | {"result_prefix": "annotated/"}, "result_prefix and trigger_prefix"),
+        ("lambda", ONE_BUCKET | {"trigger_prefix": "pictures/"}, "result_prefix and trigger_prefix"),
+        (
+            "lambda",
+            ONE_BUCKET | {"trigger_prefix": "pictures/", "result_prefix": "pictures/annotated/"},
+            "result_prefix and trigger_prefix",
+        ),
+        ("ecs", {"architecture": "arm64"}, "instance_type t3a.xlarge has an x86_64 processor, architecture is arm64"),
+        ("ecs", {"instance_type": "m7g.large"}, "instance_type m7g.large has an arm64 processor"),
+        ("ecs", {"instance_type": "a1.xlarge"}, "instance_type a1.xlarge has an arm64 processor"),
+        ("ecs", {"architecture": "arm64", "instance_type": "g4dn.xlarge"}, "g4dn.xlarge has an x86_64 processor"),
+        ("ecs", {"min_tasks": 3, "max_tasks": 2}, "min_tasks (3) must not be more than max_tasks (2)"),
+        ("ecs", {"min_instances": 3, "max_instances": 2}, "min_instances (3) must not be more than max_instances (2)"),
+        ("ecs", {"launch_type": "FARGATE", "memory": 4096}, "no tasks of 4096 CPU units with 4096 MiB"),
+        ("ecs", {"launch_type": "FARGATE", "cpu": 3584}, "no tasks of 3584 CPU units with 8192 MiB"),
+        ("ecs", {"launch_type": "FARGATE", "cpu": 256, "memory": 1536}, "no tasks of 256 CPU units with 1536 MiB"),
+        ("ecs", {"launch_type": "FARGATE", "cpu": 8192, "memory": 18432}, "no tasks of 8192 CPU units with 18432 MiB"),
+        ("ecs", {"vpc_id": "vpc-1"}, "Set vpc_id and subnet_ids, or neither"),
+        ("ecs", {"subnet_ids": ["subnet-1", "subnet-2"]}, "Set vpc_id and subnet_ids, or neither"),
+        ("ecs", {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1"]}, "subnets in two availability zones"),
+        ("ecs", EVERYBODY, "set certificate_arn, or allow_plain_http = true"),
+        ("ecs", {"internet_facing": True, "certificate_arn": CERTIFICATE}, "internet_facing needs allowed_cidrs"),
+        ("ecs", {"oidc": OIDC, "oidc_client_secret": "secret"}, "oidc needs certificate_arn"),
+        ("ecs", {"oidc": OIDC, "certificate_arn": CERTIFICATE}, "set TF_VAR_oidc_client_secret"),
+    ],
+)
+def test_values_that_do_not_go_together_are_refused(
+    module: str, values: dict[str, Any], complaint: str, evaluated: Callable[..., Evaluation]
+) -> None:
+    complaints = evaluated(module, **values).complaints
+    assert any(complaint in found for found in complaints), complaints
+
+
+@pytest.mark.slow
+@needs_terraform
+@pytest.mark.parametrize(
+    ("module", "values"),
+    [
+        ("lambda", {"authorizer": "JWT", "jwt_issuer": "https://issuer.example", "jwt_audience": ["yolov7"]}),
+        ("lambda", {"provisioned_concurrency": 2, "memory_size": 10240, "reserved_concurrency": 2}),
+        ("lambda", {"snap_start": True, "architecture": "arm64", "env": {"MODEL": "mine"}}),
+        ("lambda", ONE_BUCKET | {"trigger_prefix": "pictures/", "result_prefix": "annotated/"}),
+        ("lambda", ONE_BUCKET | {"output_bucket": "my-results"}),
+        ("ecs", {"launch_type": "FARGATE", "cpu": 512, "memory": 3072}),
+        ("ecs", {"launch_type": "FARGATE", "architecture": "arm64"}),
+        ("ecs", EVERYBODY | {"certificate_arn": CERTIFICATE}),
+        ("ecs", EVERYBODY | {"allow_plain_http": True}),
+        ("ecs", {"oidc": OIDC, "oidc_client_secret": "secret", "certificate_arn": CERTIFICATE}),
+        ("ecs", {"kms_key_arn": KEY, "bucket_kms_key_arns": [KEY], "web_acl_arn": WEB_ACL}),
+        ("ecs", {"deletion_protection": True, "access_logs_bucket": "my-logs"}),
+        ("lambda", {"kms_key_arn": KEY, "bucket_kms_key_arns": [KEY]}),
+        ("ecs", {"architecture": "arm64", "instance_type": "c6gn.2xlarge"}),
+        ("ecs", {"architecture": "arm64", "instance_type": "im4gn.large"}),
+        ("ecs", {"launch_type": "FARGATE", "cpu": 16384, "memory": 122880}),
+        ("ecs", {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1"], "alb_subnet_ids": ["subnet-2", "subnet-3"]}),
+    ],
+)
+def test_good_values_are_accepted(module: str, values: dict[str, Any], evaluated: Callable[..., Evaluation]) -> None:
+    assert evaluated(module, **values).complaints == []
+
+
+@pytest.mark.slow
+@needs_terraform
+@pytest.mark.parametrize(("mode", "traced"), [("PassThrough", {}), ("Active", {"TRACING": "xray"})])
+def test_the_environment_of_the_function(
+    mode: str, traced: dict[str, str], evaluated: Callable[..., Evaluation]
+) -> None:
+    values = evaluated("lambda", tracing_mode=mode, result_prefix="annotated/", env={"MAX_QUEUE": "8"}).values
+    buckets = {"INPUT_BUCKET": "my-pictures", "OUTPUT_BUCKET": "my-results", "RESULT_PREFIX": "annotated/"}
+    assert values["environment"] == {**buckets, "MAX_QUEUE": "8", **traced}
+
+
+@pytest.mark.slow
+@needs_terraform
+@pytest.mark.parametrize("launch_type", ["EC2", "FARGATE"])
+def test_the_container_of_a_task(launch_type: str, evaluated: Callable[..., Evaluation]) -> None:
+    values = evaluated("ecs", launch_type=launch_type, env={"MODEL": "mine"}).values
+    (container,) = json.loads(values["containers"])
+    assert (values["cpu"], values["memory"]) == ((3584, 14336) if launch_type == "EC2" else (4096, 8192))
+    assert container["image"] == VALUES["image_uri"]
+    assert {pair["name"]: pair["value"] for pair in container["environment"]} == {
+        "AWS_REGION": "eu-central-1",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "INPUT_BUCKET": "my-pictures",
+        "OUTPUT_BUCKET": "my-results",
+        "RESULT_PREFIX": "",
+        "MODEL": "mine",
+    }
+    assert container["readonlyRootFilesystem"] is True
+    assert container["linuxParameters"]["capabilities"]["drop"] == ["ALL"]
+    tmpfs = [mount["containerPath"] for mount in container["linuxParameters"].get("tmpfs", [])]
+    volumes = [mount["containerPath"] for mount in container["mountPoints"]]
+    assert (tmpfs, volumes) == ((["/tmp"], []) if launch_type == "EC2" else ([], ["/tmp"]))
+    compile(container["healthCheck"]["command"][3], "healthCheck", "exec")
+    assert "http://localhost:3000/readyz" in container["healthCheck"]["command"][3]
+
+
+@pytest.mark.slow
+@needs_terraform
+@pytest.mark.parametrize(
+    ("values", "public_ip", "s3_endpoint"),
+    [
+        ({"launch_type": "EC2"}, False, True),
+        ({"launch_type": "EC2", "s3_endpoint": False, "assign_public_ip": True}, False, False),
+        ({"launch_type": "FARGATE"}, True, False),
+        ({"launch_type": "FARGATE", "vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]}, False, False),
+        ({"launch_type": "EC2", "vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]}, False, False),
+    ],
+)
+def test_a_task_has_a_route_to_s3(
+    values: dict[str, Any], public_ip: bool, s3_endpoint: bool, evaluated: Callable[..., Evaluation]
+) -> None:
+    found = evaluated("ecs", **values).values
+    assert (found["assign_public_ip"], found["s3_endpoint"]) == (public_ip, s3_endpoint)
+    expected = values.get("subnet_ids", ["data.aws_subnets.default.ids.a", "data.aws_subnets.default.ids.b"])
+    assert found["subnet_ids"] == found["alb_subnet_ids"] == expected
