@@ -52,7 +52,7 @@ def hopeless(sample: dict[str, str]) -> str | None:
     status, content, code = sample["responseCode"], sample["content"], sample["code"]
     if status.startswith(NO_STATUS):
         return f"does not answer: {sample['responseMessage'].removeprefix(NO_RESPONSE)}"
-    if status in ("401", "403") and not code:
+    if status in ("401", "403"):
         return f"answers {status}: set API_KEY to the key, and API_KEY_HEADER to its header"
     if code == "image_not_found":
         return "has no pictures in its input bucket: python -m loadtest pictures BUCKET uploads them"
@@ -60,7 +60,7 @@ def hopeless(sample: dict[str, str]) -> str | None:
         return "cannot use its buckets (storage_refused): see the service's log"
     if content == "text/html":
         return f"answers {status} with HTML: is it the URL of the API with its stage, or of the load balancer?"
-    if status in ("200", "404", "405") and not code:
+    if code in ("not_found", "method_not_allowed") or (status in ("200", "404", "405") and not code):
         return f"answers {status}, but not as /predict does: is it the right URL?"
     return None
 

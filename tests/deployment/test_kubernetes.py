@@ -310,7 +310,7 @@ def test_the_pods_have_the_service_account() -> None:
 
 def test_every_variable_is_a_setting_or_of_aws() -> None:
     names = {*literals(), *(entry["name"] for entry in container()["env"])}
-    known = {name.upper() for name in Settings.model_fields} | {"API_KEYS", "METRICS_PORT"}
+    known = {name.upper() for name in Settings.model_fields}
     assert {name for name in names if not name.startswith("AWS_")} <= known
     keys = {found["configMapKeyRef"]["key"] for found in sources(container()) if "configMapKeyRef" in found}
     assert keys <= set(literals())

@@ -70,6 +70,8 @@ NO_ANSWER = "Non HTTP response message: "
         ({"status": "503", "content": "text/html"}, "answers 503 with HTML"),
         ({"status": "200", "content": "application/json"}, "answers 200, but not as /predict does"),
         ({"status": "404", "content": "application/json"}, "answers 404, but not as /predict does"),
+        ({"status": "403", "code": "forbidden"}, "answers 403: set API_KEY to the key"),
+        ({"status": "404", "code": "not_found"}, "but not as /predict does: is it the right URL?"),
         ({"status": "404", "code": "image_not_found"}, "python -m loadtest pictures BUCKET uploads them"),
         ({"status": "502", "code": "storage_refused"}, "cannot use its buckets (storage_refused)"),
         ({"status": "Non HTTP response code: x", "responseMessage": f"{NO_ANSWER}Connection refused"},
