@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import time
 import urllib.error
 import urllib.request
@@ -61,14 +60,6 @@ def bundled_tag() -> str:
     from model_store import store
 
     return str(store.put(BUNDLED))
-
-
-@pytest.fixture
-def own_home(bundled_tag: str, tmp_path: Path) -> str:
-    """A BentoML home with the bundled model for one more service: each wipes the metrics of its home when it starts."""
-    home = tmp_path / "home"
-    shutil.copytree(Path(os.environ["BENTOML_HOME"]) / "models", home / "models")
-    return str(home)
 
 
 @pytest.fixture(scope="session")

@@ -53,11 +53,10 @@ def test_the_bento_holds_what_serving_needs_and_nothing_else(bento: bentoml.Bent
 
 
 @pytest.fixture
-def built(bento: bentoml.Bento, s3: LocalS3, own_home: str, tmp_path: Path) -> Iterator[str]:
+def built(bento: bentoml.Bento, s3: LocalS3, tmp_path: Path) -> Iterator[str]:
     """The URL of a service started from the Bento alone, far from the working tree."""
     port, log = free_port(), tmp_path / "service.log"
     env = dict(os.environ) | s3.env | {"INPUT_BUCKET": INPUT_BUCKET, "OUTPUT_BUCKET": OUTPUT_BUCKET}
-    env["BENTOML_HOME"] = own_home
     command = [BENTOML, "serve", bento.path, "--port", str(port)]
     with running(command, env=env, log=log, cwd=tmp_path) as process:
         wait_until_ready(process, f"http://127.0.0.1:{port}/readyz", name="the Bento", log=log, timeout_s=60)

@@ -199,12 +199,12 @@ BROKEN_STORAGE = {
 
 @pytest.fixture(params=BROKEN_STORAGE)
 def broken(
-    request: pytest.FixtureRequest, door_name: str, s3: LocalS3, bundled_tag: str, own_home: str, tmp_path: Path
+    request: pytest.FixtureRequest, door_name: str, s3: LocalS3, bundled_tag: str, tmp_path: Path
 ) -> Iterator[tuple[LocalService, int, str]]:
     """A door whose storage is set up wrongly, and the answer that is right then."""
     changes, status, code = BROKEN_STORAGE[request.param]
     env = {name: value.format(closed=free_port()) for name, value in changes.items()}
-    extra = {"MODEL": bundled_tag, "S3_ATTEMPTS": "1", "BENTOML_HOME": own_home}
+    extra = {"MODEL": bundled_tag, "S3_ATTEMPTS": "1"}
     with door_of(door_name, s3, tmp_path / "door.log", env | extra) as running:
         yield running, status, code
 

@@ -15,15 +15,15 @@ from local.processes import free_port
 from local.s3 import LocalS3
 from scenes.render import Scene
 from serving.contract import STEPS
-from tests.conftest import IMAGE, predict, send, to_jpeg, upload, wait_for
+from tests.conftest import IMAGE, door_of, predict, send, to_jpeg, upload, wait_for
 from tests.test_doors import PICTURE
 
 
 def test_a_service_is_ready_once_it_is_warm_and_a_full_queue_is_answered_503_with_retry_after(
-    s3: LocalS3, bundled_tag: str, own_home: str, scene: Scene, tmp_path: Path
+    s3: LocalS3, bundled_tag: str, scene: Scene, tmp_path: Path
 ) -> None:
     key = upload(s3, "queue.jpg", to_jpeg(scene.image))
-    env = {"MODEL": bundled_tag, "MAX_QUEUE": "1", "BENTOML_HOME": own_home}
+    env = {"MODEL": bundled_tag, "MAX_QUEUE": "1"}
     with (
         local_service(s3, port=free_port(), log=tmp_path / "service.log", env=env) as running,
         ThreadPoolExecutor(8) as pool,
@@ -85,6 +85,18 @@ def test_metrics_count_steps_detections_and_errors(service: LocalService, s3: Lo
     found = len(predict(service, {"filename": upload(s3, "metrics.jpg", to_jpeg(scene.image))}).json["detections"])
     predict(service, {"filename": "unknown.jpg"})
     assert [metric(service, name) - b for name, b in zip(names, before, strict=True)] == [1] * 5 + [found, 1]
+
+
+def test_two_services_share_one_bentoml_home(
+    service: LocalService, s3: LocalS3, bundled_tag: str, tmp_path: Path
+) -> None:
+    body = {"filename": upload(s3, "shared-home.jpg", PICTURE)}
+    before = metric(service, STORED)
+    with door_of("service", s3, tmp_path / "second.log", {"MODEL": bundled_tag}) as second:
+        assert [predict(one, body).status for one in (service, second, service)] == [200, 200, 200]
+        assert (metric(service, STORED), metric(second, STORED)) == (before + 2, 1)
+    assert predict(service, body).status == 200
+    assert metric(service, STORED) == before + 3
 
 
 def test_unknown_paths_add_nothing_to_the_metrics(service: LocalService, s3: LocalS3) -> None:
