@@ -122,6 +122,13 @@ def test_the_table_of_rooms_is_the_one_that_the_imports_are_held_to() -> None:
     assert listed == ROOMS
 
 
+@pytest.mark.parametrize("row", table("docs/development.md", "change"), ids=lambda row: row[0])
+def test_the_files_of_a_change_exist(row: list[str]) -> None:
+    files = [name for name in re.findall(r"`([^`]+)`", row[1]) if "/" in name or "." in name]
+    assert files
+    assert [name for name in files if not (ROOT / name).exists()] == []
+
+
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 155
 
