@@ -1,4 +1,4 @@
-"""The documents agree with the code: settings, errors, options, figures, links and the table of rooms."""
+"""The documents agree with the code: settings, errors, options, links, rooms and files."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_every_field_of_the_request_is_listed_with_its_default() -> None:
     assert [row[:2] for row in table("README.md", "field")] == expected
 
 
-def test_the_sample_answer_is_one_of_the_contract() -> None:
+def test_the_sample_response_matches_the_contract() -> None:
     sample = README.partition("```json\n")[2].partition("```")[0].replace(",\n  ... 5 more", "")
     answer = json.loads(sample)
     assert PredictAnswer.model_validate(answer)
@@ -109,11 +109,11 @@ def test_the_five_steps_are_named_in_order() -> None:
     assert " → ".join(f"[{step}]" for step in STEPS) in " ".join(re.sub(r"\]\([^)]*\)", "]", README).split())
 
 
-def test_the_first_command_is_about_a_sample_that_exists() -> None:
+def test_the_readme_uses_an_existing_sample_picture() -> None:
     assert set(re.findall(r"scene-\d+\.jpg", README)) <= set(SAMPLES)
 
 
-def test_the_table_of_rooms_is_the_one_that_the_imports_are_held_to() -> None:
+def test_the_table_of_rooms_lists_the_allowed_imports() -> None:
     listed = {
         room: set(re.findall(r"`(\w+)`", imports))
         for rooms, imports in table("docs/development.md", "room")
@@ -133,7 +133,7 @@ def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 155
 
 
-def test_the_project_speaks_of_itself_alone() -> None:
+def test_no_file_names_a_path_outside_the_project() -> None:
     pattern = re.compile(r"(^|[\s`(\"'])/(work|opt/pypi|opt/wheels)[/\s]|\.\./shared|pypi-mirror", re.M)
     for file in ROOT.rglob("*"):
         hidden = any(part.startswith(".") or part == "runs" for part in file.relative_to(ROOT).parts)

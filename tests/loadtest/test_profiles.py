@@ -39,8 +39,8 @@ def test_every_profile_can_be_read_and_asks_a_question(name: str, short: bool) -
 
 def test_batches_send_what_the_readme_says() -> None:
     profile = load_profile("batches")
-    (said,) = re.findall(r"^\| `batches` \| (\d+) simultaneous requests, (\d+) times", README.read_text(), re.M)
-    assert said == (str(profile.threads), str(profile.total // profile.threads))
+    ((users, times),) = re.findall(r"\| `batches` \| (\d+) simultaneous requests, (\d+) times", README.read_text())
+    assert (profile.threads, profile.total) == (int(users), int(users) * int(times))
     assert profile.properties()["together"] == profile.threads
 
 
@@ -93,7 +93,7 @@ def test_requests_of_an_open_profile_have_their_scheduled_time(tmp_path: Path) -
     assert all(a["filename"] != b["filename"] for a, b in pairwise(rows))
 
 
-def test_the_plan_alone_sends_what_batches_sends(tmp_path: Path) -> None:
+def test_the_plan_without_a_profile_sends_the_requests_of_batches(tmp_path: Path) -> None:
     write_requests(load_profile("batches"), tmp_path / "requests.csv")
     assert PLAN.with_name("requests.csv").read_text().split() == (tmp_path / "requests.csv").read_text().split()
 

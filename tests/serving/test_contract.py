@@ -1,3 +1,5 @@
+"""The parser of request bodies: JSON, legal keys, and messages that name the wrong field."""
+
 from __future__ import annotations
 
 import json
@@ -9,11 +11,11 @@ from serving.errors import InvalidRequest, NotJson
 
 
 @pytest.mark.parametrize("kind", [None, "application/json", "APPLICATION/JSON; charset=utf-8", "application/x+json"])
-def test_json_is_read(kind: str | None) -> None:
+def test_a_json_body_is_parsed(kind: str | None) -> None:
     assert parse_request(b'{"filename": "bus.jpg"}', kind) == PredictRequest(filename="bus.jpg")
 
 
-def test_what_curl_sends_without_being_told_is_read_as_json() -> None:
+def test_json_with_the_default_content_type_of_curl_is_parsed() -> None:
     assert parse_request(b'{"filename": "bus.jpg"}', "application/x-www-form-urlencoded").filename == "bus.jpg"
 
 
@@ -49,7 +51,7 @@ LEGAL_KEYS = [
 
 
 @pytest.mark.parametrize("key", LEGAL_KEYS)
-def test_legal_keys_pass(key: str) -> None:
+def test_a_legal_key_is_accepted(key: str) -> None:
     assert parse_request(json.dumps({"filename": key}).encode(), None).filename == key
 
 
@@ -87,7 +89,7 @@ INVALID = [
 
 
 @pytest.mark.parametrize(("body", "message"), INVALID)
-def test_invalid_requests_name_the_field(body: str, message: str) -> None:
+def test_the_error_of_an_invalid_request_names_the_field(body: str, message: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse_request(body.encode(), "application/json")
     assert message in str(caught.value)

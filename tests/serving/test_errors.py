@@ -1,3 +1,5 @@
+"""Every error has a response, and messages contain neither secrets nor control characters."""
+
 from __future__ import annotations
 
 import inspect
@@ -32,13 +34,13 @@ def test_an_error_becomes_a_response_with_its_status_and_code(kind: type[Request
 
 
 @pytest.mark.parametrize("kind", [kind for kind in subclasses(DetectionError) if kind is not ModelError])
-def test_every_error_of_a_detection_has_a_status(kind: type[Exception]) -> None:
+def test_every_error_of_detection_has_a_status(kind: type[Exception]) -> None:
     error = to_request_error(kind("what went wrong"))
     assert not isinstance(error, InternalError)
     assert str(error) == "what went wrong"
 
 
-def test_a_defect_shows_nothing_of_itself() -> None:
+def test_the_message_of_an_unexpected_error_is_hidden() -> None:
     error = to_request_error(KeyError("secret-credential"))
     assert isinstance(error, InternalError)
     assert "secret" not in str(error)
@@ -60,5 +62,5 @@ def test_a_name_in_a_message_cannot_forge_a_line_or_break_the_response(text: str
     assert body["error"]["message"] == shown
 
 
-def test_other_scripts_are_shown_as_they_are() -> None:
+def test_names_in_other_scripts_are_shown_unchanged() -> None:
     assert str(serving_errors.InvalidRequest("été/写真-😀.jpg")) == "été/写真-😀.jpg"

@@ -1,3 +1,5 @@
+"""The middleware around BentoML: request bodies, the queue, the deadline, and the OpenAPI document."""
+
 from __future__ import annotations
 
 import asyncio
@@ -24,7 +26,7 @@ OURS = predictor(**{"bus.jpg": to_jpeg(np.zeros((64, 64, 3), np.uint8))})
 
 
 class Inner:
-    """What BentoML is to the middleware: parses the body that it gets, and calls the predictor."""
+    """A stand-in for BentoML behind the middleware: it parses the body and calls the predictor."""
 
     def __init__(self, responder: Responder) -> None:
         self._responder = responder
@@ -42,7 +44,7 @@ class Inner:
 
 
 class Door:
-    """The middleware around `inner`, and a client of it; at most two requests are in work or waiting."""
+    """The middleware around `inner`, with a client; the queue has two places."""
 
     def __init__(self, **changes: object) -> None:
         self.settings = SETTINGS.model_copy(update={"max_queue": 2, **changes})
@@ -83,7 +85,7 @@ def test_a_valid_request_reaches_bentoml_as_json(door: Door) -> None:
 
 
 @pytest.mark.parametrize(("body", "kind"), NOT_JSON)
-def test_what_is_not_json_never_reaches_bentoml(body: bytes, kind: str, door: Door) -> None:
+def test_a_body_that_is_not_json_never_reaches_bentoml(body: bytes, kind: str, door: Door) -> None:
     answer = door.post(body, content_type=kind)
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "not_an_image")
     assert door.inner.bodies == []
@@ -97,7 +99,7 @@ def test_an_invalid_request_never_reaches_bentoml(body: str, message: str, door:
     assert (door.inner.bodies, [error.code for error, _, _ in door.observer.errors]) == ([], ["invalid_request"])
 
 
-def test_requests_beyond_the_queue_are_refused_and_later_ones_are_not(door: Door) -> None:
+def test_a_request_beyond_the_queue_is_refused_until_a_place_is_free(door: Door) -> None:
     async def crowd() -> tuple[list[httpx.Response], httpx.Response, httpx.Response]:
         door.inner.go_on.clear()
         waiting = [asyncio.create_task(door.client.post("/predict", content=BUS)) for _ in range(2)]
@@ -113,7 +115,7 @@ def test_requests_beyond_the_queue_are_refused_and_later_ones_are_not(door: Door
     assert "2 requests are in work or waiting (MAX_QUEUE)" in refused.json()["error"]["message"]
 
 
-def test_the_openapi_document_is_ours_and_other_paths_are_bentomls(door: Door) -> None:
+def test_the_middleware_serves_the_openapi_document_and_passes_other_paths_on(door: Door) -> None:
     assert door.get("/docs.json").json() == {"openapi": "3.1.0"}
     assert door.get("/predict").status_code == 405
     assert door.get("/unknown").status_code == 404
