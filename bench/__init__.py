@@ -1,1 +1,1 @@
-"""How fast is it, and how fast could it be: engines and whole requests, side by side in one run."""
+"""Benchmarks: the speed of engines, whole requests and cold starts, compared with baselines and the machine's peak."""

@@ -1,4 +1,4 @@
-"""`make bench`: measure engines and whole requests side by side, and write the figures as JSON and Markdown."""
+"""`make bench`: measure engines and whole requests in one run, and write the figures as JSON and Markdown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from bench.engines import OLD, SERVED, TORCH, candidates, largest_difference, make_subject, served_precision
-from bench.limit import gemm_peak, operations
+from bench.limit import gemm_peak, limit_ms, operations
 from bench.old_design import load_checkpoint, old_request
 from bench.report import to_markdown
 from bench.requests import half_megabyte_picture, served, upload
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def about(rounds: int) -> dict[str, Any]:
-    """The machine, the day and the commit."""
+    """The machine, the date, the commit, and how the figures were measured."""
     flags = Path("/proc/cpuinfo").read_text()
     return {
         "machine": machine(),
@@ -64,7 +64,7 @@ def about(rounds: int) -> dict[str, Any]:
 
 
 def measure(variant: str, folder: Path, s3: LocalS3, rounds: int) -> dict[str, Any]:
-    """Everything of one variant."""
+    """All figures of one variant."""
     folder.mkdir()
     subject = make_subject(variant, folder)
     picture, data = half_megabyte_picture()
@@ -75,7 +75,7 @@ def measure(variant: str, folder: Path, s3: LocalS3, rounds: int) -> dict[str, A
     engines = interleaved(ways, rounds)
     work = operations(subject.network.fused(), torch.zeros(1, 3, box.height, box.width))
     precision = served_precision(subject)
-    peaks = {name: gemm_peak(dtype) for name, dtype in DTYPES.items() if name != "f16"}
+    peaks = {name: gemm_peak(DTYPES[name]) for name in dict.fromkeys(("f32", "bf16", precision))}
     del ways
     upload(s3, data)
     resident = subject.network.fused()
@@ -94,7 +94,7 @@ def measure(variant: str, folder: Path, s3: LocalS3, rounds: int) -> dict[str, A
         "operations": work,
         "precision": precision,
         "gemm_peak_per_s": peaks,
-        "limit_ms": work / peaks.get(precision, peaks["f32"]) * 1000,
+        "limit_ms": limit_ms(work, peaks, precision),
         "difference": difference,
         "engines": {name: samples.to_json() for name, samples in engines.items()},
         "requests": {name: samples.to_json() for name, samples in requests.items()},
@@ -104,7 +104,7 @@ def measure(variant: str, folder: Path, s3: LocalS3, rounds: int) -> dict[str, A
 
 
 def steps(timings: list[dict[str, float]], whole: Samples) -> dict[str, float]:
-    """Medians of the five steps, and what HTTP and BentoML add to the total, milliseconds."""
+    """Medians of the five steps in milliseconds; `http` is what HTTP and BentoML add to their total."""
     medians = {name: Samples(tuple(t[name] / 1000 for t in timings)).median_ms for name in (*STEPS, "total")}
     medians["http"] = whole.median_ms - medians["total"]
     return {name: round(value, 2) for name, value in medians.items()}

@@ -1,4 +1,4 @@
-"""The candidates: the same network and the same picture, run in five ways."""
+"""The candidates: five ways to run the same network on the same picture."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ OLD, TORCH, ONNX, OPENVINO, SERVED = (
     "(b) torch fp32, resident",
     "(c) ONNX Runtime fp32",
     "(d) OpenVINO fp32",
-    "(e) what is served",
+    "(e) this service",
 )
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A network with random weights and all its forms: torch, checkpoint file and model folder."""
+    """A network with random weights in all its forms: torch module, checkpoint file and model folder."""
 
     variant: str
     network: Network
@@ -53,7 +53,7 @@ def make_subject(variant: str, folder: Path) -> Subject:
 
 
 def candidates(subject: Subject, picture: Picture) -> dict[str, Candidate]:
-    """The five ways to run a letterboxed picture; each gives the logits, so that they can be compared."""
+    """The five ways to run a letterboxed picture; each returns the logits, which are compared."""
     images = to_tensor(picture)
     resident = subject.network.fused()
     onnx_file = subject.folder.parent / "model.onnx"
@@ -81,13 +81,13 @@ def candidates(subject: Subject, picture: Picture) -> dict[str, Candidate]:
 
 
 def served_precision(subject: Subject) -> str:
-    """The arithmetic that OpenVINO chooses for the served model on this machine: bf16, f16 or f32."""
+    """The precision that OpenVINO chooses for the served model on this machine: bf16, f16 or f32."""
     compiled = ov.Core().compile_model(subject.folder / NETWORK, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
     return str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
 
 
 def largest_difference(outputs: dict[str, list[Floats]]) -> dict[str, float]:
-    """How far each candidate's logits are from torch's at most, so that nobody is fast by being wrong."""
+    """The largest difference of each candidate's logits from torch's, which reveals wrong results."""
     reference = outputs[TORCH]
     return {
         name: max(float(np.abs(a - b).max()) for a, b in zip(maps, reference, strict=True))

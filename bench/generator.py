@@ -1,6 +1,6 @@
-"""`python -m bench.generator`: what the load test itself costs: JMeter beside a bare client, and reports.
+"""`python -m bench.generator`: the overhead of the load test: JMeter compared with a bare client, and the reports.
 
-The service and S3 have one core, whoever asks has the other, so this needs Linux and two cores.
+The service and S3 run on one core and the client on another, so this needs Linux and two cores.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ from model_store import store
 from scenes import pictures
 
 JMETER, BARE = "JMeter", "bare client"
-REQUESTS = {1: 100, 18: 20}  # Of each user, by their number.
+REQUESTS = {1: 100, 18: 20}  # requests of each user, by the number of users
 SIZES = (10_000, 100_000, 1_000_000)
 
 
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     result: dict[str, Any] = {"about": {**about(options.rounds), "command": "python -m bench.generator"}}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        result["reports"] = {size: report(size, folder / str(size), options.rounds) for size in options.sizes}
+        result["reports"] = {size: report(size, folder / str(size), options.rounds) for size in sorted(options.sizes)}
         result["clients"] = clients(folder, options.rounds)
     (options.output / "generator.json").write_text(json.dumps(result, indent=1) + "\n")
     (options.output / "generator.md").write_text(to_markdown(result))
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def on_core(core: int) -> Iterator[None]:
-    """Have all that this thread starts meanwhile run on one core."""
+    """Bind this thread, and all processes that it starts in the block, to one core."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -71,7 +71,7 @@ def on_core(core: int) -> Iterator[None]:
 
 
 def clients(folder: Path, rounds: int) -> dict[str, Any]:
-    """Response times of the same service as both clients see them: per number of users, the median of each round."""
+    """The median response times of each round as both clients measure them, by the number of users."""
     os.environ["BENTOML_HOME"] = str(folder / "bentoml")
     env = {"MODEL": str(store.put(store.BUNDLED))}
     medians: dict[int, dict[str, list[float]]] = {users: {JMETER: [], BARE: []} for users in REQUESTS}
@@ -95,7 +95,7 @@ def clients(folder: Path, rounds: int) -> dict[str, Any]:
 
 
 def ask_by_jmeter(url: str, users: int, loops: int, folder: Path) -> list[float]:
-    """Milliseconds of each request by JMeter, with our plan."""
+    """The response time of each request by JMeter with the plan of the load test, in milliseconds."""
     profile = load_profile("batches", changes=[f"users={users}", f"loops={loops}", "together=false"])
     table, _ = read_samples(run(Job(profile, parse_target(url), "ecs"), folder / "results") / SAMPLES)
     assert table["success"].all()
@@ -103,12 +103,12 @@ def ask_by_jmeter(url: str, users: int, loops: int, folder: Path) -> list[float]
 
 
 def ask_bare(url: str, users: int, loops: int, _: Path) -> list[float]:
-    """Milliseconds of each request by threads that do nothing else."""
+    """The response time of each request by threads that do nothing else, in milliseconds."""
     target = parse_target(url)
     keys = pictures.keys("scenes")
-    times: list[float] = []
 
-    def user(number: int) -> None:
+    def user(number: int) -> list[float]:
+        times = []
         connection = http.client.HTTPConnection(target.host, target.port, timeout=60)
         for turn in range(loops):
             body = json.dumps({"filename": keys[(number + turn * users) % len(keys)]})
@@ -117,19 +117,17 @@ def ask_bare(url: str, users: int, loops: int, _: Path) -> list[float]:
             answer = connection.getresponse()
             answer.read()
             times.append((time.perf_counter() - start) * 1000)
-            assert answer.status == 200
+            if answer.status != 200:
+                raise RuntimeError(f"{url} responded with {answer.status}")
         connection.close()
+        return times
 
-    threads = [threading.Thread(target=user, args=(number,)) for number in range(users)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return times
+    with ThreadPoolExecutor(users) as pool:
+        return [ms for times in pool.map(user, range(users)) for ms in times]
 
 
 def report(size: int, folder: Path, rounds: int) -> dict[str, Any]:
-    """Seconds and peak memory of making the whole report of one run with so many samples, start of Python included."""
+    """Seconds and peak memory of a report on one run with `size` samples, including the start of Python."""
     write_run(size, folder / "run")
     command = [sys.executable, "-m", "loadtest", "report", str(folder / "run"), "--output", str(folder / "report.html")]
     seconds = []
@@ -138,13 +136,13 @@ def report(size: int, folder: Path, rounds: int) -> dict[str, Any]:
         start = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
         seconds.append(time.perf_counter() - start)
-    # Of all children so far; sizes rise.
+    # This is the peak of all child processes so far; the sizes rise, so it is the peak of this one.
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     return {**Samples(tuple(seconds)).to_json(), "peak_bytes": peak, "bytes": (folder / "run" / SAMPLES).stat().st_size}
 
 
 def write_run(size: int, folder: Path) -> None:
-    """A run of the profile steps with made-up samples, as many as are wanted."""
+    """Write a run of the profile `steps` with `size` made-up samples."""
     folder.mkdir(parents=True)
     profile = load_profile("steps")
     record = Record(
@@ -164,24 +162,24 @@ def write_run(size: int, folder: Path) -> None:
         for number in range(size):
             elapsed = 200 + (number * 7919) % 900
             bad = number % 500 == 499
-            told = (
+            details = (
                 ["", "", "", "", "", "", ""] if bad else [f"i{number % 5}", 5.1, 9.8, elapsed - 60.5, 2.2, 9.0, "m:1"]
             )
             writer.writerow([
                 1_790_000_003_000 + int(number * length_ms / size), elapsed, "scenes", "503" if bad else "200", "OK",
                 f"users 1-{number % 18}", "text", str(not bad).lower(), "", 2100, 240, 18, 18,
                 "http://127.0.0.1:3000/predict", elapsed - 1, 0, 0, number // 18, "null", str(number < 5).lower(),
-                *told, "overloaded" if bad else "", "application/json",
+                *details, "overloaded" if bad else "", "application/json",
             ])  # fmt: skip
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """Two tables; only words and rounding here."""
+    """The page: a table of response times and a table of reports."""
     lines = [
-        "# The load test's own cost",
+        "# Overhead of the load test",
         "",
-        f"{heading(result['about'])}; both clients take turns. The bundled model and S3 have one core, the client the "
-        "other.",
+        f"{heading(result['about'])}; the clients take turns. The service with the bundled model and S3 run on one "
+        "core, the client on the other.",
         "",
         "| median response time, ms | bare client | JMeter | JMeter adds |",
         "|---|---|---|---|",
@@ -193,9 +191,10 @@ def to_markdown(result: dict[str, Any]) -> str:
         lines.append(f"| {users} user{'s' * (users != '1')} | {times} |")
     lines += [
         "",
-        "The bare client is threads of Python that send the same requests and do nothing else.",
+        "The bare client consists of Python threads that send the same requests and do nothing else.",
         "",
-        "| report of one run, with Python's start | seconds | samples per second | peak memory, MB | samples.jtl, MB |",
+        "| report of one run, including Python's start | seconds | samples per second | peak memory, MB "
+        "| samples.jtl, MB |",
         "|---|---|---|---|---|",
     ]
     for size, found in result["reports"].items():

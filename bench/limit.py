@@ -1,8 +1,9 @@
-"""What the machine could do at best: its matrix multiplication peak, and the operations that a network needs."""
+"""The time that a network's operations take at the machine's matrix multiplication peak."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,18 +15,28 @@ TRIES = 6
 
 
 def gemm_peak(dtype: torch.dtype) -> float:
-    """The best rate of a large square matrix multiplication, operations per second."""
+    """The best rate of a large square matrix multiplication, in operations per second."""
     left, right = (torch.randn(SIDE, SIDE).to(dtype) for _ in range(2))
-    best = float("inf")
+    seconds = []
     for _ in range(TRIES):
         start = time.perf_counter()
         torch.mm(left, right)
-        best = min(best, time.perf_counter() - start)
-    return 2 * SIDE**3 / best
+        seconds.append(time.perf_counter() - start)
+    return gemm_rate(SIDE, seconds)
+
+
+def gemm_rate(side: int, seconds: Sequence[float]) -> float:
+    """Operations per second of the fastest of several products of two matrices of `side` x `side`."""
+    return 2 * side**3 / min(seconds)
+
+
+def limit_ms(work: int, peaks: Mapping[str, float], precision: str) -> float:
+    """Milliseconds that so many operations take at the peak of a precision, which must be among the peaks."""
+    return work / peaks[precision] * 1000
 
 
 def operations(network: Network, images: Tensor) -> int:
-    """Multiplications and additions of all convolutions for one forward pass."""
+    """The multiplications and additions of all convolutions in one forward pass, each counted as one operation."""
     total = 0
 
     def count(module: nn.Module, _: object, output: Tensor) -> None:

@@ -1,16 +1,17 @@
-"""Peak memory of a request by picture format, at the largest picture that is accepted: writes bench/memory.md.
+"""`python -m bench.memory`: peak memory of a request by picture format, for nearly the largest accepted picture.
 
-Each format is measured in a process of its own, with a storage in memory and an engine that returns at once.
+Each format is measured in a separate process, with a storage in memory and an engine that returns at once.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -28,8 +29,9 @@ from serving.predictor import Predictor
 from serving.settings import Settings
 from serving.storage import Fetched
 
-SIDE = 7000  # pixels; 49 megapixels, and the default limit is 50
-TOGETHER = 8  # requests, as many as the service has threads
+HERE = Path(__file__).parent
+SIDE = 7000  # pixels; 49 megapixels, where the default limit is 50
+TOGETHER = 8  # simultaneous requests, as many as the service has threads
 
 CARD = ModelCard(
     name="none",
@@ -53,7 +55,7 @@ class NoEngine:
 
 
 class OnePicture:
-    """A storage of one picture, which forgets the results."""
+    """A storage with one picture, which discards the results."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -65,7 +67,7 @@ class OnePicture:
         return key
 
     def reconnect(self) -> None:
-        """Nothing is connected."""
+        """There is no connection to renew."""
 
 
 def _pillow(mode: str, kind: str, **options: object) -> Callable[[], bytes]:
@@ -94,8 +96,8 @@ def peak_mb() -> float:
     return int(line.split()[1]) * 1024 / 1e6
 
 
-def measure(name: str) -> list[float]:
-    """The peak of one request, and of `TOGETHER` requests at the same time, beyond an idle process, in MB."""
+def measure(name: str) -> tuple[float, float]:
+    """The peak of one request, and of `TOGETHER` simultaneous requests, beyond an idle process, in MB."""
     return_freed_memory()
     settings = Settings(input_bucket="bench", output_bucket="bench")
     ours = Predictor(settings, Detector(CARD, NoEngine()), OnePicture(FORMATS[name]()))
@@ -110,30 +112,48 @@ def measure(name: str) -> list[float]:
         thread.start()
     for thread in threads:
         thread.join()
-    return [one, peak_mb() - idle]
+    return one, peak_mb() - idle
 
 
-def main() -> None:
-    """Measure every format and write the page."""
-    rows = []
+def main(arguments: list[str] | None = None) -> int:
+    """Measure every format and write memory.md, or print the peaks of one format; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bench.memory", description=__doc__)
+    parser.add_argument(
+        "format", nargs="?", choices=FORMATS, metavar="FORMAT", help="print the peaks of one format, in MB"
+    )
+    parser.add_argument("--output", type=Path, default=HERE, help="folder of memory.md")
+    options = parser.parse_args(arguments)
+    if options.format:
+        sys.stdout.write(json.dumps(measure(options.format)) + "\n")
+        return 0
+    peaks: dict[str, tuple[float, float]] = {}
     for name in FORMATS:
         command = [sys.executable, "-m", "bench.memory", name]
         one, together = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
-        rows.append(f"| {name} | {one:.0f} | {one * 1e6 / SIDE**2:.0f} | {together:.0f} |")
-        sys.stdout.write(f"{rows[-1]}\n")
-    page = f"""# Memory of a request
+        peaks[name] = (one, together)
+    page = to_markdown(peaks, f"{machine()}, {date.today()}, commit {commit()}, `python -m bench.memory`")
+    (options.output / "memory.md").write_text(page)
+    sys.stdout.write(page)
+    return 0
 
-{SIDE} x {SIDE} pixels, beyond an idle process, whole requests without S3 and the network. {machine()},
-{date.today()}, commit {commit()}, `python -m bench.memory`.
 
-| format | one request, MB | bytes per pixel | {TOGETHER} at the same time, MB |
-|---|---|---|---|
-"""
-    Path(ROOT, "bench", "memory.md").write_text(page + "\n".join(rows) + "\n")
+def to_markdown(peaks: Mapping[str, tuple[float, float]], measured: str) -> str:
+    """The page: a row of peaks per format in MB, of one request and of `TOGETHER`; `measured` says where and how."""
+    lines = [
+        "# Memory of a request",
+        "",
+        f"Peak memory of whole requests beyond that of an idle process, for pictures of {SIDE} x {SIDE} pixels, "
+        f"without S3 and the network. {measured}.",
+        "",
+        f"| format | one request, MB | bytes per pixel | {TOGETHER} simultaneous requests, MB |",
+        "|---|---|---|---|",
+        *(
+            f"| {name} | {one:.0f} | {one * 1e6 / SIDE**2:.0f} | {together:.0f} |"
+            for name, (one, together) in peaks.items()
+        ),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    if sys.argv[1:]:
-        sys.stdout.write(json.dumps(measure(sys.argv[1])))
-    else:
-        main()
+    sys.exit(main())

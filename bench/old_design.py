@@ -1,4 +1,4 @@
-"""What this project replaces: torch in fp32, and the checkpoint read for every request."""
+"""The old design that this project replaces: torch in fp32, and the checkpoint read for every request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEY = "bench.jpg"
 
 
 def load_checkpoint(file: Path) -> Network:
-    """Unpickle the whole module, widen it to fp32, fold it."""
+    """Unpickle the whole module, convert it to fp32 and fold it."""
     network = torch.load(file, weights_only=False)
     assert isinstance(network, Network)
     return network.float().fused()
@@ -39,7 +39,7 @@ def to_tensor(picture: Picture) -> torch.Tensor:
 def old_request(
     card: ModelCard, client: S3Client, environment: Mapping[str, str], load: Callable[[], Network]
 ) -> Callable[[], None]:
-    """A whole request, without HTTP around it, which is in its favour: S3, OpenCV, torch, S3."""
+    """A whole request by S3, OpenCV, torch and S3. It has no HTTP, which favours the old design in a comparison."""
     anchors = np.array(card.anchors, np.float32)
     source, target = environment["INPUT_BUCKET"], environment["OUTPUT_BUCKET"]
 

@@ -1,4 +1,4 @@
-"""The old design as a Lambda function, to be measured beside ours."""
+"""The old design as a Lambda function, the baseline of bench.cold."""
 
 import os
 from pathlib import Path
@@ -17,6 +17,6 @@ answer = old_request(
 
 
 def handler(_event: object, _context: object) -> dict[str, str]:
-    """Answer one event."""
+    """Handle one event."""
     answer()
     return {}

@@ -1,4 +1,4 @@
-"""Our own Lambda function before its cold start was worked on: everything imported and started in order."""
+"""This project's Lambda function before its cold start was optimised: it imports and starts everything in sequence."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ from serving.contract import request_from
 from serving.predictor import load_predictor
 from serving.settings import load_settings
 
-# As its examples have it; what is made here is what is imported, and what is imported takes its time.
+# As in the examples of Powertools: each of these imports costs time at the cold start.
 logger, metrics, tracer = Logger(service="yolov7"), Metrics(namespace="YOLOv7", service="yolov7"), Tracer()
 routes, batches = APIGatewayHttpResolver(), BatchProcessor(EventType.SQS)
 copy_config_to_registered_loggers(logger, include={"bentoml"})
@@ -26,5 +26,5 @@ predictor = load_predictor(load_settings(), folder, lambda: OpenVINOEngine(folde
 @logger.inject_lambda_context
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: Any, _context: LambdaContext) -> dict[str, Any]:
-    """Answer one event."""
+    """Handle one event."""
     return predictor.predict(request_from(event)).model_dump()

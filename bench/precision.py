@@ -1,4 +1,4 @@
-"""`python -m bench.precision`: fp32, fp16 and int8, with and without the newest instructions; and shapes."""
+"""`python -m bench.precision`: fp32, fp16 and int8 with and without AMX and bfloat16, and inputs of several shapes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 
 from bench.__main__ import HERE, about
-from bench.report import heading
+from bench.report import heading, spread
 from bench.sampling import Samples, interleaved
 from detection.card import read_card
 from detection.letterbox import fit
@@ -23,8 +23,8 @@ from model_store.convert import from_random
 from model_store.quantise import FEWEST, quantise
 from scenes.render import TRAIN_SEEDS, render_scene
 
-# `isa` is the newest instruction set that oneDNN may use. OpenVINO does not look at it: by itself it goes on asking for
-# the bfloat16 that the processor has, hence the hint.
+# `isa` is the newest instruction set that oneDNN may use. OpenVINO ignores it and still chooses bfloat16 where the
+# processor has it, hence the hint.
 WAYS: dict[str, dict[str, str | None]] = {
     "fp32": {"model": "fp16", "hint": "f32", "isa": None},
     "fp16, as served": {"model": "fp16", "hint": None, "isa": None},
@@ -38,7 +38,7 @@ ASPECTS = ((4, 3), (3, 4), (1, 1), (16, 9), (9, 16), (3, 2), (2, 3), (2, 1))
 
 
 class Worker:
-    """One worker process."""
+    """A worker process that runs one model in one way."""
 
     def __init__(self, folder: Path, *, hint: str | None = None, isa: str | None = None, static: bool = False) -> None:
         command = [sys.executable, "-m", "bench.worker", str(folder)]
@@ -55,7 +55,7 @@ class Worker:
         self.process.wait(30)
 
     def infer(self, width: int, height: int) -> dict[str, float]:
-        """Run one inference; seconds and memory_mb."""
+        """Run one inference; returns its `seconds` and the process's `memory_mb`."""
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(f"{width} {height}\n")
         self.process.stdin.flush()
@@ -63,13 +63,13 @@ class Worker:
         return answer
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Measure and write precision.json and precision.md; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench.precision", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--variants", nargs="+", default=["yolov7-w6", "yolov7-tiny"])
-    parser.add_argument("--output", type=Path, default=HERE)
-    options = parser.parse_args()
+    parser.add_argument("--rounds", type=int, default=7, help="samples of each precision and shape")
+    parser.add_argument("--variants", nargs="+", default=["yolov7-w6", "yolov7-tiny"], help="networks to measure")
+    parser.add_argument("--output", type=Path, default=HERE, help="folder of precision.json and precision.md")
+    options = parser.parse_args(arguments)
     facts = about(options.rounds) | {"command": "python -m bench.precision"}
     result: dict[str, Any] = {"about": facts, "variants": {}}
     for variant in options.variants:
@@ -87,7 +87,7 @@ def main() -> int:
 
 
 def make_models(variant: str, folder: Path) -> dict[str, Path]:
-    """The same random weights as fp16 and as int8; for speed alone, so few pictures calibrate."""
+    """Convert the same random weights to fp16 and int8; only the speed matters, so few pictures calibrate."""
     folders = {name: folder / name for name in ("fp16", "int8")}
     pictures = folder / "pictures"
     for path in (*folders.values(), pictures):
@@ -101,7 +101,7 @@ def make_models(variant: str, folder: Path) -> dict[str, Path]:
 
 
 def precisions(folders: dict[str, Path], size: int, stride: int, rounds: int) -> dict[str, Any]:
-    """Each way of computing a 4:3 picture, in turn."""
+    """Time each way to compute a 4:3 picture; the ways take turns."""
     box = fit(4, 3, size, stride)
     with ExitStack() as stack:
         workers = {
@@ -113,7 +113,7 @@ def precisions(folders: dict[str, Path], size: int, stride: int, rounds: int) ->
 
 
 def shapes(folder: Path, size: int, stride: int, rounds: int) -> dict[str, Any]:
-    """One model for all sizes beside one compiled for each: first and later inferences, and memory."""
+    """Compare one model for all shapes with a model compiled per shape: first and later inferences, and memory."""
     boxes = [fit(*aspect, size, stride) for aspect in ASPECTS]
     figures = {}
     for name, static in (("one dynamic model", False), ("a model compiled per shape", True)):
@@ -132,7 +132,7 @@ def shapes(folder: Path, size: int, stride: int, rounds: int) -> dict[str, Any]:
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """One page."""
+    """The page: two tables per variant."""
     about = result["about"]
     lines = [
         "# Precision and shapes",
@@ -142,19 +142,19 @@ def to_markdown(result: dict[str, Any]) -> str:
     for variant, figures in result["variants"].items():
         fp32 = figures["precisions"]["fp32, no AMX, no bfloat16"]["median_ms"]
         lines += ["", f"## {variant}, a 4:3 picture", ""]
-        lines += ["| | ms | times faster than fp32 without AMX |", "|---|---|---|"]
+        lines += ["| precision | ms | speed-up over fp32 without AMX and bfloat16 |", "|---|---|---|"]
         for name, samples in figures["precisions"].items():
-            median, (low, high) = samples["median_ms"], samples["quartiles_ms"]
-            lines.append(f"| {name} | {median:.1f} [{low:.1f}, {high:.1f}] | {fp32 / median:.2f} |")
+            lines.append(f"| {name} | {spread(samples)} | {fp32 / samples['median_ms']:.2f} |")
         lines += [
             "",
-            f"| {len(ASPECTS)} shapes in turn | first of a shape, ms | later, ms | MB with one shape, with all |",
+            f"| {len(ASPECTS)} shapes in turn | first inference of a shape, ms | later inferences, ms "
+            "| memory with one shape, MB | memory with all shapes, MB |",
+            "|---|---|---|---|---|",
         ]
-        lines += ["|---|---|---|---|"]
         for name, row in figures["shapes"].items():
             lines.append(
                 f"| {name} | {row['first_of_a_shape']['median_ms']:.0f} | {row['later']['median_ms']:.0f} "
-                f"| {row['memory_mb_one_shape']}, {row['memory_mb_all_shapes']} |"
+                f"| {row['memory_mb_one_shape']} | {row['memory_mb_all_shapes']} |"
             )
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,4 @@
-"""The figures as Markdown tables. Only words and rounding here; nothing is measured or summed up."""
+"""The page of `make bench`: Markdown tables from the figures in bench.json."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from serving.contract import STEPS
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """One page: what was measured where, then three tables per variant."""
+    """The page: machine and date, then three tables per variant."""
     about = result["about"]
     lines = [
         "# Benchmark",
@@ -29,26 +29,27 @@ def _engines(variant: str, figures: dict[str, Any]) -> list[str]:
     return [
         f"## {variant}, {width} x {height}",
         "",
-        "| network alone | ms | times (e) | largest difference of a logit from (b) |",
+        "| network alone | ms | relative to (e) | largest logit difference from (b) |",
         "|---|---|---|---|",
         *(
             f"| {name} | {spread(samples)} | {samples['median_ms'] / served:.2f} | {figures['difference'][name]:.2g} |"
             for name, samples in figures["engines"].items()
         ),
-        f"| limit: {figures['operations'] / 1e9:.0f} GFLOP at the machine's {figures['precision']} GEMM peak "
+        f"| {figures['operations'] / 1e9:.0f} GFLOP at the machine's {figures['precision']} GEMM peak "
         f"| {figures['limit_ms']:.1f} | {figures['limit_ms'] / served:.2f} | |",
         "",
-        f"What is served computes in {figures['precision']}; GEMM peaks in TFLOP/s: {rates}. "
-        f"(e) takes {served / figures['limit_ms']:.2f} times the limit.",
+        f"(e) computes in {figures['precision']}; GEMM peaks in TFLOP/s: {rates}. "
+        f"(e) takes {served / figures['limit_ms']:.2f} times as long as its operations at this peak.",
     ]
 
 
 def _requests(figures: dict[str, Any]) -> list[str]:
     requests, steps = figures["requests"], figures["steps"]
     served = requests[SERVED]["median_ms"]
-    around = sum(steps[name] for name in STEPS if name != "detect") + steps["http"]
+    rest = sum(steps[name] for name in STEPS if name != "detect") + steps["http"]
     return [
-        f"| whole request, {figures['picture_bytes'] / 1e6:.2f} MB JPEG, S3 on the same machine | ms | times (e) |",
+        f"| whole request, {figures['picture_bytes'] / 1e6:.2f} MB JPEG, S3 on the same machine | ms "
+        "| relative to (e) |",
         "|---|---|---|",
         *(
             f"| {name}{'' if name == SERVED else ', without HTTP'} | {spread(requests[name])} "
@@ -57,7 +58,7 @@ def _requests(figures: dict[str, Any]) -> list[str]:
         ),
         "",
         "Steps of (e), ms: " + ", ".join(f"{name} {steps[name]:.1f}" for name in (*STEPS, "http")) + f". "
-        f"Everything around detect: {around:.1f} ms.",
+        f"Everything except detect: {rest:.1f} ms.",
     ]
 
 
@@ -65,14 +66,14 @@ def _start(figures: dict[str, Any]) -> list[str]:
     parts = figures["start_ms"]
     total = sum(parts.values())
     return [
-        f"| from `bentoml serve` to the first answer: {total / 1000:.1f} s | ms | share |",
+        f"| from `bentoml serve` to the first response: {total / 1000:.1f} s | ms | share |",
         "|---|---|---|",
         *(f"| {name} | {value:.0f} | {value / total:.0%} |" for name, value in parts.items()),
     ]
 
 
 def heading(about: dict[str, Any]) -> str:
-    """Where, when and how something was measured; a sentence without its full stop."""
+    """The machine, date, commit, command and rounds of a page, without the final full stop."""
     instructions = ", ".join(about["matrix_instructions"]) or "no matrix instructions"
     return (
         f"{about['machine']} ({instructions}), {about['date']}, commit {about['commit']}, `{about['command']}`. "
@@ -81,6 +82,6 @@ def heading(about: dict[str, Any]) -> str:
 
 
 def spread(samples: dict[str, Any], digits: int = 1) -> str:
-    """Median and quartiles, milliseconds."""
+    """The median with the quartiles in brackets, in milliseconds."""
     low, high = samples["quartiles_ms"]
     return f"{samples['median_ms']:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -1,4 +1,4 @@
-"""Whole requests to the service over HTTP, against a real S3; and the way to the first answer."""
+"""Whole requests to the service over HTTP with a real S3, and the parts of the service's start."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def half_megabyte_picture() -> tuple[Picture, bytes]:
 
 @dataclass
 class Served:
-    """The service, asked over HTTP; keeps the step times of its answers."""
+    """Sends requests to the service over HTTP; keeps the step times of the responses."""
 
     url: str
     timings_ms: list[dict[str, float]] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Served:
 
 @contextlib.contextmanager
 def served(subject: Subject, s3: LocalS3, folder: Path) -> Iterator[tuple[Served, dict[str, float]]]:
-    """Run the service with a subject's model; gives the way to ask it, and how its start was spent, milliseconds."""
+    """Run the service with a subject's model; yields a request to call and the parts of the start in ms."""
     tag = store.put(subject.folder)
     log = folder / "service.log"
     start = time.perf_counter()
@@ -56,21 +56,32 @@ def served(subject: Subject, s3: LocalS3, folder: Path) -> Iterator[tuple[Served
         ask = Served(service.url)
         ask()
         answered = time.perf_counter()
-        found = re.search(r"\{\"load_ms\".*?\}\}", log.read_text())
-        load = json.loads(found.group())["load_ms"] if found else {}
-        rest = (ready - start) * 1000 - sum(load.values())
-        yield (
-            ask,
-            {
-                "python and BentoML, twice: the parent and its worker": rest,
-                "compile the model": load.get("compile", 0.0),
-                "one inference to warm up": load.get("warm_up", 0.0),
-                "S3 client": load.get("s3_client", 0.0),
-                "first answer": (answered - ready) * 1000,
-            },
-        )
+        yield ask, start_parts((ready - start) * 1000, (answered - ready) * 1000, logged_load_ms(log.read_text()))
+
+
+def logged_load_ms(log: str) -> dict[str, float]:
+    """The milliseconds of each part of loading that the service logged; raises RuntimeError if there are none."""
+    found = re.search(r"\{\"load_ms\".*?\}\}", log)
+    if not found:
+        raise RuntimeError(f"the service logged no load_ms: {log[-500:]}")
+    parts: dict[str, float] = json.loads(found.group())["load_ms"]
+    return parts
+
+
+def start_parts(ready_ms: float, first_ms: float, load: Mapping[str, float]) -> dict[str, float]:
+    """The parts of the time from `bentoml serve` to the first response, in milliseconds.
+
+    The service is ready after `ready_ms`, of which `load` is a part; the first response comes `first_ms` later.
+    """
+    return {
+        "Python and BentoML, twice: the parent and its worker": ready_ms - sum(load.values()),
+        "compile the model": load["compile"],
+        "one inference to warm up": load["warm_up"],
+        "S3 client": load["s3_client"],
+        "first response": first_ms,
+    }
 
 
 def upload(s3: LocalS3, data: bytes) -> None:
-    """Put the picture where both designs read it."""
+    """Put the picture into the bucket that both designs read."""
     s3.client().put_object(Bucket=INPUT_BUCKET, Key=KEY, Body=data)

@@ -1,4 +1,4 @@
-"""Interleaved measuring: one sample of each candidate per round, so that a noisy moment hits all alike."""
+"""Interleaved measuring: each round takes one sample of every candidate, so a noisy moment affects all of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Samples:
         return low * 1000, high * 1000
 
     def to_json(self) -> dict[str, object]:
-        """Everything, for the JSON file."""
+        """Median, quartiles and all samples in milliseconds, for the JSON file."""
         low, high = self.quartiles_ms
         rounded = [round(s * 1000, 2) for s in self.seconds]
         return {
@@ -37,16 +37,18 @@ class Samples:
         }
 
 
-def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Samples]:
-    """Time each candidate once per round, after one round that does not count."""
+def interleaved(
+    candidates: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, Samples]:
+    """Time each candidate once per round, after one round that does not count; `clock` gives seconds."""
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for number in range(rounds + 1):
         for name, candidate in candidates.items():
             sys.stderr.write(f"\rround {number} of {rounds}: {name:<40}")
             sys.stderr.flush()
-            start = time.perf_counter()
+            start = clock()
             candidate()
             if number:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     sys.stderr.write("\r" + " " * 70 + "\r")
     return {name: Samples(tuple(values)) for name, values in seconds.items()}

@@ -1,7 +1,7 @@
-"""A process that runs one model in one way, one inference per line of standard input.
+"""`python -m bench.worker`: a process that runs one model in one way, one inference per line of standard input.
 
-Each line says width and height; the answer is one line of JSON: seconds, and the process's memory in MB. It is a
-process of its own because the instructions that oneDNN may use are fixed when it is loaded.
+A line holds width and height; the response is a line of JSON with the seconds and the process's memory in MB. This is a
+separate process because oneDNN fixes the instructions that it may use when it is loaded.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from detection.card import NETWORK
 
 
 def main() -> None:
-    """Answer until standard input ends."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--hint", help="INFERENCE_PRECISION_HINT; OpenVINO's own choice when absent")
-    parser.add_argument("--static", action="store_true", help="compile the model anew for every size")
+    """Run inferences until standard input ends."""
+    parser = argparse.ArgumentParser(prog="python -m bench.worker", description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder of the model")
+    parser.add_argument("--hint", help="INFERENCE_PRECISION_HINT; without it OpenVINO chooses the precision")
+    parser.add_argument("--static", action="store_true", help="compile one model per shape")
     options = parser.parse_args()
     settings = {"PERFORMANCE_HINT": "LATENCY"} | ({"INFERENCE_PRECISION_HINT": options.hint} if options.hint else {})
     core = ov.Core()
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def memory_mb() -> float:
-    """Resident memory of this process."""
+    """Resident memory of this process, in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 1e6
 

@@ -48,7 +48,7 @@ class SamplesError(LoadTestError):
 
 
 def first_problem(error: ValidationError, *, whole: str = "") -> str:
-    """The first problem that pydantic found, in one line; `whole` names the input where no part of it is to blame."""
+    """The first problem that pydantic found, in one line; `whole` names the input for a problem without a field."""
     problem = error.errors()[0]
     where = ".".join(str(part) for part in problem["loc"])
     message = problem["msg"].removeprefix("Value error, ")

@@ -1,1 +1,1 @@
-"""Everything needed to try the service on one machine: processes, an S3 server, both doors."""
+"""The project on one machine: an S3 server, the service and the local Lambda as processes."""

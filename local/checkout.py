@@ -1,4 +1,4 @@
-"""The folder of the checkout, and the machine and the commit that figures come from."""
+"""The folder and the commit of the checkout, and the machine: the origin of measured figures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def machine() -> str:
-    """Cores and processor, in words."""
+    """The number of cores and the name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -21,7 +21,7 @@ def machine() -> str:
 
 
 def commit() -> str:
-    """The short hash of the checkout's commit, with a + when files have changed since."""
+    """The short hash of the checkout's commit, followed by + if files have changed since."""
     done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT)
     if done.returncode:
         return "unknown"

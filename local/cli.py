@@ -1,4 +1,4 @@
-"""The command line of `make serve` and `make lambda`: a real S3 server, one of the doors, and one request."""
+"""The command line of `make serve` and `make lambda`: start a real S3 server and a door, and send one request."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ SAMPLES = {f"scene-{number}.jpg": HELD_OUT_SEEDS[seed] for number, seed in enume
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until interrupted, or with --once until the first answer; returns the exit status."""
+    """Serve until interrupted, or with --once until the first response; returns the exit status."""
     parser = argparse.ArgumentParser(prog="make", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="stop after the first answer")
-    parser.add_argument("--data", type=Path, default=ROOT / ".local", help="folder of S3's data and the logs")
+    parser.add_argument("--once", action="store_true", help="stop after the first response")
+    parser.add_argument("--data", type=Path, default=ROOT / ".local", help="folder for the data of S3 and the logs")
     doors = parser.add_subparsers(required=True, metavar="serve|lambda")
-    http = doors.add_parser("serve", help="bentoml serve")
-    http.add_argument("--port", type=int, default=3000, help="of the service (PORT=)")
+    http = doors.add_parser("serve", help="start bentoml serve")
+    http.add_argument("--port", type=int, default=3000, help="port of the service (PORT=)")
     http.set_defaults(run=_serve_http, name="serve")
-    aws = doors.add_parser("lambda", help="a local Lambda behind a local API Gateway")
-    aws.add_argument("--port", type=int, default=3001, help="of the gateway (PORT=)")
+    aws = doors.add_parser("lambda", help="start a local Lambda behind a local API Gateway")
+    aws.add_argument("--port", type=int, default=3001, help="port of the gateway (PORT=)")
     gateway.add_options(aws)
     aws.set_defaults(run=_serve_lambda, name="lambda")
     options = parser.parse_args(arguments)
@@ -70,7 +70,7 @@ def _serve(options: argparse.Namespace) -> int:
             status = _show_one_request(door)
             if options.once:
                 return status
-            print("\nServing until Ctrl-C. What S3 tools need to reach the buckets:")
+            print("\nServing until Ctrl-C. To reach the buckets with S3 tools:")
             print("  export " + " ".join(f"{name}={value}" for name, value in s3.env.items()))
             sys.stdout.flush()
             signal.pause()
@@ -104,10 +104,10 @@ def _show_one_request(service: LocalService) -> int:
     status, answer = post(f"{service.url}/predict", body.encode())
     print(answer.decode())
     if status != 200:
-        print(f"error: the door answered {status}; its log is {service.log}", file=sys.stderr)
+        print(f"error: the response has status {status}; the log is {service.log}", file=sys.stderr)
         return 1
     location = json.loads(answer)["location"]
-    print(f"\nThe annotated picture lies, for an hour, at\n{location}")
+    print(f"\nThe annotated picture, for an hour:\n{location}")
     with urllib.request.urlopen(location, timeout=10) as picture:
         copy = service.log.parent / "annotated.jpg"
         copy.write_bytes(picture.read())
@@ -116,7 +116,7 @@ def _show_one_request(service: LocalService) -> int:
 
 
 def upload_samples(s3: LocalS3) -> None:
-    """Put a few rendered scenes into the input bucket, unless they are there."""
+    """Upload the missing sample scenes to the input bucket."""
     client = s3.client()
     present = {entry["Key"] for entry in client.list_objects_v2(Bucket=INPUT_BUCKET).get("Contents", [])}
     for name, seed in SAMPLES.items():

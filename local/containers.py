@@ -1,4 +1,4 @@
-"""Running the image on this machine, as the platforms run it: read-only but for /tmp, not root, limited."""
+"""Run the image on this machine as the platforms do: only /tmp is writable, not as root, with limits."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ CPUS = os.cpu_count() or 1
 
 
 def container_engine() -> str:
-    """docker or podman, whichever works, CONTAINER_ENGINE before both; raises StartError."""
+    """CONTAINER_ENGINE if it is set, otherwise docker or podman, whichever works; raises StartError."""
     return _first_that_works(os.environ.get("CONTAINER_ENGINE"))
 
 
-@functools.cache  # Asking an engine takes a tenth of a second, which would be part of every sandbox's start.
+@functools.cache  # This takes a tenth of a second, which would add to the start of every sandbox.
 def _first_that_works(wanted: str | None) -> str:
     for name in [wanted] if wanted else ["docker", "podman"]:
         if shutil.which(name) and subprocess.run([name, "info"], capture_output=True).returncode == 0:
@@ -37,10 +37,10 @@ def run_command(
     mount: tuple[Path, str] | None = None,
     entrypoint: str | None = None,
 ) -> list[str]:
-    """The command that runs an image in the foreground on the host's network, until it is stopped.
+    """The command that runs an image in the foreground on the host's network.
 
-    `env` names what is passed on of the environment in which the command is started; `mount` is a file of this machine
-    and its place in the container. A limit of more `cpus` than this machine has is none.
+    `env` names the variables that the container receives from the environment of the command. `mount` is a file of this
+    machine and its path in the container. `cpus` sets no limit if this machine has no more.
     """
     engine = container_engine()
     command = [engine, "run", *os.environ.get("CONTAINER_RUN_FLAGS", "").split(), "--rm", "--name", name]
@@ -53,5 +53,5 @@ def run_command(
 
 
 def remove(name: str) -> None:
-    """End a container that may have outlived the command that ran it."""
+    """Remove a container that may still run after its command has ended."""
     subprocess.run([container_engine(), "rm", "--force", name], capture_output=True)

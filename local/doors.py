@@ -1,4 +1,4 @@
-"""Both doors as processes on this machine, or as containers of the image."""
+"""Run the service and the local Lambda on this machine, as processes or as containers of the image."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from serving.settings import model_asked_for
 
 INPUT_BUCKET = "yolov7-pictures"
 OUTPUT_BUCKET = "yolov7-results"
-TASK_MEMORY_MB, TASK_CPUS = 14_336, 3.5  # What deployment/terraform/ecs gives a task on EC2.
+TASK_MEMORY_MB, TASK_CPUS = 14_336, 3.5  # The size of a task on EC2 in deployment/terraform/ecs.
 BUCKETS = {"INPUT_BUCKET": INPUT_BUCKET, "OUTPUT_BUCKET": OUTPUT_BUCKET}
 
 
 @dataclass(frozen=True)
 class LocalService:
-    """A running door, `bentoml serve` or the local Lambda, and what it reads from."""
+    """A running `bentoml serve` or local Lambda, with its S3 server and its log."""
 
     url: str
     s3: LocalS3
@@ -41,13 +41,13 @@ class LocalService:
 def local_service(
     s3: LocalS3, *, port: int, log: Path, env: dict[str, str] | None = None, image: str | None = None
 ) -> Iterator[LocalService]:
-    """Run the service against a local S3 server until the block is left; `env` adds to its environment.
+    """Run the service with a local S3 server inside the block; `env` adds to its environment.
 
-    With an image, it runs in a container, of as much memory and CPU as an ECS task gets by default.
+    With an image, it runs in a container with the default memory and CPU of an ECS task.
     """
     own = s3.env | BUCKETS | (env or {})
     environment = os.environ | {"BENTOML_DO_NOT_TRACK": "True"} | own
-    # bentoml serve itself listens on all interfaces: an unauthenticated service must not, unless somebody says so.
+    # By default bentoml serve listens on all interfaces, which an unauthenticated service must do only on request.
     where = ["--host", environment.get("HOST", "127.0.0.1"), "--port", str(port)]
     command = [str(Path(sysconfig.get_path("scripts")) / "bentoml"), "serve", "service:YOLOv7", *where]
     container = f"yolov7-local-service-{port}"
@@ -75,14 +75,14 @@ def local_lambda(
     image: str | None = None,
     options: Sequence[str] = (),
 ) -> Iterator[LocalService]:
-    """Run the local Lambda behind its gateway until the block is left; sandboxes log beside `log`.
+    """Run the local Lambda behind its gateway inside the block; the sandboxes log into a folder next to `log`.
 
-    With an image, the sandboxes are containers of it. `options` are the gateway's. Raises StoreError when the model is
-    missing, as the store is asked here.
+    With an image, the sandboxes are containers of it. `options` are options of the gateway's command line. Raises
+    StoreError if the store has no such model.
     """
     environment = os.environ | s3.env | BUCKETS | (env or {})
     if image:
-        environment.pop("MODEL_FOLDER", None)  # It is in the image.
+        environment.pop("MODEL_FOLDER", None)  # The image contains the model.
         options = [*options, f"--image={image}"]
     elif not environment.get("MODEL_FOLDER"):
         environment["MODEL_FOLDER"] = str(store.find(model_asked_for(environment)))
@@ -96,7 +96,7 @@ def local_lambda(
 
 
 def post(url: str, body: bytes, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
-    """POST a JSON body; the status and the body of the answer, whatever the status."""
+    """POST a JSON body; returns status and body of the response, also of an error."""
     request = urllib.request.Request(url, body, {"Content-Type": "application/json", **(headers or {})})
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:

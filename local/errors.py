@@ -1,4 +1,4 @@
-"""What can go wrong with the parts that run on this machine.
+"""Errors of the programs that run on this machine.
 
 UserError
 └── StartError               a program, a port or a container engine is missing, or a program did not start

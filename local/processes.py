@@ -1,4 +1,4 @@
-"""Child processes that are waited for and never outlive their parent."""
+"""Start servers as child processes, wait until they are ready, and end them with their parent."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from local.errors import StartError
 
 STOP_TIMEOUT_S = 10.0
 
-# Looked up here, as little as possible may happen between fork and exec.
+# Looked up at import, because as little as possible may happen between fork and exec.
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
 
 def free_port() -> int:
-    """A TCP port that nothing listens on right now."""
+    """A TCP port that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def check_port(port: int, advice: str) -> None:
-    """Raise StartError, with the advice, when something already listens on a port of this machine."""
+    """Raise StartError with the advice if a port of this machine is in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -46,9 +46,9 @@ def check_port(port: int, advice: str) -> None:
 def running(
     command: Sequence[str | Path], *, env: Mapping[str, str], log: Path, cwd: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server in a process group of its own, its output in `log`; on leaving, end the whole group.
+    """Run a server in a new process group with its output in `log`; at the end of the block, end the whole group.
 
-    On Linux it also ends with the thread that started it, so that a killed parent leaves nothing behind.
+    On Linux the server also ends with the thread that started it, so a killed parent leaves no process behind.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
@@ -74,7 +74,7 @@ def _die_with_parent() -> None:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process and its group: politely, then, after STOP_TIMEOUT_S, not."""
+    """End a process and its group by SIGTERM, and after STOP_TIMEOUT_S by SIGKILL."""
     for signal_number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal_number)
@@ -95,7 +95,7 @@ def _group_exists(group: int) -> bool:
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], url: str, *, name: str, log: Path, timeout_s: float) -> None:
-    """Wait until a GET of `url` is answered with anything but a server error; raises StartError."""
+    """Wait until a GET of `url` gives a response other than a server error; raises StartError."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -113,7 +113,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str, *, name: str, l
 
 
 def last_line(log: Path) -> str:
-    """The last line of a log that says something, preferably of an error."""
+    """The last line of a log that is not empty, or its last error line if it has one."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith("error: ")]
     return (errors or lines or ["it printed nothing"])[-1][:300]

@@ -26,13 +26,13 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class LocalS3:
-    """Where the server listens, and the environment in which boto3 finds it."""
+    """The address of the server, and how boto3 reaches it."""
 
     endpoint: str
 
     @property
     def env(self) -> dict[str, str]:
-        """The AWS_* variables of a process that shall use this server."""
+        """The AWS_* variables for a process that uses this server."""
         return {
             "AWS_ENDPOINT_URL_S3": self.endpoint,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
@@ -41,7 +41,7 @@ class LocalS3:
         }
 
     def client(self) -> S3Client:
-        """A client of this server, whatever the environment says."""
+        """A client of this server, independent of the environment."""
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint,
@@ -76,7 +76,7 @@ def local_s3(folder: Path, *buckets: str, port: int | None = None) -> Iterator[L
 
 
 def _flags(folder: Path, port: int) -> list[str]:
-    """Everything on loopback and on free ports, and nothing that S3 does not need."""
+    """Flags that bind everything to loopback and free ports, and turn off what S3 does not need."""
     parts = ("master", "volume", "filer", "admin", "s3")
     ports = {f"{part}.port{kind}": free_port() for part in parts for kind in ("", ".grpc")}
     ports |= {"s3.port": port, "s3.port.iceberg": 0, "s3.port.lance": 0}

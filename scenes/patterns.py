@@ -1,4 +1,4 @@
-"""Two-colour patterns, backgrounds and clutter: everything in a scene that is not a labelled object."""
+"""Two-colour patterns, backgrounds and clutter: the parts of a scene that are not labelled objects."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ PATTERNS = ("flat", "gradient", "stripes", "checks", "dots", "noise")
 
 
 def hsv_colour(hue: float, saturation: float, value: float) -> Colour:
-    """The BGR colour, 0..255, of a hue, a saturation and a value, each in 0..1."""
+    """Convert hue, saturation and value, each in 0..1, to a BGR colour in 0..255."""
     pixel = np.array([[[hue * 360 % 360, saturation, value]]], np.float32)
     return np.asarray(cv2.cvtColor(pixel, cv2.COLOR_HSV2BGR)[0, 0] * 255, np.float32)
 
 
 def contrast(first: Colour, second: Colour) -> float:
-    """How far apart a person sees two BGR colours: a distance weighted by the eye's sensitivity, 0..about 765."""
+    """The visible difference of two BGR colours: a distance weighted by the eye's sensitivity, from 0 to about 765."""
     blue, green, red = (first - second) ** 2
     return float(np.sqrt(2.5 * blue + 4 * green + 2.5 * red))
 
 
 def pattern(rng: Generator, kind: str, height: int, width: int, period: float) -> NDArray[np.float32]:
-    """The share of the second colour at each pixel: (height, width) in 0..1; the period is in pixels."""
+    """The share of the second colour at each pixel: (height, width) in 0..1. The period is in pixels."""
     if kind == "flat":
         return np.zeros((height, width), np.float32)
     if kind == "noise":
@@ -62,7 +62,7 @@ def paint(share: NDArray[np.float32], first: Colour, second: Colour) -> Image:
 
 
 def background(rng: Generator, height: int, width: int) -> Image:
-    """A calm backdrop (H, W, 3): a pattern in two quiet colours, often with clutter, sometimes blurred."""
+    """A background (H, W, 3): a pattern in two muted colours, often with clutter, sometimes blurred."""
     value, hue = rng.uniform(0.15, 1.0), rng.random()
     first = hsv_colour(hue, rng.uniform(0.0, 0.5), value)
     second = hsv_colour(hue + rng.normal(0, 0.12), rng.uniform(0.0, 0.5), np.clip(value + rng.normal(0, 0.16), 0.1, 1))

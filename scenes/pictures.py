@@ -1,4 +1,4 @@
-"""The pictures that load tests ask for: rendered, the same on every machine, and put into a bucket once."""
+"""The pictures of the load tests: rendered, equal on every machine, and uploaded to a bucket once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PREFIX = "loadtest/"
-# Of each kind: how many, width, height, and about how many bytes.
+# For each kind: number of pictures, width, height, and approximate size in bytes.
 KINDS = {
     "scenes": (20, 1280, 960, 250_000),
     "small": (3, 640, 480, 50_000),
@@ -25,7 +25,7 @@ KINDS = {
 
 
 def keys(kind: str) -> list[str]:
-    """Where the pictures of a kind lie in the input bucket."""
+    """The keys of the pictures of a kind in the input bucket."""
     return [f"{PREFIX}{kind}-{number:02d}.jpg" for number in range(1, KINDS[kind][0] + 1)]
 
 
@@ -37,21 +37,21 @@ def files(kind: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _picture(seed: int, width: int, height: int) -> Picture:
-    """A rendered scene under noise: the one has objects, the other the detail that makes photographs large."""
+    """A rendered scene mixed with noise: the scene has objects, the noise makes the file as large as a photograph's."""
     scene = cv2.resize(render_scene(HELD_OUT_SEEDS[seed * len(KINDS)], 640).image, (width, height))
     noise = soft_noise(np.random.default_rng(seed), width, height)
     return np.asarray(cv2.addWeighted(scene, 0.5, noise, 0.5, 0), np.uint8)
 
 
 def soft_noise(random: np.random.Generator, width: int, height: int) -> Picture:
-    """Noise that JPEG does not blur away: (height, width, 3) uint8."""
+    """Noise that survives JPEG compression: (height, width, 3) uint8."""
     noise = random.integers(0, 256, (height, width, 3)).astype(np.float32)
     soft = cv2.GaussianBlur(noise, (0, 0), 1.2)
     return np.asarray(cv2.normalize(soft, np.zeros_like(soft), 0, 255, cv2.NORM_MINMAX), np.uint8)
 
 
 def jpeg_near(picture: Picture, size: int) -> bytes:
-    """The JPEG file of a picture whose quality brings it nearest to so many bytes."""
+    """Encode a picture as JPEG with the quality that comes nearest to `size` bytes."""
     low, high = 10, 99
     while high - low > 1:  # The size grows with the quality.
         middle = (low + high) // 2
@@ -64,17 +64,17 @@ def _jpeg(picture: Picture, quality: int) -> bytes:
 
 
 def upload(client: S3Client, bucket: str, kinds: tuple[str, ...]) -> list[str]:
-    """Put the pictures of some kinds into a bucket, those that are not there yet; returns what was put."""
+    """Upload the missing pictures of some kinds to a bucket; returns the uploaded keys."""
     present = {
         entry["Key"]
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PREFIX)
         for entry in page.get("Contents", [])
     }
-    put = []
+    uploaded = []
     for kind in kinds:
         if set(keys(kind)) <= present:
             continue
         for key, data in files(kind):
             client.put_object(Bucket=bucket, Key=key, Body=data, ContentType="image/jpeg")
-            put.append(key)
-    return put
+            uploaded.append(key)
+    return uploaded

@@ -1,4 +1,4 @@
-"""Rendered scenes with known boxes: the data of the bundled model. A seed decides a scene completely."""
+"""Rendered scenes with known boxes: the data of the bundled model. Equal seeds give equal scenes."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ __all__ = [
 ]
 
 HELD_OUT_SEEDS = range(500)
-"""Judges the finished model, once; nothing that is chosen during training may look at it."""
+"""For the evaluation of the finished model only: no decision during training may depend on these scenes."""
 VALIDATION_SEEDS = range(10_000, 10_500)
 TRAIN_SEEDS = range(1_000_000, 1_000_000_000)
 
 ASPECTS = ((4, 3), (3, 4), (1, 1), (16, 9), (3, 2), (2, 3))
-"""Width and height of a scene; seed modulo length picks one, so that arithmetic finds a batch of one shape."""
+"""Width and height of a scene. The seed modulo their number selects one, so a batch of one shape needs no search."""
 LONG_SIDES = (320, 640)
 
 MIN_VISIBLE = 0.5
-"""An object is placed only where this share of each object, its own included, stays in sight."""
+"""A new object is placed only if at least this share of every object remains visible."""
 MIN_INSIDE = 0.65
-"""The picture's edge cuts off less than the rest of this share, as a neighbour may come to lie on top as well."""
+"""At least this share of an object is inside the picture. Other objects may later cover more of it."""
 MIN_CONTRAST = 150.0
 
 _FIXED_POINT_BITS = 4
@@ -50,7 +50,7 @@ _FIXED_POINT_BITS = 4
 class Scene:
     """A picture, (H, W, 3) uint8 BGR, and its objects: boxes (N, 4) float32 x1, y1, x2, y2 in pixels, class ids (N,).
 
-    A box is tight around the pixels of its object that are in sight; x2 and y2 lie one past the last pixel.
+    A box encloses the visible pixels of its object tightly; x2 and y2 are one past the last pixel.
     """
 
     image: Image
@@ -60,7 +60,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class _Stamp:
-    """An object ready to paint: coverage 0..255 and colours of a patch, and where its top left corner goes."""
+    """An object ready to paint: a patch with coverage 0..255, outlines and parts, and its top left corner."""
 
     left: int
     top: int
@@ -69,7 +69,7 @@ class _Stamp:
     parts: tuple[Part, ...]
 
     def clip(self, height: int, width: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-        """Slices (rows, columns) of the picture and of the patch where both overlap."""
+        """The slices (rows, columns) of the picture and of the patch in which both overlap."""
         y1, x1 = max(self.top, 0), max(self.left, 0)
         y2, x2 = min(self.top + self.alpha.shape[0], height), min(self.left + self.alpha.shape[1], width)
         patch = (slice(y1 - self.top, y2 - self.top), slice(x1 - self.left, x2 - self.left))
@@ -77,13 +77,13 @@ class _Stamp:
 
 
 def scene_size(seed: int, long_side: int) -> tuple[int, int]:
-    """Height and width in pixels of a seed's scene for a long side."""
+    """Height and width, in pixels, of a seed's scene with a given long side."""
     across, down = ASPECTS[seed % len(ASPECTS)]
     return round(long_side * down / max(across, down)), round(long_side * across / max(across, down))
 
 
 def render_scene(seed: int, long_side: int | None = None) -> Scene:
-    """Render a seed's scene, with noise and JPEG artefacts; its long side, in pixels, is the seed's unless given."""
+    """Render a seed's scene, with noise and JPEG artefacts; without a long side, in pixels, the seed decides it."""
     rng = np.random.default_rng(seed)
     own_side = int(rng.integers(LONG_SIDES[0], LONG_SIDES[1] + 1))
     height, width = scene_size(seed, long_side or own_side)
@@ -107,7 +107,7 @@ def render_scene(seed: int, long_side: int | None = None) -> Scene:
 
 
 def _place(rng: Generator, class_id: int, height: int, width: int) -> _Stamp:
-    """An object of random size, proportions, turn and place, as a stamp without colours."""
+    """An object of random size, proportions, rotation and position, as a stamp without colours."""
     side = max(height, width)
     radius = side * float(np.exp(rng.uniform(np.log(0.055), np.log(0.23))))
     turn, stretch = np.radians(np.clip(rng.normal(0, 22), -60, 60)), np.exp(rng.uniform(-0.14, 0.14))
@@ -122,7 +122,7 @@ def _place(rng: Generator, class_id: int, height: int, width: int) -> _Stamp:
     corners = np.concatenate([contour for contours in drawn for contour in contours])
     left, top = np.floor(corners.min(0)).astype(int) - 2
     right, bottom = np.ceil(corners.max(0)).astype(int) + 3
-    # Pixel centres have whole coordinates in OpenCV's drawing, hence the half.
+    # Pixel centres have whole coordinates in OpenCV's drawing functions, hence the half.
     origin = np.array([left + 0.5, top + 0.5])
     outlines = [[np.rint((c - origin) * 2**_FIXED_POINT_BITS).astype(np.int32) for c in cs] for cs in drawn]
     alpha = np.zeros((bottom - top, right - left), np.uint8)
@@ -134,7 +134,7 @@ def _place(rng: Generator, class_id: int, height: int, width: int) -> _Stamp:
 
 
 def _claim(stamp: _Stamp, owner: NDArray[np.int16], areas: list[int]) -> int:
-    """Give the stamp its pixels in the owner map and answer its whole area, or 0 where it would hide too much."""
+    """Enter the stamp into the owner map and return its area, or return 0 if it would hide too much."""
     place, patch = stamp.clip(*owner.shape)
     covered = stamp.alpha >= 128
     seen = covered[patch]
@@ -150,7 +150,7 @@ def _claim(stamp: _Stamp, owner: NDArray[np.int16], areas: list[int]) -> int:
 
 
 def _paint(rng: Generator, image: Image, stamp: _Stamp) -> None:
-    """Colour the stamp so that it stands out from what lies beneath, and blend it into the picture in place."""
+    """Colour the stamp in contrast to the picture beneath, and blend it into the picture in place."""
     place, patch = stamp.clip(*image.shape[:2])
     height, width = stamp.alpha.shape
     beneath = np.array(cv2.mean(image[place], stamp.alpha[patch])[:3], np.float32)
@@ -164,7 +164,7 @@ def _paint(rng: Generator, image: Image, stamp: _Stamp) -> None:
     }
     period = max(5.0, max(height, width) * rng.uniform(0.12, 0.35))
     texture = paint(pattern(rng, kind, height, width, period), body, second)
-    # The rim shows only where the stamp was dilated: there the coverage is wider than the parts.
+    # The rim is visible only if the stamp was dilated: then its coverage is wider than its parts.
     rim = body * 0.45 if not dim else 255 - (255 - body) * 0.4
     colours = np.empty((height, width, 3), np.uint8)
     colours[:] = rim.astype(np.uint8)
@@ -186,7 +186,7 @@ def _blend(target: Image, source: Image | Colour, alpha: Image) -> None:
 
 
 def _shade(rng: Generator, image: Image, stamp: _Stamp) -> None:
-    """Darken the picture where the stamp throws a soft shadow, in place."""
+    """Darken the picture, in place, by a soft shadow of the stamp."""
     reach = max(2, round(max(image.shape) * 0.012))
     soft = cv2.blur(np.pad(stamp.alpha, reach), (reach, reach))
     shift = int(rng.integers(1, reach + 1))
@@ -196,7 +196,7 @@ def _shade(rng: Generator, image: Image, stamp: _Stamp) -> None:
 
 
 def _colour(rng: Generator, beneath: Colour) -> Colour:
-    """A vivid colour that is at least MIN_CONTRAST from the one beneath, or the farthest of a few."""
+    """A vivid colour with a contrast of at least MIN_CONTRAST to the one beneath, or the best of eight."""
     best, best_contrast = beneath, -1.0
     for _ in range(8):
         colour = hsv_colour(rng.random(), rng.uniform(0.45, 1), rng.uniform(0.4, 1))
@@ -215,12 +215,12 @@ def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 
 @cache
 def _noise_tile() -> NDArray[np.float32]:
-    """Normal noise to cut from: drawing it anew for each scene would take longer than all the rest."""
+    """A tile of normal noise; drawing new noise for each scene would take longer than the rest of the rendering."""
     return np.random.default_rng(7).standard_normal((1024, 1024, 3), np.float32)
 
 
 def _degrade(rng: Generator, image: Image) -> Image:
-    """Blur, exposure, sensor noise and JPEG artefacts of a random strength."""
+    """Add blur, exposure, sensor noise and JPEG artefacts of random strength."""
     height, width = image.shape[:2]
     scale = max(height, width) / 320
     if rng.random() < 0.3:
@@ -235,7 +235,7 @@ def _degrade(rng: Generator, image: Image) -> Image:
 
 
 def write_coco(folder: Path, seeds: Iterable[int]) -> Path:
-    """Write the scenes as JPEG pictures (quality 95) with COCO boxes; answers the path of annotations.json.
+    """Write the scenes as JPEG pictures (quality 95) with COCO boxes; returns the path of annotations.json.
 
     A category's id is its class id, counted from 0; an image's id is its seed; boxes are x, y, width, height in pixels.
     """

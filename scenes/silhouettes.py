@@ -1,4 +1,4 @@
-"""The ten kinds of object as polygons, in a unit square: x right and y down, both about -1..1."""
+"""The ten kinds of object as polygons: x to the right and y down, both from about -1 to 1."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Tone = Literal["body", "accent", "dark", "light"]
 
 @dataclass(frozen=True)
 class Part:
-    """One painted area: contours of (N, 2) unit coordinates, filled by the even-odd rule, so an inner one is a hole."""
+    """One painted area: contours of (N, 2) coordinates, filled by the even-odd rule, so an inner contour is a hole."""
 
     tone: Tone
     contours: tuple[Points, ...]

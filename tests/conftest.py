@@ -1,11 +1,10 @@
-"""The real parts that tests share: a SeaweedFS, the bundled model in a store of its own, a `bentoml serve` process."""
+"""Fixtures that tests share: a real S3 server, the bundled model in a separate store, real service and Lambda."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import shutil
 import time
 import urllib.error
 import urllib.request
@@ -27,13 +26,13 @@ from local.s3 import LocalS3, local_s3
 from scenes.render import HELD_OUT_SEEDS, Scene, render_scene
 from serving.settings import Settings
 
-# When an image is named, both doors of the contract suite are containers of it.
+# If this names an image, the contract suite runs both doors as containers of it.
 IMAGE = os.environ.get("YOLOV7_IMAGE")
 BUNDLED = ROOT / "model_store" / "bundled"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that uses a real server as slow, so that nobody has to remember it."""
+    """Mark every test that uses a real server as slow."""
     for item in items:
         if {"s3", "door"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
@@ -41,14 +40,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _bentoml_home(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A model store of the tests' own, set before anything imports bentoml."""
+    """Use a separate model store, set before anything imports bentoml."""
     os.environ["BENTOML_HOME"] = str(tmp_path_factory.mktemp("bentoml"))
     os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 
 
 @pytest.fixture(autouse=True)
 def _clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting and no credential of whoever runs the tests reaches them."""
+    """Remove the settings and AWS credentials of the user who runs the tests."""
     for name in list(os.environ):
         if name.startswith("AWS_") or name.lower() in Settings.model_fields:
             monkeypatch.delenv(name)
@@ -57,18 +56,10 @@ def _clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def bundled_tag() -> str:
-    """The bundled model, in the tests' store."""
+    """The tag of the bundled model in the store of the tests."""
     from model_store import store
 
     return str(store.put(BUNDLED))
-
-
-@pytest.fixture
-def own_home(bundled_tag: str, tmp_path: Path) -> str:
-    """A BentoML home with the bundled model for one more service: each wipes the metrics of its home when it starts."""
-    home = tmp_path / "home"
-    shutil.copytree(Path(os.environ["BENTOML_HOME"]) / "models", home / "models")
-    return str(home)
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +70,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalS3]:
 
 
 def door_of(name: str, s3: LocalS3, log: Path, env: dict[str, str]) -> contextlib.AbstractContextManager[LocalService]:
-    """A door of its own for a test: of this checkout, or of the image, when one is named."""
+    """A separate door for one test, of this checkout or of the image in YOLOV7_IMAGE."""
     if name == "service":
         return local_service(s3, port=free_port(), log=log, env=env, image=IMAGE)
     return local_lambda(s3, port=free_port(), log=log, env=env, image=IMAGE)
@@ -103,20 +94,20 @@ def lambda_door(s3: LocalS3, bundled_tag: str, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="session", params=["service", "lambda_door"])
 def door_name(request: pytest.FixtureRequest) -> str:
-    """The fixture of each door in turn."""
+    """The name of each door's fixture, one after the other."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
 def door(door_name: str, request: pytest.FixtureRequest) -> LocalService:
-    """Each door in turn: the contract is the same at both."""
+    """Each door, one after the other: both must keep the same contract."""
     found: LocalService = request.getfixturevalue(door_name)
     return found
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer; header names are in lower case."""
+    """An HTTP response; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -129,7 +120,7 @@ class Answer:
 
 
 def send(url: str, body: object = None, *, method: str = "POST", headers: Mapping[str, str] | None = None) -> Answer:
-    """Send bytes as they are, anything else as JSON."""
+    """Send a request: bytes unchanged, any other body as JSON."""
     data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json", **(headers or {})}, method=method)
     try:
@@ -166,7 +157,7 @@ def decoded(data: bytes, *, name: str, max_pixels: int) -> Picture:
 
 
 def smooth_picture(width: int, height: int, seed: int = 0) -> Picture:
-    """A picture that every codec keeps nearly as it is: (height, width, 3) uint8 BGR."""
+    """A picture that every codec preserves well: (height, width, 3) uint8 BGR."""
     noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.float32)
     soft = cv2.GaussianBlur(noise, (0, 0), 9)
     return np.asarray(cv2.normalize(soft, np.zeros_like(soft), 0, 255, cv2.NORM_MINMAX), np.uint8)
@@ -179,7 +170,7 @@ def scene() -> Scene:
 
 
 def wait_for(condition: Any, timeout_s: float = 10.0) -> bool:
-    """Whether a condition comes true in time."""
+    """Whether a condition becomes true within the timeout."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if condition():

@@ -1,4 +1,4 @@
-"""A model, an engine and a storage without OpenVINO and S3, for tests of what lies around them."""
+"""A model card, an engine and a storage without OpenVINO and S3, for fast tests of the rest."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CARD = ModelCard(
 
 @dataclass
 class FakeEngine:
-    """Sees a bus in the middle of the first cell of every picture, and a car in the last."""
+    """Finds a bus in the middle of the first cell of every picture, and a car in the last cell."""
 
     seen: list[tuple[int, ...]] = field(default_factory=list)
 
@@ -50,7 +50,7 @@ SETTINGS = Settings(input_bucket="pictures", output_bucket="results", result_pre
 
 @dataclass
 class FakeStorage:
-    """Pictures in a dictionary."""
+    """A storage that keeps its pictures in a dictionary."""
 
     pictures: dict[str, bytes]
     stored: dict[str, bytes] = field(default_factory=dict)
@@ -69,13 +69,13 @@ class FakeStorage:
 
 
 def predictor(**pictures: bytes) -> Predictor:
-    """A predictor of these pictures, whose names are their keys."""
+    """A predictor with a storage of these pictures; their names are the keys."""
     return Predictor(SETTINGS, Detector(CARD, FakeEngine()), FakeStorage(pictures))
 
 
 @dataclass
 class RecordingObserver:
-    """Keeps what it is given."""
+    """An observer that keeps all answers and errors."""
 
     answers: list[tuple[PredictRequest, PredictAnswer, str]] = field(default_factory=list)
     errors: list[tuple[RequestError, Exception, str]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The bundled model, judged by COCO's code on the held-out scenes, through S3, HTTP and all five steps."""
+"""The accuracy of the bundled model on the held-out scenes by COCO's code, over S3, HTTP and all five steps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def judged(seed: int, service: LocalService, s3: LocalS3) -> tuple[list[CocoBox], list[CocoBox]]:
-    """The truth of a scene, and what the service finds in it."""
+    """The true boxes of a scene, and the boxes that the service finds in it."""
     scene = render_scene(seed)
     key = upload(s3, f"held-out/{seed}.jpg", to_jpeg(scene.image))
     answer = predict(service, {"filename": key, "confidence": CONFIDENCE, "iou": IOU})
@@ -30,7 +30,7 @@ def judged(seed: int, service: LocalService, s3: LocalS3) -> tuple[list[CocoBox]
     return [CocoBox(seed, int(c), b) for c, b in zip(scene.class_ids, scene.boxes, strict=True)], found
 
 
-def test_the_bundled_model_finds_what_is_there(service: LocalService, s3: LocalS3) -> None:
+def test_the_bundled_model_reaches_the_accuracy_in_its_card(service: LocalService, s3: LocalS3) -> None:
     with ThreadPoolExecutor(3) as pool:
         pairs = list(pool.map(lambda seed: judged(seed, service, s3), HELD_OUT_SEEDS))
     truth = [box for pair in pairs for box in pair[0]]
@@ -39,5 +39,5 @@ def test_the_bundled_model_finds_what_is_there(service: LocalService, s3: LocalS
     assert result.map50_95 >= 0.70
     evaluation = read_card(BUNDLED).evaluation
     assert evaluation is not None
-    # The arithmetic of another processor may cost or win a little.
+    # The result depends slightly on the arithmetic of the processor.
     assert result.map50_95 == pytest.approx(evaluation["map50_95"], abs=0.02)

@@ -1,4 +1,4 @@
-"""`bentoml build` from bentofile.yaml, and the Bento it makes."""
+"""`bentoml build` with bentofile.yaml, and the Bento that it builds."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def bento(bundled_tag: str) -> bentoml.Bento:
     return bentoml.get(done.stdout.strip().rpartition("__tag__:")[2])
 
 
-def test_the_bento_holds_what_serving_needs_and_nothing_else(bento: bentoml.Bento, bundled_tag: str) -> None:
+def test_the_bento_contains_only_what_serving_needs(bento: bentoml.Bento, bundled_tag: str) -> None:
     source = Path(bento.path) / "src"
     files = {str(file.relative_to(source)) for file in source.rglob("*.py")}
     rooms = {str(file.relative_to(ROOT)) for name in ("detection", "serving") for file in (ROOT / name).rglob("*.py")}
@@ -53,23 +53,22 @@ def test_the_bento_holds_what_serving_needs_and_nothing_else(bento: bentoml.Bent
 
 
 @pytest.fixture
-def built(bento: bentoml.Bento, s3: LocalS3, own_home: str, tmp_path: Path) -> Iterator[str]:
-    """The URL of a service started from the Bento alone, far from the working tree."""
+def built(bento: bentoml.Bento, s3: LocalS3, tmp_path: Path) -> Iterator[str]:
+    """The URL of a service that runs the Bento outside the working tree."""
     port, log = free_port(), tmp_path / "service.log"
     env = dict(os.environ) | s3.env | {"INPUT_BUCKET": INPUT_BUCKET, "OUTPUT_BUCKET": OUTPUT_BUCKET}
-    env["BENTOML_HOME"] = own_home
     command = [BENTOML, "serve", bento.path, "--port", str(port)]
     with running(command, env=env, log=log, cwd=tmp_path) as process:
         wait_until_ready(process, f"http://127.0.0.1:{port}/readyz", name="the Bento", log=log, timeout_s=60)
         yield f"http://127.0.0.1:{port}"
 
 
-def test_the_bento_serves_on_its_own(built: str, s3: LocalS3, scene: Scene) -> None:
+def test_the_bento_serves_without_the_working_tree(built: str, s3: LocalS3, scene: Scene) -> None:
     answer = send(f"{built}/predict", {"filename": upload(s3, "bento.jpg", to_jpeg(scene.image))})
     assert answer.status == 200, answer.body
     assert matches(answer.json["detections"], scene)
 
 
-def test_the_bentofile_lists_no_file_that_is_missing() -> None:
+def test_every_pattern_of_the_bentofile_matches_a_file() -> None:
     for pattern in yaml.safe_load((ROOT / "bentofile.yaml").read_text())["include"]:
         assert list(ROOT.glob(pattern.lstrip("/"))), pattern

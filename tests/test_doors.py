@@ -1,4 +1,4 @@
-"""The contract of /predict over real HTTP and a real S3, at both doors: `bentoml serve` and the local Lambda."""
+"""The contract of /predict with real HTTP and a real S3, for both doors: `bentoml serve` and the local Lambda."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def overlap(a: list[float], b: list[float]) -> float:
 
 
 def matches(detections: list[dict[str, object]], scene: Scene, boxes: object = None) -> bool:
-    """Whether every object of a scene was found, with its label and a box that overlaps it by more than half."""
+    """Whether every object of a scene was found, with its label and an IoU above one half."""
     found = [(d["label"], list(d["box"].values())) for d in detections]  # type: ignore[attr-defined]
     wanted = scene.boxes if boxes is None else np.asarray(boxes)
     return all(
@@ -72,7 +72,7 @@ def test_the_headers_are_those_of_the_contract(door: LocalService, s3: LocalS3, 
     assert second.headers["content-type"] == "application/json"
 
 
-def test_what_is_asked_for_is_what_is_answered(door: LocalService, s3: LocalS3, scene: Scene) -> None:
+def test_confidence_and_classes_select_the_detections(door: LocalService, s3: LocalS3, scene: Scene) -> None:
     key = upload(s3, "options.jpg", to_jpeg(scene.image))
     every = predict(door, {"filename": key, "confidence": 0.0001}).json["detections"]
     between = (every[0]["confidence"] + every[1]["confidence"]) / 2
@@ -98,7 +98,7 @@ def png16(scene: Scene) -> bytes:
 
 
 @pytest.mark.parametrize("form", ["cmyk.jpg", "alpha.png", "colour16.png", "picture.webp", "picture.bmp"])
-def test_pictures_of_other_kinds_are_answered_as_well(form: str, door: LocalService, s3: LocalS3, scene: Scene) -> None:
+def test_other_picture_formats_are_accepted(form: str, door: LocalService, s3: LocalS3, scene: Scene) -> None:
     data = {
         "cmyk.jpg": lambda: saved(scene, "CMYK", "JPEG", quality=95),
         "alpha.png": lambda: saved(scene, "RGBA", "PNG"),
@@ -111,7 +111,7 @@ def test_pictures_of_other_kinds_are_answered_as_well(form: str, door: LocalServ
     assert matches(answer.json["detections"], scene)
 
 
-def test_a_grey_picture_is_answered(door: LocalService, s3: LocalS3, scene: Scene) -> None:
+def test_a_grey_picture_is_accepted(door: LocalService, s3: LocalS3, scene: Scene) -> None:
     answer = predict(door, {"filename": upload(s3, "grey.jpg", saved(scene, "L", "JPEG", quality=95))})
     assert (answer.status, answer.json["image"]["width"]) == (200, scene.image.shape[1])
     assert len(answer.json["detections"]) > 0
@@ -129,7 +129,7 @@ def test_boxes_of_an_exif_rotated_picture_match_the_upright_one(door: LocalServi
     assert matches(body["detections"], scene)
 
 
-def test_a_picture_of_one_pixel_is_answered(door: LocalService, s3: LocalS3) -> None:
+def test_a_picture_of_one_pixel_is_accepted(door: LocalService, s3: LocalS3) -> None:
     answer = predict(door, {"filename": upload(s3, "1x1.png", saved_pixel())})
     assert (answer.status, answer.json["image"]) == (200, {"width": 1, "height": 1})
 
@@ -142,7 +142,7 @@ def saved_pixel() -> bytes:
 
 PICTURE = to_jpeg(smooth_picture(64, 48))
 
-# What is uploaded as x.jpg, what is asked, and the answer.
+# The object uploaded as x.jpg, the request body, and the status and code of the response.
 BAD_INPUT = {
     "unknown key": (None, {"filename": "unknown.jpg"}, 404, "image_not_found"),
     "empty object": (b"", {"filename": "x.jpg"}, 415, "not_an_image"),
@@ -201,17 +201,17 @@ BROKEN_STORAGE = {
 
 @pytest.fixture(params=BROKEN_STORAGE)
 def broken(
-    request: pytest.FixtureRequest, door_name: str, s3: LocalS3, bundled_tag: str, own_home: str, tmp_path: Path
+    request: pytest.FixtureRequest, door_name: str, s3: LocalS3, bundled_tag: str, tmp_path: Path
 ) -> Iterator[tuple[LocalService, int, str]]:
-    """A door whose storage is set up wrongly, and the answer that is right then."""
+    """A door with a wrong storage configuration, and the status and code that it must respond with."""
     changes, status, code = BROKEN_STORAGE[request.param]
     env = {name: value.format(closed=free_port()) for name, value in changes.items()}
-    extra = {"MODEL": bundled_tag, "S3_ATTEMPTS": "1", "BENTOML_HOME": own_home}
+    extra = {"MODEL": bundled_tag, "S3_ATTEMPTS": "1"}
     with door_of(door_name, s3, tmp_path / "door.log", env | extra) as running:
         yield running, status, code
 
 
-def test_broken_storage_is_told_apart_and_nothing_is_written(
+def test_each_storage_failure_has_its_own_code_and_writes_nothing(
     broken: tuple[LocalService, int, str], s3: LocalS3
 ) -> None:
     running, status, code = broken
@@ -227,7 +227,7 @@ def test_broken_storage_is_told_apart_and_nothing_is_written(
     assert "Traceback" not in answer.body.decode()
 
 
-def test_ten_clients_at_once_get_ten_correct_answers(door: LocalService, s3: LocalS3, scene: Scene) -> None:
+def test_ten_simultaneous_requests_get_ten_correct_responses(door: LocalService, s3: LocalS3, scene: Scene) -> None:
     key = upload(s3, "ten.jpg", to_jpeg(scene.image))
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(lambda _: predict(door, {"filename": key}), range(10)))
@@ -237,7 +237,7 @@ def test_ten_clients_at_once_get_ten_correct_answers(door: LocalService, s3: Loc
     assert len({a.json["filename"] for a in answers} & results(s3)) == 1
 
 
-def test_a_request_in_the_course_projects_form_still_works(door: LocalService, s3: LocalS3) -> None:
+def test_a_request_of_the_course_project_still_works(door: LocalService, s3: LocalS3) -> None:
     upload(s3, "bus.jpg", PICTURE)
     answer = predict(door, {"filename": "bus.jpg"}).json
     assert {"bucket", "filename", "location"} <= set(answer)
@@ -272,13 +272,13 @@ SAME = {
 }  # fmt: skip
 
 
-# Of the servers themselves, and of each request alone.
+# Headers of the server itself, and headers whose values belong to a single request.
 OWN_HEADERS = {"date", "server", "connection", "content-length", "x-bentoml-request-id"}
 OWN_VALUES = {"x-instance-id", "x-cold-start", "x-request-id", "server-timing"}
 
 
 def normal(answer: Answer) -> tuple[int, dict[str, str], bytes]:
-    """An answer without what differs from request to request: times, ids, and signatures, which hold times."""
+    """A response without the parts that differ between requests: times, ids, and signatures, which contain times."""
     assert int(answer.headers["content-length"]) == len(answer.body)
     headers = {name: value for name, value in answer.headers.items() if name not in OWN_HEADERS}
     body = re.sub(rb'("(?:fetch|decode|detect|annotate|store|total)":)[\d.e+-]+', rb"\1 0", answer.body)
@@ -288,7 +288,7 @@ def normal(answer: Answer) -> tuple[int, dict[str, str], bytes]:
 
 
 @pytest.mark.parametrize("case", SAME)
-def test_both_doors_answer_byte_for_byte_alike(
+def test_both_doors_give_byte_for_byte_the_same_response(
     case: str, service: LocalService, lambda_door: LocalService, s3: LocalS3
 ) -> None:
     data, body, headers = SAME[case]

@@ -1,4 +1,4 @@
-"""What may import what: rooms know only the rooms below them, and the serving path stays small."""
+"""Allowed imports: a room imports only the rooms below it, and serving imports few libraries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from local.checkout import ROOT
 
-# Each room, or file beside the rooms, and the rooms that it may import.
+# Each room or top-level file, and the rooms that it may import.
 ROOMS = {
     "detection": set(),
     "serving": {"detection"},
@@ -32,7 +32,7 @@ def files(room: str) -> list[Path]:
 
 
 def imports(file: Path) -> set[str]:
-    """The modules that a file imports anywhere, in full."""
+    """The full names of all modules that a file imports, at any place in it."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
@@ -43,7 +43,7 @@ def imports(file: Path) -> set[str]:
 
 
 def outside(room: str) -> dict[str, set[str]]:
-    """The libraries that a room imports, each with the files that do."""
+    """The libraries that a room imports, each with the importing files."""
     found: dict[str, set[str]] = {}
     for file in files(room):
         for name in {module.partition(".")[0] for module in imports(file)} - set(ROOMS):
@@ -65,7 +65,7 @@ def test_a_room_imports_only_the_rooms_below_it(room: str) -> None:
     assert wrong == {}
 
 
-def test_a_detection_knows_neither_bentoml_nor_torch_nor_aws() -> None:
+def test_detection_imports_neither_bentoml_nor_torch_nor_aws_libraries() -> None:
     assert (
         set(outside("detection"))
         & {"bentoml", "torch", "boto3", "botocore", "aws_lambda_powertools", "pydantic_settings"}
@@ -73,7 +73,7 @@ def test_a_detection_knows_neither_bentoml_nor_torch_nor_aws() -> None:
     )
 
 
-def test_each_library_of_the_serving_path_is_used_in_its_place() -> None:
+def test_each_library_of_serving_is_imported_in_its_place_only() -> None:
     found = outside("serving") | {
         "bentoml": outside("serving").get("bentoml", set()) | outside("model_store")["bentoml"]
     }
@@ -112,5 +112,5 @@ def imported(statement: str) -> set[str]:
         ("import model_store.cli", {"torch", "onnxruntime"}),
     ],
 )  # fmt: skip
-def test_what_is_not_needed_is_not_imported(statement: str, forbidden: set[str]) -> None:
+def test_a_module_does_not_import_heavy_libraries(statement: str, forbidden: set[str]) -> None:
     assert imported(statement) & forbidden == set()

@@ -1,6 +1,6 @@
-"""What the Lambda door has beside the contract: every kind of event, SnapStart, and the sandbox it must live in.
+"""The parts of the Lambda function outside the contract suite: every kind of event, SnapStart, a hardened sandbox.
 
-The events are in tests/events, one per file, in the forms of AWS's documentation.
+tests/events has one file per event, in the formats of AWS's documentation.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def recorded(name: str) -> Any:
 
 
 def invoke(door: LocalService, event: object) -> Answer:
-    """Lambda's Invoke API."""
+    """Invoke the function with an event by Lambda's Invoke API."""
     return send(f"{door.url}/2015-03-31/functions/yolov7/invocations", json.dumps(event).encode())
 
 
 def failure(answer: Answer) -> str:
-    """The error of an invocation that failed."""
+    """The error message of a failed invocation."""
     assert (answer.status, answer.headers.get("x-amz-function-error")) == (200, "Unhandled"), answer.body
     message = str(answer.json["errorMessage"])
     assert "\n" not in message
@@ -54,7 +54,7 @@ def failure(answer: Answer) -> str:
 
 @pytest.fixture(autouse=True)
 def samples(s3: LocalS3) -> None:
-    """The pictures that the recorded events speak of, and no result from before."""
+    """Upload the pictures that the events name, and delete all earlier results."""
     for name, seed in SAMPLES.items():
         upload(s3, name, to_jpeg(render_scene(seed, 640).image))
     upload(s3, "my pictureé.jpg", PICTURE)
@@ -63,7 +63,7 @@ def samples(s3: LocalS3) -> None:
 
 
 @pytest.mark.parametrize("name", HTTP_EVENTS)
-def test_http_events_are_answered_in_the_form_of_their_sender(
+def test_an_http_event_gets_a_response_in_the_format_of_its_sender(
     name: str, lambda_door: LocalService, s3: LocalS3
 ) -> None:
     event = recorded(name)
@@ -82,7 +82,7 @@ def test_http_events_are_answered_in_the_form_of_their_sender(
 
 
 @pytest.mark.parametrize("name", HTTP_EVENTS)
-def test_http_errors_are_answered_in_the_form_of_their_sender(name: str, lambda_door: LocalService) -> None:
+def test_an_http_event_gets_an_error_in_the_format_of_its_sender(name: str, lambda_door: LocalService) -> None:
     event = recorded(name) | {"body": "%%%", "isBase64Encoded": True}
     answer = invoke(lambda_door, event).json
     assert answer["statusCode"] == 400
@@ -92,7 +92,7 @@ def test_http_errors_are_answered_in_the_form_of_their_sender(name: str, lambda_
 
 
 @pytest.mark.parametrize("name", HTTP_EVENTS)
-def test_an_event_without_a_body_is_not_json(name: str, lambda_door: LocalService) -> None:
+def test_an_http_event_without_a_body_gets_415(name: str, lambda_door: LocalService) -> None:
     for body in (None, ""):
         answer = invoke(lambda_door, recorded(name) | {"body": body, "isBase64Encoded": False}).json
         assert (answer["statusCode"], json.loads(answer["body"])["error"]["code"]) == (415, "unsupported_media_type")
@@ -102,7 +102,9 @@ def test_an_unknown_path_is_not_found(lambda_door: LocalService) -> None:
     assert send(f"{lambda_door.url}/unknown", {}).status == 404
 
 
-def test_direct_invocation_gets_the_contracts_bodies(lambda_door: LocalService, s3: LocalS3) -> None:
+def test_a_direct_invocation_gets_the_body_of_the_response_or_of_the_error(
+    lambda_door: LocalService, s3: LocalS3
+) -> None:
     answer = invoke(lambda_door, recorded("direct")).json
     assert {answer["filename"]} == results(s3)
     assert invoke(lambda_door, {"filename": "gone.jpg"}).json["error"]["code"] == "image_not_found"
@@ -117,7 +119,7 @@ def test_an_event_of_no_known_kind_is_an_invalid_request(event: object, lambda_d
 @pytest.mark.parametrize(
     ("name", "source"), [("s3", "scene-1"), ("s3-encoded-key", "my pictureé"), ("eventbridge-s3", "my pictureé")]
 )
-def test_an_event_of_a_new_object_writes_one_result_however_often_it_comes(
+def test_a_repeated_event_about_a_new_object_writes_one_result(
     name: str, source: str, lambda_door: LocalService, s3: LocalS3
 ) -> None:
     answers = [invoke(lambda_door, recorded(name)).json for _ in range(3)]
@@ -128,22 +130,20 @@ def test_an_event_of_a_new_object_writes_one_result_however_often_it_comes(
 
 
 @pytest.mark.parametrize("name", ["s3-folder", "s3-removed", "s3-test"])
-def test_events_about_no_new_picture_are_passed_over(name: str, lambda_door: LocalService, s3: LocalS3) -> None:
+def test_events_about_folders_removals_and_tests_are_ignored(name: str, lambda_door: LocalService, s3: LocalS3) -> None:
     answer = invoke(lambda_door, recorded(name))
     assert "x-amz-function-error" not in answer.headers
     assert answer.json["results"] == []
     assert results(s3) == set()
 
 
-def test_an_object_deleted_meanwhile_fails_by_name(lambda_door: LocalService, s3: LocalS3) -> None:
+def test_an_event_about_a_deleted_object_fails_and_names_it(lambda_door: LocalService, s3: LocalS3) -> None:
     s3.client().delete_object(Bucket=INPUT_BUCKET, Key="scene-1.jpg")
     assert failure(invoke(lambda_door, recorded("s3"))).startswith("scene-1.jpg: scene-1.jpg is not in bucket")
     assert invoke(lambda_door, recorded("eventbridge-s3")).json["results"]
 
 
-def test_the_other_pictures_of_a_failing_event_are_answered_all_the_same(
-    lambda_door: LocalService, s3: LocalS3
-) -> None:
+def test_a_failing_picture_does_not_stop_the_other_pictures_of_an_event(lambda_door: LocalService, s3: LocalS3) -> None:
     gone, there = recorded("s3"), recorded("s3-encoded-key")
     gone["Records"][0]["s3"]["object"]["key"] = "gone.jpg"
     event = {"Records": gone["Records"] + there["Records"]}
@@ -152,20 +152,22 @@ def test_the_other_pictures_of_a_failing_event_are_answered_all_the_same(
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("sns", "an event of aws:sns"), ("websocket", "this HTTP event is not of a known kind")]
+    ("name", "start"), [("sns", "an event of aws:sns"), ("websocket", "this HTTP event is not of a known kind")]
 )
-def test_events_of_other_services_fail_by_name(name: str, said: str, lambda_door: LocalService) -> None:
-    assert failure(invoke(lambda_door, recorded(name))).startswith(said)
+def test_an_event_of_another_service_fails_and_names_its_source(
+    name: str, start: str, lambda_door: LocalService
+) -> None:
+    assert failure(invoke(lambda_door, recorded(name))).startswith(start)
 
 
-def test_incomplete_s3_events_fail_by_what_is_missing(lambda_door: LocalService) -> None:
+def test_an_incomplete_s3_event_fails_and_names_the_missing_field(lambda_door: LocalService) -> None:
     event = recorded("s3")
     del event["Records"][0]["s3"]["bucket"]
     assert "KeyError 'bucket'" in failure(invoke(lambda_door, event))
     assert "incomplete" in failure(invoke(lambda_door, recorded("eventbridge-s3") | {"detail": []}))
 
 
-def test_an_event_of_another_bucket_names_both(lambda_door: LocalService) -> None:
+def test_an_event_of_another_bucket_fails_and_names_both_buckets(lambda_door: LocalService) -> None:
     event = recorded("s3")
     event["Records"][0]["s3"]["bucket"]["name"] = "elsewhere"
     message = failure(invoke(lambda_door, event))
@@ -173,17 +175,17 @@ def test_an_event_of_another_bucket_names_both(lambda_door: LocalService) -> Non
     assert INPUT_BUCKET in message
 
 
-def test_of_a_batch_the_bad_messages_alone_are_reported(lambda_door: LocalService, s3: LocalS3) -> None:
+def test_only_the_failed_messages_of_a_batch_are_reported(lambda_door: LocalService, s3: LocalS3) -> None:
     event = recorded("sqs-ten-with-three-bad")
     answer = invoke(lambda_door, event)
     assert "x-amz-function-error" not in answer.headers
     reported = [item["itemIdentifier"] for item in answer.json["batchItemFailures"]]
-    bad = [2, 4, 6]  # A missing picture, no JSON, and a confidence of 7.
+    bad = [2, 4, 6]  # A missing picture, invalid JSON, and a confidence of 7.
     assert reported == [event["Records"][number]["messageId"] for number in bad]
-    assert len(results(s3)) == 5  # Two messages speak of the same picture, one is S3's test event.
+    assert len(results(s3)) == 5  # Two messages name the same picture, and one is S3's test event.
 
 
-def test_a_batch_of_nothing_but_bad_messages_is_reported_whole(lambda_door: LocalService) -> None:
+def test_all_messages_of_a_batch_are_reported_if_all_fail(lambda_door: LocalService) -> None:
     event = recorded("sqs-ten-with-three-bad")
     event["Records"] = [event["Records"][number] for number in (2, 4)]
     answer = invoke(lambda_door, event)
@@ -192,9 +194,7 @@ def test_a_batch_of_nothing_but_bad_messages_is_reported_whole(lambda_door: Loca
 
 
 @pytest.mark.parametrize("prefix", ["", "annotated/"])
-def test_writing_into_the_bucket_that_is_watched_never_makes_a_loop(
-    prefix: str, s3: LocalS3, bundled_tag: str, tmp_path: Path
-) -> None:
+def test_results_in_the_watched_bucket_are_skipped(prefix: str, s3: LocalS3, bundled_tag: str, tmp_path: Path) -> None:
     env = {"MODEL": bundled_tag, "OUTPUT_BUCKET": INPUT_BUCKET, "RESULT_PREFIX": prefix}
     before = {entry["Key"] for entry in s3.client().list_objects_v2(Bucket=INPUT_BUCKET)["Contents"]}
     with local_lambda(s3, port=free_port(), log=tmp_path / "lambda.log", env=env) as door:
@@ -203,11 +203,11 @@ def test_writing_into_the_bucket_that_is_watched_never_makes_a_loop(
         event = recorded("s3")
         event["Records"][0]["s3"]["object"]["key"] = key
         assert invoke(door, event).json == {"results": [], "skipped": [key]}
-        # Copied elsewhere, it is still known by its metadata.
+        # A copy of it is recognised by its metadata.
         s3.client().copy_object(Bucket=INPUT_BUCKET, Key="copy.jpg", CopySource={"Bucket": INPUT_BUCKET, "Key": key})
         event["Records"][0]["s3"]["object"]["key"] = "copy.jpg"
         assert invoke(door, event).json == {"results": [], "skipped": ["copy.jpg"]}
-        # Who asks for it by name gets it.
+        # A direct request for it is accepted.
         assert predict(door, {"filename": "copy.jpg"}).status == 200
     contents = s3.client().list_objects_v2(Bucket=INPUT_BUCKET)["Contents"]
     made = {entry["Key"] for entry in contents} - before
@@ -217,7 +217,7 @@ def test_writing_into_the_bucket_that_is_watched_never_makes_a_loop(
         s3.client().delete_object(Bucket=INPUT_BUCKET, Key=left)
 
 
-def test_x_cold_start_is_true_for_the_first_answer_of_each_sandbox_alone(
+def test_x_cold_start_is_true_only_for_the_first_response_of_each_sandbox(
     s3: LocalS3, bundled_tag: str, tmp_path: Path
 ) -> None:
     options = ["--concurrency=2"]
@@ -240,7 +240,7 @@ def last_log(door: LocalService) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.startswith("{")]
 
 
-def test_logs_and_metrics_are_those_of_powertools(s3: LocalS3, bundled_tag: str, tmp_path: Path) -> None:
+def test_logs_and_metrics_have_the_formats_of_powertools(s3: LocalS3, bundled_tag: str, tmp_path: Path) -> None:
     with local_lambda(s3, port=free_port(), log=tmp_path / "lambda.log", env={"MODEL": bundled_tag}) as door:
         found = predict(door, {"filename": "scene-1.jpg"}, X_Request_Id="mine-1").json
         predict(door, {"filename": "gone.jpg"}, X_Request_Id="mine-2")
@@ -281,8 +281,8 @@ lambda_function.handler({"filename": "scene-1.jpg"}, Context())
 """
 
 
-def test_a_trace_with_the_times_of_the_steps_is_sent_where_it_is_asked_for(s3: LocalS3, bundled_tag: str) -> None:
-    """The X-Ray daemon is a socket of this test; the trace header is what Lambda's runtime sets when it samples."""
+def test_tracing_sends_a_trace_with_the_times_of_the_steps(s3: LocalS3, bundled_tag: str) -> None:
+    """A socket of this test acts as the X-Ray daemon; Lambda's runtime sets this trace header for a sampled request."""
     env = function_environment(s3.env | BUCKETS | {"MODEL_FOLDER": str(store.find(bundled_tag))})
     env |= {"TRACING": "xray", "LAMBDA_TASK_ROOT": str(ROOT)}
     env |= {"_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"}
@@ -302,7 +302,7 @@ def test_a_trace_with_the_times_of_the_steps_is_sent_where_it_is_asked_for(s3: L
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "start"),
     [
         ({"OUTPUT_BUCKET": ""}, "error: OUTPUT_BUCKET: "),
         ({"MODEL_FOLDER": "/nowhere"}, "error: /nowhere is not a model folder: it has no model.json"),
@@ -310,7 +310,7 @@ def test_a_trace_with_the_times_of_the_steps_is_sent_where_it_is_asked_for(s3: L
     ],
 )
 def test_a_setup_error_is_one_line_in_the_log(
-    changes: dict[str, str], said: str, s3: LocalS3, bundled_tag: str, tmp_path: Path
+    changes: dict[str, str], start: str, s3: LocalS3, bundled_tag: str, tmp_path: Path
 ) -> None:
     env = {"MODEL": bundled_tag} | changes
     with local_lambda(s3, port=free_port(), log=tmp_path / "lambda.log", env=env) as door:
@@ -318,7 +318,7 @@ def test_a_setup_error_is_one_line_in_the_log(
         [log] = tmp_path.glob("lambda-sandboxes/*/log")
         shown = log.read_text()
     assert (answer.status, answer.json) == (500, {"message": "Internal Server Error"})
-    assert any(line.startswith(said) for line in shown.splitlines()), shown
+    assert any(line.startswith(start) for line in shown.splitlines()), shown
     assert "Traceback" not in shown
 
 
@@ -346,7 +346,7 @@ print(json.dumps([first, second]))
 """
 
 
-def test_a_restored_copy_shares_nothing_that_it_must_not(s3: LocalS3, bundled_tag: str) -> None:
+def test_a_restored_copy_renews_its_id_its_connections_and_its_random_state(s3: LocalS3, bundled_tag: str) -> None:
     env = function_environment(s3.env | BUCKETS | {"MODEL_FOLDER": str(store.find(bundled_tag))})
     env |= {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
     done = subprocess.run([sys.executable, "-c", RENEWED], cwd=ROOT, env=env, capture_output=True, text=True)
@@ -359,7 +359,7 @@ def test_a_restored_copy_shares_nothing_that_it_must_not(s3: LocalS3, bundled_ta
     assert (first["found"], first["key"]) == (second["found"], second["key"])
 
 
-# All file systems read-only but /tmp, and a user that is not root and may nothing.
+# All file systems except /tmp are read-only, and the user is not root and has no capabilities.
 HARDENED = """
 mount --bind /tmp /tmp
 while read -r _ where _; do
@@ -373,7 +373,7 @@ PROBE = (
 )
 
 
-def test_it_lives_where_only_tmp_can_be_written_without_root_and_without_home(
+def test_the_function_runs_without_root_and_home_where_only_tmp_is_writable(
     s3: LocalS3, bundled_tag: str, tmp_path: Path, scene: Scene
 ) -> None:
     probe = subprocess.run(

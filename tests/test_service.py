@@ -1,4 +1,4 @@
-"""What the service has besides the contract: its queue, probes, metrics, OpenAPI document and log."""
+"""The parts of the service outside the contract suite: queue, probes, metrics, OpenAPI document and log."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from local.processes import free_port
 from local.s3 import LocalS3
 from scenes.render import Scene
 from serving.contract import STEPS
-from tests.conftest import BUNDLED, IMAGE, predict, send, to_jpeg, upload, wait_for
+from tests.conftest import BUNDLED, IMAGE, door_of, predict, send, to_jpeg, upload, wait_for
 from tests.test_doors import PICTURE
 
 
-def test_a_service_is_ready_once_it_is_warm_and_a_full_queue_is_answered_503_with_retry_after(
-    s3: LocalS3, bundled_tag: str, own_home: str, scene: Scene, tmp_path: Path
+def test_a_ready_service_is_warm_and_a_full_queue_gets_503_with_retry_after(
+    s3: LocalS3, bundled_tag: str, scene: Scene, tmp_path: Path
 ) -> None:
     key = upload(s3, "queue.jpg", to_jpeg(scene.image))
-    env = {"MODEL": bundled_tag, "MAX_QUEUE": "1", "BENTOML_HOME": own_home}
+    env = {"MODEL": bundled_tag, "MAX_QUEUE": "1"}
     with (
         local_service(s3, port=free_port(), log=tmp_path / "service.log", env=env) as running,
         ThreadPoolExecutor(8) as pool,
     ):
-        # local_service waits for /readyz, and the first request has not been sent.
+        # local_service waits for /readyz only; no request has been sent yet.
         assert '"warm_up": ' in running.log.read_text()
         cold = predict(running, {"filename": key})
         answers = list(pool.map(lambda _: predict(running, {"filename": key}), range(24)))
@@ -41,8 +41,10 @@ def test_a_service_is_ready_once_it_is_warm_and_a_full_queue_is_answered_503_wit
     assert {a.headers["retry-after"] for a in refused} == {"1"}
 
 
-@pytest.mark.skipif(bool(IMAGE), reason="a container listens on all interfaces; its engine decides what is published")
-def test_only_this_machine_is_listened_to(service: LocalService) -> None:
+@pytest.mark.skipif(
+    bool(IMAGE), reason="a container listens on all interfaces; its engine decides which ports are published"
+)
+def test_the_service_listens_on_the_loopback_address_only(service: LocalService) -> None:
     parent = psutil.Process(service.process_id)
     listening = [
         connection.laddr.ip
@@ -62,7 +64,7 @@ def metric(service: LocalService, start: str) -> float:
 STORED = 'yolov7_step_duration_seconds_count{step="store"}'
 
 
-def test_a_client_that_hangs_up_harms_nobody(service: LocalService, s3: LocalS3) -> None:
+def test_a_client_that_disconnects_does_not_affect_other_requests(service: LocalService, s3: LocalS3) -> None:
     upload(s3, "hang-up.jpg", PICTURE)
     before = metric(service, STORED)
     host, port = service.url.removeprefix("http://").split(":")
@@ -71,7 +73,7 @@ def test_a_client_that_hangs_up_harms_nobody(service: LocalService, s3: LocalS3)
             head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 27\r\n\r\n"
             connection.sendall(head.encode() + body)
     assert predict(service, {"filename": "hang-up.jpg"}).status == 200
-    # The request that was complete when its client left is carried out all the same.
+    # The service still processes the request that was complete when its client disconnected.
     assert wait_for(lambda: metric(service, STORED) == before + 2)
 
 
@@ -89,8 +91,20 @@ def test_metrics_count_steps_detections_and_errors(service: LocalService, s3: Lo
     assert [metric(service, name) - b for name, b in zip(names, before, strict=True)] == [1] * 5 + [found, 1]
 
 
+def test_two_services_share_one_bentoml_home(
+    service: LocalService, s3: LocalS3, bundled_tag: str, tmp_path: Path
+) -> None:
+    body = {"filename": upload(s3, "shared-home.jpg", PICTURE)}
+    before = metric(service, STORED)
+    with door_of("service", s3, tmp_path / "second.log", {"MODEL": bundled_tag}) as second:
+        assert [predict(one, body).status for one in (service, second, service)] == [200, 200, 200]
+        assert (metric(service, STORED), metric(second, STORED)) == (before + 2, 1)
+    assert predict(service, body).status == 200
+    assert metric(service, STORED) == before + 3
+
+
 def test_unknown_paths_add_nothing_to_the_metrics(service: LocalService, s3: LocalS3) -> None:
-    """Each path of 60 KB was a series of its own in mapped memory, and about a hundred of them ended the service."""
+    """Regression: each unknown path of 60 KB became a series in mapped memory; a hundred paths stopped the service."""
     send(f"{service.url}/unknown", method="GET")
     before = send(f"{service.url}/metrics", method="GET").body
     for number in range(150):
@@ -124,7 +138,7 @@ def test_the_service_logs_no_stack_trace(service: LocalService) -> None:
     assert "Traceback" not in service.log.read_text()
 
 
-def test_the_service_logs_what_it_answered(service: LocalService, s3: LocalS3) -> None:
+def test_the_service_logs_each_response(service: LocalService, s3: LocalS3) -> None:
     upload(s3, "logged.jpg", PICTURE)
     found = predict(service, {"filename": "logged.jpg"}, X_Request_Id="logged-1").json
     assert wait_for(lambda: f"logged-1 200 logged.jpg -> {found['filename']}, " in service.log.read_text())
@@ -157,11 +171,11 @@ def test_odd_bytes_in_a_head_get_an_error_of_the_contract(head: bytes, service: 
 
 
 def test_keys_close_all_but_the_probes_and_metrics_have_a_port_of_their_own(
-    s3: LocalS3, bundled_tag: str, own_home: str, tmp_path: Path
+    s3: LocalS3, bundled_tag: str, tmp_path: Path
 ) -> None:
     upload(s3, "keys.jpg", PICTURE)
     port = free_port()
-    env = {"MODEL": bundled_tag, "BENTOML_HOME": own_home, "METRICS_PORT": str(port)}
+    env = {"MODEL": bundled_tag, "METRICS_PORT": str(port)}
     env["API_KEYS"] = f"tests:{hashlib.sha256(b's3cret').hexdigest()}"
     with local_service(s3, port=free_port(), log=tmp_path / "service.log", env=env, image=IMAGE) as running:
         given: dict[str, str]

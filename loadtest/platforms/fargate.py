@@ -1,4 +1,4 @@
-"""AWS ECS on Fargate: tasks without instances of one's own, behind a load balancer."""
+"""AWS ECS on Fargate: tasks without instances to manage, behind a load balancer."""
 
 from __future__ import annotations
 

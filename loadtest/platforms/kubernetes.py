@@ -1,4 +1,4 @@
-"""Kubernetes: a cluster of the user's own; its costs are unknown."""
+"""Kubernetes: the user's cluster; its costs are unknown."""
 
 from loadtest.platforms.base import Platform
 from loadtest.platforms.settings import Settings

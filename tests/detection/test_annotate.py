@@ -1,3 +1,5 @@
+"""Boxes and labels drawn into a picture."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -19,14 +21,14 @@ def detections(*boxes: tuple[float, float, float, float]) -> Detections:
     ("width", "height", "thickness", "text"),
     [(640, 480, 2, 15), (1280, 960, 5, 30), (4000, 3000, 16, 93), (1, 300_000, 1, 11), (1_048_575, 1, 1, 11)],
 )
-def test_lines_and_text_grow_with_the_picture_and_never_beyond_its_short_side(
+def test_lines_and_text_grow_with_the_picture_up_to_its_short_side(
     width: int, height: int, thickness: int, text: int
 ) -> None:
     assert sizes(width, height) == (thickness, text)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (8, 6), (40, 30), (320, 240), (1920, 1080), (300, 3000)])
-def test_annotate_keeps_the_size_and_leaves_its_argument_alone(width: int, height: int) -> None:
+def test_annotate_keeps_the_size_and_does_not_change_its_argument(width: int, height: int) -> None:
     picture = np.full((height, width, 3), 90, np.uint8)
     drawn = annotate(picture, detections((0, 0, width, height), (width / 4, height / 4, width / 2, height / 2)))
     assert drawn.shape == picture.shape

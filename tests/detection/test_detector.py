@@ -1,3 +1,5 @@
+"""Detection: letterbox, engine, postprocessing, and the choice of classes."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -24,7 +26,7 @@ def test_detect_keeps_only_the_wanted_classes() -> None:
     assert found.class_ids.tolist() == [1]
 
 
-def test_no_wanted_class_finds_nothing() -> None:
+def test_detect_without_a_wanted_class_finds_nothing() -> None:
     detector = Detector(CARD, FakeEngine())
     wanted = detector.class_ids([])
     assert len(detector.detect(np.zeros((64, 64, 3), np.uint8), confidence=0.25, iou=0.45, class_ids=wanted)) == 0

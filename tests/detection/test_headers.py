@@ -1,4 +1,4 @@
-"""Small files that made a decoder allocate gigabytes or compute for minutes."""
+"""Picture headers, and small files that would make a decoder allocate gigabytes or compute for minutes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def tiff_with_a_tile(width: int, height: int) -> bytes:
-    """A TIFF of 10 x 10 pixels whose only tile has any size."""
+    """A TIFF of 10 x 10 pixels with one tile of any size."""
     entries = (
         (256, 10),
         (257, 10),
@@ -42,7 +42,7 @@ def tiff_with_a_tile(width: int, height: int) -> bytes:
 
 
 def webp(width: int, height: int) -> bytes:
-    """The 38 bytes of a lossless WebP that promises any size."""
+    """A lossless WebP of 38 bytes whose header states any size."""
     bits = struct.pack("<I", (width - 1) | (height - 1) << 14 | 1 << 28)
     chunk = b"VP8L" + struct.pack("<I", 18) + b"\x2f" + bits + bytes(13)
     return b"RIFF" + struct.pack("<I", len(chunk) + 4) + b"WEBP" + chunk
@@ -51,7 +51,7 @@ def webp(width: int, height: int) -> bytes:
 PROGRESSIVE = saved(RGB, "JPEG", progressive=True)
 LAST_SCAN = PROGRESSIVE[PROGRESSIVE.rindex(b"\xff\xda") : -2]
 GIF = saved(RGB.convert("P"), "GIF")
-GIF_START = 13 + (6 << (GIF[10] & 7))  # Behind the header and the palette.
+GIF_START = 13 + (6 << (GIF[10] & 7))  # After the header and the palette.
 
 BOMBS = {
     "a chunk of 4 GB in 57 bytes": (
@@ -75,7 +75,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_a_decoder_never_sees_a_bomb(bomb: str) -> None:
+def test_a_decompression_bomb_is_refused_before_decoding(bomb: str) -> None:
     data, reason = BOMBS[bomb]
     with pytest.raises(NotAPicture, match=f"x.jpg is {reason}: upload it again, or"):
         read_header(data, "x.jpg")
@@ -84,7 +84,7 @@ def test_a_decoder_never_sees_a_bomb(bomb: str) -> None:
 @pytest.mark.parametrize(
     ("data", "size"), [(tiff_with_a_tile(16_000, 16_000), "16000 x 16000"), (webp(16_383, 16_383), "16383 x 16383")]
 )
-def test_what_a_decoder_would_allocate_is_held_to_the_limit(data: bytes, size: str) -> None:
+def test_the_limit_applies_to_the_pixels_that_a_decoder_would_allocate(data: bytes, size: str) -> None:
     with pytest.raises(PictureTooLarge, match=f"x has {size}"):
         decoded(data, name="x", max_pixels=50_000_000)
 
@@ -102,7 +102,7 @@ def test_a_few_fill_bytes_before_a_marker_are_read() -> None:
 
 @pytest.mark.parametrize("options", [{"lossless": True}, {"quality": 80}, {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"}])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_the_header_of_a_webp_says_what_pillow_says(mode: str, options: dict[str, object]) -> None:
+def test_the_header_of_a_webp_is_read_as_by_pillow(mode: str, options: dict[str, object]) -> None:
     image = RGB.convert("RGB")
     if mode == "RGBA":
         image.putalpha(Image.fromarray(np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))))
@@ -132,21 +132,21 @@ SURROUNDED = {
     + jpeg_segment(0xE2, b"\xff\xda" * 30_000)
     + jpeg_segment(0xE2, b"\xff" * 60_000)
     + PROGRESSIVE[2:],
-    "a png with bytes behind its end": PNG + NOISE,
+    "a png with bytes after its end": PNG + NOISE,
 }
 
 
 @pytest.mark.parametrize("case", SURROUNDED)
-def test_bytes_that_decoders_ignore_are_ignored(case: str) -> None:
+def test_bytes_that_decoders_ignore_do_not_count(case: str) -> None:
     assert decoded(SURROUNDED[case], name="x", max_pixels=10_000).shape == (48, 64, 3)
 
 
 HIDDEN = {
-    "a chunk of 4 GB behind an IEND that precedes the pixels": (
+    "a chunk of 4 GB after an IEND that precedes the pixels": (
         png_header(10, 10)[:33] + png_header(10, 10)[-12:] + b"\xff\xff\xff\xd2IDAT" + bytes(16),
         "not a picture that can be read; accepted are JPEG",
     ),
-    "scans behind a marker that decoders skip alone": (
+    "scans after a marker that decoders skip without its content": (
         PROGRESSIVE[:-2] + b"\xff\x05\x7f\xf0" + LAST_SCAN * 101 + b"\xff\xd9",
         "a JPEG with more than 100 scans",
     ),
@@ -170,7 +170,7 @@ def test_a_bomb_cannot_hide_behind_an_early_end(case: str) -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 @pytest.mark.parametrize("transparency", [None, 0])
-def test_the_header_of_a_png_says_what_pillow_says(mode: str, transparency: int | None) -> None:
+def test_the_header_of_a_png_is_read_as_by_pillow(mode: str, transparency: int | None) -> None:
     image = Image.new(mode, (7, 5))
     options = {} if transparency is None or mode in ("LA", "RGBA", "RGB") else {"transparency": transparency}
     data = saved(image, "PNG", **options)
@@ -181,6 +181,6 @@ def test_the_header_of_a_png_says_what_pillow_says(mode: str, transparency: int 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 @pytest.mark.parametrize("progressive", [False, True])
-def test_the_header_of_a_jpeg_says_its_size(mode: str, progressive: bool) -> None:
+def test_the_header_of_a_jpeg_gives_its_size(mode: str, progressive: bool) -> None:
     data = saved(RGB.convert(mode), "JPEG", progressive=progressive, comment=b"x" * 1000)
     assert read_header(data, "x") == Header(64, 48, "JPEG", False, (64, 48))

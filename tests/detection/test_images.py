@@ -1,3 +1,5 @@
+"""Decoding pictures of every format to upright BGR, and refusing other files."""
+
 from __future__ import annotations
 
 import io
@@ -24,7 +26,7 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG of a few bytes that promises any size."""
+    """A PNG of a few bytes whose header states any size."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -67,7 +69,7 @@ def test_decode_gives_upright_bgr(kind: str) -> None:
     assert np.abs(picture.astype(int) - expected).mean() <= tolerance
 
 
-def test_decode_lays_half_transparency_over_white() -> None:
+def test_decode_blends_transparent_pixels_with_white() -> None:
     data = saved(Image.new("RGBA", (4, 4), (0, 0, 0, 128)), "PNG")
     assert np.abs(decoded(data, name="x", max_pixels=16).astype(int) - 127).max() <= 1
 
@@ -75,7 +77,7 @@ def test_decode_lays_half_transparency_over_white() -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "TIFF", "PNG"])
 def test_decode_turns_exif_rotated_pictures_upright(kind: str) -> None:
     exif = Image.Exif()
-    exif[0x112] = 6  # Shown turned by a quarter, clockwise.
+    exif[0x112] = 6  # The picture is shown rotated by 90 degrees clockwise.
     picture = decoded(saved(RGB, kind, exif=exif), name="x", max_pixels=10_800)
     assert picture.shape == (120, 90, 3)
     assert np.abs(picture.astype(int) - np.rot90(BGR, -1)).mean() < 6
@@ -99,7 +101,7 @@ def test_decode_accepts_exactly_the_limit() -> None:
 
 
 BROKEN = {
-    "text": b"this is no picture",
+    "text": b"this is not a picture",
     "a JPEG's first half": to_jpeg(BGR)[: len(to_jpeg(BGR)) // 2],
     "a progressive JPEG's first half": FILES["progressive jpeg"][0][:1500],
     "a JPEG's first bytes": to_jpeg(BGR)[:200],
@@ -113,12 +115,12 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_decode_refuses_what_is_no_picture(kind: str) -> None:
+def test_decode_refuses_a_file_that_is_not_a_picture(kind: str) -> None:
     with pytest.raises(NotAPicture, match=r"^x\.jpg "):
         decoded(BROKEN[kind], name="x.jpg", max_pixels=2_000_000)
 
 
-def test_decode_accepts_a_jpeg_with_bytes_behind_its_end() -> None:
+def test_decode_accepts_a_jpeg_with_bytes_after_its_end() -> None:
     assert decoded(to_jpeg(BGR) + b"appended by a camera", name="x", max_pixels=10_800).shape == BGR.shape
 
 
@@ -127,7 +129,7 @@ def test_encode_jpeg_round_trips() -> None:
     assert np.abs(again.astype(int) - BGR).mean() < 4
 
 
-def test_a_side_that_no_jpeg_can_have_is_too_large() -> None:
+def test_a_side_longer_than_a_jpeg_can_have_is_too_large() -> None:
     assert judge(png_header(65_535, 1), name="x", max_pixels=2_000_000).width == 65_535
     with pytest.raises(PictureTooLarge, match="x has 1 x 65536 pixels; the limit is 65535 a side"):
         judge(png_header(1, 65_536), name="x", max_pixels=2_000_000)

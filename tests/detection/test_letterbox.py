@@ -1,3 +1,5 @@
+"""The fit of a picture into the input of the network, and the way back."""
+
 from __future__ import annotations
 
 import numpy as np

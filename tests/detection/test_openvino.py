@@ -1,3 +1,5 @@
+"""The OpenVINO engine with the bundled model, and damaged models."""
+
 from __future__ import annotations
 
 import shutil
@@ -20,7 +22,7 @@ def test_the_engine_takes_pictures_of_any_size() -> None:
         assert shapes == [(channels, height // s, width // s) for s in (8, 16, 32)]
 
 
-def test_the_engine_gives_the_same_for_the_same_picture_after_another() -> None:
+def test_the_engine_keeps_no_state_between_pictures() -> None:
     engine = OpenVINOEngine(BUNDLED)
     first = [m.copy() for m in engine.infer(smooth_picture(320, 256, 1))]
     engine.infer(smooth_picture(256, 320, 2))
@@ -29,7 +31,7 @@ def test_the_engine_gives_the_same_for_the_same_picture_after_another() -> None:
 
 
 @pytest.mark.parametrize("name", ["model.xml", "model.bin", "model.json"])
-def test_a_model_that_lacks_a_file_is_named(name: str, tmp_path: Path) -> None:
+def test_a_missing_file_of_a_model_is_named(name: str, tmp_path: Path) -> None:
     folder = shutil.copytree(BUNDLED, tmp_path / "model")
     (folder / name).unlink()
     with pytest.raises(ModelError, match=f"is not a model folder: it has no {name}"):
@@ -38,7 +40,7 @@ def test_a_model_that_lacks_a_file_is_named(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["model.xml", "model.json"])
-def test_a_damaged_model_is_one_clear_line(name: str, tmp_path: Path) -> None:
+def test_a_damaged_model_is_reported_in_one_line(name: str, tmp_path: Path) -> None:
     folder = shutil.copytree(BUNDLED, tmp_path / "model")
     (folder / name).write_bytes((folder / name).read_bytes()[:500])
     with pytest.raises(ModelError, match=f"{name} is damaged .*: add the model again") as caught:

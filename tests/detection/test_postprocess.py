@@ -1,3 +1,5 @@
+"""Decoding of logits and non-maximum suppression, compared with slow reference code and hand-made boxes."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -11,7 +13,7 @@ STRIDES = (8, 16)
 
 
 def slow_decode(maps: list[Floats], confidence: float) -> list[tuple[list[float], float, int]]:
-    """The published rules, one cell at a time, in double precision."""
+    """The published rules for one cell at a time, in double precision."""
     rows = []
     for logits, anchors, stride in zip(maps, ANCHORS, STRIDES, strict=True):
         channels, height, width = logits.shape
@@ -61,12 +63,12 @@ def test_nms_drops_only_what_overlaps_more_than_the_threshold() -> None:
     assert nms(boxes, scores, ids, 0.49).tolist() == [0]
 
 
-def test_nms_gives_no_more_than_its_limit() -> None:
+def test_nms_keeps_at_most_max_detections() -> None:
     corners = np.arange(1000, dtype=np.float32)[:, None] * 20
     boxes = np.concatenate([corners, corners, corners + 10, corners + 10], 1)
     kept = nms(boxes, np.linspace(1, 0.1, 1000, dtype=np.float32), np.zeros(1000, np.int64), 0.45)
     assert kept.tolist() == list(range(MAX_DETECTIONS))
 
 
-def test_nms_of_nothing_is_nothing() -> None:
+def test_nms_accepts_no_boxes() -> None:
     assert nms(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), 0.5).tolist() == []

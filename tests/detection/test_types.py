@@ -1,3 +1,5 @@
+"""Detections: labels, selection and validation."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -14,7 +16,7 @@ def test_detections_know_their_labels() -> None:
 
 
 @pytest.mark.parametrize("rows", [np.array([False, True]), np.array([1])])
-def test_select_keeps_what_a_mask_or_indices_name(rows: object) -> None:
+def test_select_keeps_the_rows_of_a_mask_or_of_indices(rows: object) -> None:
     scores = np.array([0.9, 0.8], np.float32)
     found = Detections(BOXES, scores, np.array([1, 0]), ("bus", "car")).select(rows)  # type: ignore[arg-type]
     assert (found.scores.tolist(), found.label(0)) == (pytest.approx([0.8]), "bus")
@@ -29,6 +31,8 @@ def test_select_keeps_what_a_mask_or_indices_name(rows: object) -> None:
         (BOXES, SCORES, np.array([0, 2]), r"class_ids must lie in 0..1, but are \[0, 2\]"),
     ],
 )
-def test_detections_that_do_not_agree_are_refused(boxes: object, scores: object, ids: object, message: str) -> None:
+def test_detections_with_inconsistent_arrays_are_refused(
+    boxes: object, scores: object, ids: object, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         Detections(boxes, scores, ids, ("bus", "car"))  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
-"""Reads mutated inputs until the time is up; ends with 1 when a reader crashed, or took too long or too much memory.
+"""Read mutated inputs until the time is up; exits with 1 if a reader crashed or took too much time or memory.
 
-The case in work is always in the folder of the findings, so one that kills the process is there too.
+The current input is always in the folder of the findings, so an input that kills the process is kept as well.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--minutes", type=float, default=1.0, help="time for each reader (default: 1)")
-    parser.add_argument("--seed", type=int, default=int(time.time()), help="of the mutations (default: the time)")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="seed of the mutations (default: the time)")
     parser.add_argument("--findings", type=Path, default=Path(".local/fuzz"), help="folder for inputs that fail")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     given.findings.mkdir(parents=True, exist_ok=True)
-    # Decoders written in C print warnings about every broken file.
+    # Decoders in C print a warning for every damaged file.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     found = [_fuzz(name, target, given) for name, target in targets().items()]
     return int(any(found))
@@ -53,7 +53,7 @@ def _fuzz(name: str, target: Target, given: argparse.Namespace) -> int:
             outcome = "read"
         except target.expected as exc:
             outcome = type(exc).__name__
-        except BaseException as exc:  # noqa: BLE001  # Whatever it is, it is a finding.
+        except BaseException as exc:  # noqa: BLE001  # Any other exception is a finding.
             outcome = f"FOUND {type(exc).__name__}: {exc!s:.80}"
         took_s, took_mb = time.perf_counter() - start, _peak_mb() - before_mb
         if took_s > MAX_S or took_mb > MAX_MB:
@@ -73,7 +73,7 @@ def _fuzz(name: str, target: Target, given: argparse.Namespace) -> int:
 
 
 def _peak_mb() -> float:
-    """The peak memory of this process since the last call, where Linux tells."""
+    """The peak memory of this process since the last call, in MB; 0 outside Linux."""
     try:
         line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
         Path("/proc/self/clear_refs").write_text("5")

@@ -1,4 +1,4 @@
-"""What is fuzzed: how a case is made, and what reads it."""
+"""The targets of `make fuzz`: how an input is made, and which function reads it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.serving.aws.test_events import EVENTS, PICTURE, Context, recorded
 
 @dataclass(frozen=True)
 class Target:
-    """One reader: `make` makes a case, `read` reads it, `expected` are the errors that a bad case may raise."""
+    """One reader: `make` creates an input, `read` reads it, `expected` are the errors that a bad input may raise."""
 
     make: Callable[[Random], bytes]
     read: Callable[[bytes], object]

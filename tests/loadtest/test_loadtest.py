@@ -1,4 +1,4 @@
-"""`python -m loadtest` as its users run it: both local platforms for real, and one report of both."""
+"""`python -m loadtest` from its command line: runs on both local platforms, and one report of both."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def test_both_local_platforms_are_measured_and_reported_side_by_side(tmp_path: P
     service = f"local ECS, {os.cpu_count()} cores"
     assert {run["run"]["label"]: run["answered"] for run in runs} == {"local Lambda 1769 MB": 6, service: 6}
     by_label = {run["run"]["label"]: run for run in runs}
-    # Two at once are two sandboxes, and their steps are the service's own.
+    # Two simultaneous requests start two sandboxes; the service reports the times of the steps.
     assert len(by_label["local Lambda 1769 MB"]["cold_starts"]) == 2
     assert set(by_label[service]["steps_ms"]) == {"fetch", "decode", "detect", "annotate", "store", "other"}
     assert {run["run"]["model"].partition(":")[0] for run in runs} == {"yolov7-tiny-scenes"}
     assert [phase["requests"] for phase in by_label[service]["phases"]] == [2, 2, 2]
     assert "local stand-in, not AWS" in page.read_text()
-    assert "../results/" in page.read_text()  # JMeter's own dashboards, as seen from the page.
+    assert "../results/" in page.read_text()  # The link from the page to JMeter's dashboards.
     assert page.with_suffix(".csv").read_text().count("\n") == 3
     assert "local Lambda 1769 MB" in page.with_suffix(".md").read_text()
     assert str(tmp_path) not in subprocess.run(["ps", "axo", "args"], capture_output=True, text=True).stdout
@@ -75,10 +75,10 @@ def test_an_impossible_command_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 1
-    told = capsys.readouterr().err
-    assert message in told
-    assert [line for line in told.splitlines() if line.startswith("error: ")] == told.splitlines()[-1:]
-    assert "Traceback" not in told
+    output = capsys.readouterr().err
+    assert message in output
+    assert [line for line in output.splitlines() if line.startswith("error: ")] == output.splitlines()[-1:]
+    assert "Traceback" not in output
     assert not (tmp_path / "results" / "report.html").exists()
 
 
@@ -92,9 +92,9 @@ def test_a_report_names_skipped_runs_and_old_prices(tmp_path: Path, capsys: Capt
     page = tmp_path / "report.html"
     given = [str(path) for path in (tmp_path / "runs").iterdir()]
     assert main(["report", *given, "--output", str(page), "--prices", str(tmp_path / "prices.json")]) == 0
-    told = capsys.readouterr().err
-    assert "skipped half: samples.jtl has no column" in told and told.count("skipped") == 1
-    assert "older than a year, the oldest of 2020-01-01" in told
+    output = capsys.readouterr().err
+    assert "skipped half: samples.jtl has no column" in output and output.count("skipped") == 1
+    assert "older than a year, the oldest of 2020-01-01" in output
     text = page.read_text()
     assert "half" in text and "overloaded" in text and "older than a year" in text
 

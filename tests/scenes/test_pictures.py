@@ -1,4 +1,4 @@
-"""The pictures of the profiles."""
+"""The pictures of the load tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from loadtest.profiles import load_profile
+from loadtest.profiles import load_profile, names
 from local.s3 import LocalS3
 from scenes import pictures
 
@@ -28,7 +28,7 @@ def test_pictures_of_a_kind_differ() -> None:
     assert len(set(files.values())) == 3
 
 
-def test_pictures_are_put_once_and_nothing_else_is_touched(s3: LocalS3) -> None:
+def test_pictures_are_uploaded_once_and_other_objects_stay(s3: LocalS3) -> None:
     client = s3.client()
     client.create_bucket(Bucket="own-pictures")
     client.put_object(Bucket="own-pictures", Key="loadtest/mine.jpg", Body=b"mine")
@@ -38,6 +38,5 @@ def test_pictures_are_put_once_and_nothing_else_is_touched(s3: LocalS3) -> None:
     assert len(client.list_objects_v2(Bucket="own-pictures")["Contents"]) == 4
 
 
-def test_every_kind_that_a_profile_may_ask_for_is_made() -> None:
-    asked = set(load_profile("payloads").pictures) | set(load_profile("batches").pictures)
-    assert asked == set(pictures.KINDS)
+def test_the_profiles_use_every_kind_of_picture_and_no_other() -> None:
+    assert {kind for name in names() for kind in load_profile(name).pictures} == set(pictures.KINDS)

@@ -1,3 +1,5 @@
+"""Deadlines and the pixel budget of concurrent requests."""
+
 from __future__ import annotations
 
 import threading
@@ -9,7 +11,7 @@ from serving.bounds import Deadline, PixelBudget
 from serving.errors import DeadlineExceeded
 
 
-def test_a_deadline_passes() -> None:
+def test_a_passed_deadline_raises_an_error_that_names_the_next_step() -> None:
     deadline = Deadline(0.05)
     deadline.check("fetch")
     assert 0 < deadline.remaining_s() <= 0.05
@@ -19,7 +21,7 @@ def test_a_deadline_passes() -> None:
         deadline.check("fetch")
 
 
-def test_pixels_in_work_never_exceed_the_budget() -> None:
+def test_reserved_pixels_never_exceed_the_budget() -> None:
     budget, in_work, most = PixelBudget(100), [0], [0]
     lock = threading.Lock()
 
@@ -41,7 +43,7 @@ def test_pixels_in_work_never_exceed_the_budget() -> None:
     assert in_work[0] == 0
 
 
-def test_small_pictures_do_not_overtake_a_large_one() -> None:
+def test_a_small_picture_waits_behind_a_large_one() -> None:
     budget, order = PixelBudget(100), []
 
     def use(name: str, pixels: int) -> None:
@@ -62,7 +64,7 @@ def test_small_pictures_do_not_overtake_a_large_one() -> None:
     assert order == ["large", "small"]
 
 
-def test_a_reservation_that_fails_takes_nothing() -> None:
+def test_a_failed_reservation_reserves_nothing() -> None:
     budget = PixelBudget(100)
     with budget.reserve(60, Deadline(30)):
         with pytest.raises(DeadlineExceeded, match="before it could decode"), budget.reserve(60, Deadline(0.01)):

@@ -1,3 +1,5 @@
+"""The parser of request bodies: JSON, legal keys, and messages that name the wrong field."""
+
 from __future__ import annotations
 
 import json
@@ -120,7 +122,7 @@ INVALID = [
 
 
 @pytest.mark.parametrize(("body", "message"), INVALID)
-def test_invalid_requests_name_the_field(body: str, message: str) -> None:
+def test_the_error_of_an_invalid_request_names_the_field(body: str, message: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse_request(body.encode())
     assert message in str(caught.value)

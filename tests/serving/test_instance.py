@@ -1,3 +1,5 @@
+"""Headers of a process, and request ids."""
+
 from __future__ import annotations
 
 import pytest
@@ -5,7 +7,7 @@ import pytest
 from serving.instance import Instance, request_id_from
 
 
-def test_only_the_first_answer_of_a_process_is_cold() -> None:
+def test_only_the_first_response_of_a_process_is_cold() -> None:
     instance = Instance()
     first, second = instance.headers("a"), instance.headers("b")
     assert (first["X-Cold-Start"], second["X-Cold-Start"]) == ("true", "false")
@@ -13,7 +15,7 @@ def test_only_the_first_answer_of_a_process_is_cold() -> None:
 
 
 @pytest.mark.parametrize("header", ["abc-123", "Root=1-5759e988-bd862e3fe1be46a994272793"])
-def test_a_harmless_request_id_is_echoed(header: str) -> None:
+def test_a_valid_request_id_is_echoed(header: str) -> None:
     assert request_id_from(header) == header
 
 

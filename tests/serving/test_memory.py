@@ -1,4 +1,4 @@
-"""The memory of large pictures, measured in a process of its own."""
+"""The peak memory of large pictures, measured in a separate process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def predict():
 
 return_freed_memory()
 ours.warm_up()
-open("/proc/self/clear_refs", "w").write("5")  # The peak so far is forgotten.
+open("/proc/self/clear_refs", "w").write("5")  # Reset the peak.
 before = peak_mb()
 predict()
 one = peak_mb() - before
@@ -46,8 +46,8 @@ print(one, peak_mb() - before)
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak memory is read from Linux's /proc")
-def test_six_large_pictures_at_the_same_time_take_the_memory_of_one() -> None:
+def test_six_simultaneous_large_pictures_need_the_memory_of_one() -> None:
     done = subprocess.run([sys.executable, "-c", PEAKS], cwd=ROOT, capture_output=True, text=True, check=True)
     one, six = map(int, done.stdout.split())
-    assert one <= 500  # 16 megapixels of the most expensive kind, transparent WebP.
+    assert one <= 500  # 16 megapixels of the format that needs most memory, transparent WebP.
     assert six <= 1.2 * one + 50

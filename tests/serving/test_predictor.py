@@ -1,3 +1,5 @@
+"""The five steps of a request with a fake engine and a fake storage, and their deadline."""
+
 from __future__ import annotations
 
 import threading
@@ -17,7 +19,7 @@ from tests.conftest import decoded, to_jpeg
 from tests.fakes import CARD, SETTINGS, FakeEngine, FakeStorage, predictor
 
 
-def test_predict_answers_as_the_contract_says() -> None:
+def test_predict_returns_the_response_of_the_contract() -> None:
     ours = predictor(bus=to_jpeg(np.full((300, 600, 3), 60, np.uint8)))
     answer = ours.predict(PredictRequest(filename="bus")).model_dump()
     timings = answer.pop("timings_ms")
@@ -46,7 +48,7 @@ def test_warm_up_infers_once_and_writes_nothing() -> None:
     assert storage.stored == {}
 
 
-def test_an_annotated_picture_is_refused_to_events_alone() -> None:
+def test_an_annotated_picture_is_refused_for_events_only() -> None:
     ours = predictor(bus=to_jpeg(np.zeros((8, 8, 3), np.uint8)))
     assert isinstance(ours.storage, FakeStorage)
     made = ours.predict(PredictRequest(filename="bus")).filename
@@ -76,7 +78,7 @@ def test_a_broken_picture_is_named() -> None:
         predictor(text=b"no picture").predict(PredictRequest(filename="text"))
 
 
-def test_the_same_request_gives_the_same_key_and_any_other_another() -> None:
+def test_equal_requests_give_equal_keys_and_different_ones_different_keys() -> None:
     def key(etag: str = "1", **changes: object) -> str:
         return result_key(SETTINGS, PredictRequest.model_validate({"filename": "a/bus.png"} | changes), etag, CARD)
 
@@ -87,13 +89,13 @@ def test_the_same_request_gives_the_same_key_and_any_other_another() -> None:
     assert len({key(), *others}) == 6
 
 
-def test_the_key_of_a_result_is_never_too_long_for_s3() -> None:
+def test_the_key_of_a_result_is_at_most_as_long_as_s3_allows() -> None:
     key = result_key(SETTINGS, PredictRequest(filename="é" * 512), "1", CARD)
     assert MAX_KEY_BYTES - 1 <= len(key.encode()) <= MAX_KEY_BYTES
 
 
 class SlowEngine(FakeEngine):
-    """Lets a request wait inside a detection."""
+    """An engine whose inference waits for the test."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,7 +118,7 @@ def test_nothing_is_written_after_the_deadline() -> None:
 
 @pytest.mark.parametrize(("side", "step"), [(8, "detect"), (64, "decode")])
 def test_a_request_waits_for_memory_and_for_the_engine_until_its_deadline(side: int, step: str) -> None:
-    """The first picture takes 64 of 4,100 pixels, so a second one of 64 x 64 has to wait for its memory."""
+    """The first picture reserves 64 of 4,100 pixels, so a second one of 64 x 64 must wait for its memory."""
     engine = SlowEngine()
     settings = SETTINGS.model_copy(update={"max_image_pixels": 4100})
     pictures = {str(n): to_jpeg(np.zeros((n, n, 3), np.uint8)) for n in (8, 64)}

@@ -1,3 +1,5 @@
+"""Responses: success, translated errors, headers, and the calls of the observer."""
+
 from __future__ import annotations
 
 import json
@@ -25,7 +27,7 @@ def responder(observer: RecordingObserver) -> Responder:
     return Responder(Instance(), observer)
 
 
-def test_an_answer_is_observed_and_sent(responder: Responder, observer: RecordingObserver) -> None:
+def test_a_response_is_sent_and_observed(responder: Responder, observer: RecordingObserver) -> None:
     response = responder.respond(lambda: REQUEST, lambda _: ANSWER, "id-1")
     assert (response.status, json.loads(response.body)) == (200, ANSWER.model_dump())
     assert response.headers["X-Request-Id"] == "id-1"
@@ -34,7 +36,7 @@ def test_an_answer_is_observed_and_sent(responder: Responder, observer: Recordin
     assert (observer.answers, observer.errors) == ([(REQUEST, ANSWER, "id-1")], [])
 
 
-def test_a_request_that_cannot_be_read_is_not_predicted(responder: Responder, observer: RecordingObserver) -> None:
+def test_an_invalid_request_does_not_reach_the_predictor(responder: Responder, observer: RecordingObserver) -> None:
     def read() -> PredictRequest:
         raise InvalidRequest("filename: is required")
 
@@ -55,7 +57,7 @@ def test_a_request_that_cannot_be_read_is_not_predicted(responder: Responder, ob
         (KeyError("secret-credential"), InternalError, "an unexpected error; the log has it under this request_id"),
     ],
 )
-def test_foreign_errors_are_translated_and_their_cause_is_observed(
+def test_other_errors_are_translated_and_their_cause_is_observed(
     cause: Exception, kind: type[RequestError], message: str, responder: Responder, observer: RecordingObserver
 ) -> None:
     def predict(_: PredictRequest) -> PredictAnswer:
@@ -67,10 +69,10 @@ def test_foreign_errors_are_translated_and_their_cause_is_observed(
     assert (type(error), seen) == (kind, cause)
 
 
-def test_overloaded_says_when_to_come_back() -> None:
+def test_overloaded_has_a_retry_after_header() -> None:
     assert failure(Overloaded("full"), Instance(), "id").headers["Retry-After"] == "1"
 
 
-def test_a_refused_request_marks_the_process_as_warm_too(responder: Responder) -> None:
+def test_a_refused_request_also_marks_the_process_as_warm(responder: Responder) -> None:
     responses = [responder.refuse(Overloaded("full"), "id") for _ in range(2)]
     assert [response.headers["X-Cold-Start"] for response in responses] == ["true", "false"]

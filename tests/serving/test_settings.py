@@ -1,3 +1,5 @@
+"""Settings from the environment and a .env file, and messages for wrong ones."""
+
 from __future__ import annotations
 
 import os
@@ -21,11 +23,11 @@ def test_settings_cannot_be_changed() -> None:
         Settings(input_bucket="abc", output_bucket="abc").input_bucket = "other"  # type: ignore[misc]
 
 
-def test_a_env_file_fills_what_the_environment_does_not_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_env_file_adds_to_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / ".env"
     file.write_text("INPUT_BUCKET=from-file\nOUTPUT_BUCKET=from-file\nAWS_REGION=eu-central-1\n")
     monkeypatch.setenv("OUTPUT_BUCKET", "from-environment")
-    for name in ("INPUT_BUCKET", "AWS_REGION"):  # So that what the file sets is taken back after the test.
+    for name in ("INPUT_BUCKET", "AWS_REGION"):  # monkeypatch then removes the values of the file after the test.
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     settings = load_settings(file)
@@ -43,7 +45,7 @@ def test_a_env_file_fills_what_the_environment_does_not_say(tmp_path: Path, monk
         ({"INPUT_BUCKET": "abc", "OUTPUT_BUCKET": "abc", "MAX_QUEUE": "many"}, "MAX_QUEUE: .* valid integer"),
     ],
 )
-def test_faults_are_one_line_that_names_them_all(
+def test_wrong_settings_are_all_named_in_one_line(
     environment: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in environment.items():

@@ -1,3 +1,5 @@
+"""Reading and writing pictures with a real S3 server, and failures of S3."""
+
 from __future__ import annotations
 
 import io
@@ -35,7 +37,7 @@ Make = Callable[..., S3Storage]
 
 @pytest.fixture
 def storage(s3: LocalS3, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """Makes a storage on the real server; keyword arguments change settings, capitals the environment."""
+    """Make a storage on the real server; lower-case arguments change settings, upper-case ones the environment."""
 
     def make(**changes: object) -> S3Storage:
         for name, value in s3.env.items():
@@ -70,7 +72,7 @@ def test_store_gives_the_plain_url_for_a_public_bucket(s3: LocalS3, storage: Mak
     assert url == f"{s3.endpoint}/{OUTPUT_BUCKET}/a/%C3%A9.jpg"
 
 
-def test_fetch_judges_the_size_before_it_reads(s3: LocalS3, storage: Make) -> None:
+def test_fetch_checks_the_size_before_it_reads(s3: LocalS3, storage: Make) -> None:
     key = upload(s3, "large.jpg", b"x" * 3_000_000)
     with pytest.raises(ImageTooLarge, match=r"^large.jpg has 3.0 MB; the limit is 2 MB "):
         storage(max_image_bytes=2_000_000).fetch(key, Deadline(60))
@@ -97,7 +99,7 @@ def test_fetch_translates_errors(
     assert not {"wrong-secret", SECRET_KEY, "Signature"} & set(str(caught.value).split())
 
 
-def test_fetch_without_credentials_says_so(storage: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_fetch_names_missing_credentials(storage: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     made = storage(AWS_CONFIG_FILE=tmp_path / "none", AWS_SHARED_CREDENTIALS_FILE=tmp_path / "none")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
@@ -122,7 +124,7 @@ def test_store_into_a_missing_bucket_writes_nothing(s3: LocalS3, storage: Make) 
 
 @pytest.fixture
 def silent_server() -> Iterator[int]:
-    """A server that accepts connections and never says a word: an S3 that is slow without end."""
+    """A server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         held: list[socket.socket] = []
 
@@ -141,7 +143,7 @@ def silent_server() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("verb", ["read", "write"])
-def test_an_s3_that_never_answers_is_a_timeout(verb: str, silent_server: int, storage: Make) -> None:
+def test_an_s3_server_that_never_responds_is_a_timeout(verb: str, silent_server: int, storage: Make) -> None:
     made = storage(AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{silent_server}", s3_read_timeout_s=0.2)
     with pytest.raises(StorageTimeout, match=f"did not answer in time to {verb} a.jpg"):
         made.fetch("a.jpg", Deadline(60)) if verb == "read" else made.store("a.jpg", b"x", Deadline(60))
@@ -149,7 +151,7 @@ def test_an_s3_that_never_answers_is_a_timeout(verb: str, silent_server: int, st
 
 @pytest.fixture
 def dripping_server() -> Iterator[int]:
-    """An S3 that sends one byte of a picture every 50 ms, and has 1,000 of them."""
+    """An S3 server that sends one byte of a picture every 50 ms, 1,000 in all."""
     head = b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 1000\r\n\r\n'
 
     def drip(connection: socket.socket) -> None:
@@ -172,7 +174,7 @@ def dripping_server() -> Iterator[int]:
         server.shutdown(socket.SHUT_RDWR)
 
 
-def test_an_s3_that_drips_is_left_at_the_deadline(dripping_server: int, storage: Make) -> None:
+def test_a_slow_download_stops_at_the_deadline(dripping_server: int, storage: Make) -> None:
     made = storage(AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{dripping_server}")
     start = time.monotonic()
     with pytest.raises(DeadlineExceeded, match=r"stopped after 0.3 s \(REQUEST_TIMEOUT_S\), before it could read"):
@@ -189,7 +191,7 @@ def test_no_attempt_begins_after_the_deadline(verb: str, s3: LocalS3, storage: M
     assert storage().fetch(key, Deadline(60)).data == b"one"
 
 
-def test_a_picture_without_a_length_is_held_to_the_limit(s3: LocalS3, storage: Make) -> None:
+def test_the_size_limit_applies_to_a_picture_without_a_length(s3: LocalS3, storage: Make) -> None:
     made = storage(max_image_bytes=10)
 
     class Chunked:

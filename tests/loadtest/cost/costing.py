@@ -1,4 +1,4 @@
-"""Prices and runs that tests of the costs share."""
+"""Prices and runs for the tests of the costs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def task(usd: float) -> dict[str, Any]:
     return {"vcpu_hour": price(usd, "vCPU-hour"), "gb_hour": price(usd / 10, "GB-hour")}
 
 
-# Round prices, so that the sums can be followed on paper and new prices leave the tests alone.
+# Round prices make the sums easy to check, and new real prices do not change these tests.
 CONTENT: dict[str, Any] = {
     "regions": {
         "us-east-1": {
@@ -62,7 +62,7 @@ REGION = ROUND.regions["us-east-1"]
 def summary(
     platform: str = "lambda", label: str = "", *, requests: int = 100, billed_ms: float | None = 800.0, **changes: Any
 ) -> Summary:
-    """A run against one platform; fields of RunInfo and of Summary alike may be given."""
+    """A run on one platform; changes may be fields of RunInfo or of Summary."""
     run: dict[str, Any] = {
         "name": "run", "folder": "f", "profile": "p", "question": "q", "mode": "closed", "platform": platform,
         "where": "aws", "label": label or platform, "target": "t", "model": "yolov7-w6", "commit": "c",

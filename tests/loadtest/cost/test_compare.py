@@ -1,7 +1,10 @@
+"""The comparison of costs: options, monthly costs, and break-even volumes."""
+
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -55,9 +58,10 @@ def test_runs_of_a_label_are_one_option_and_the_comparison_can_be_written_as_jso
     assert json.loads(json.dumps(asdict(comparison)))["model"] == "yolov7-w6"
 
 
-def test_volumes_are_sixty_from_a_thousand_to_a_hundred_million() -> None:
-    assert len(volumes()) == len(set(volumes())) == 60
-    assert volumes()[0] == 1_000 and volumes()[-1] == 100_000_000
+def test_volumes_rise_by_a_constant_factor_to_the_largest() -> None:
+    first, *_, last = factors = [after / before for before, after in pairwise(volumes())]
+    assert factors == pytest.approx([first] * len(factors), rel=0.001)
+    assert last > 1 and volumes()[-1] == LARGEST
 
 
 @pytest.mark.parametrize("platform", ["lambda", "ecs", "fargate"])
@@ -69,7 +73,7 @@ def test_more_pictures_never_cost_less(platform: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("platform", "changes", "said"),
+    ("platform", "changes", "reason"),
     [
         ("ecs", {"settings": {"instance_type": "m9z.large"}}, "instance type m9z.large is not in loadtest/cost"),
         ("ecs", {"settings": {"region": "mars-1"}}, "region mars-1 is not in loadtest/cost/prices.json, which has"),
@@ -79,14 +83,14 @@ def test_more_pictures_never_cost_less(platform: str) -> None:
     ],
 )  # fmt: skip
 def test_a_platform_without_a_price_is_left_out_with_a_warning(
-    platform: str, changes: dict[str, Any], said: str
+    platform: str, changes: dict[str, Any], reason: str
 ) -> None:
     odd = summary(platform, "Odd", **changes)
     comparison = only(compare_costs([odd, summary("lambda", "Lambda 3000 MB")], ROUND, TODAY))
     assert [option.label for option in comparison.options] == ["Lambda 3000 MB"]
     assert list(comparison.usd_per_month) == ["Lambda 3000 MB"]
     assert len(comparison.warnings) == 1
-    assert comparison.warnings[0].startswith(f"Odd is left out of the costs: {said}")
+    assert comparison.warnings[0].startswith(f"Odd is left out of the costs: {reason}")
 
 
 def steps(capacity: int, *, balancer: float = 0.0, per_picture: float = 0.0) -> Instances:
@@ -96,18 +100,19 @@ def steps(capacity: int, *, balancer: float = 0.0, per_picture: float = 0.0) -> 
 @pytest.mark.parametrize(
     ("use", "instances", "volume"),
     [
-        # 0.01 a picture against 100 a month: equal at 10,000, cheaper with one more.
+        # 0.01 per picture and 100 per month are equal at 10,000 pictures; from 10,001 on, instances cost less.
         (PayPerUse(0.01, 0), steps(20_000), 10_001),
-        # The same with 20 for the balancer and 0.002 a picture: 0.008 x 15,000 = 120.
+        # With 20 per month and 0.002 per picture for the load balancer: 0.008 x 15,000 = 120.
         (PayPerUse(0.01, 0), steps(20_000, balancer=20, per_picture=0.002), 15_001),
-        # One instance is full at 11,000, where 120 are still more than 110; two cost 220, as 22,000 do: beyond them.
-        # Three cost 320 and do 33,000: 32,001.
+        # One instance costs 120 and is full at 11,000 pictures, which cost 110 as requests. Two cost 220 and are full
+        # at 22,000 pictures, which also cost 220.
+        # Three cost 320 and are full at 33,000 pictures, so from 32,001 on they cost less.
         (PayPerUse(0.01, 0), steps(11_000, balancer=20), 32_001),
-        # Provisioned concurrency alone costs more.
+        # Provisioned concurrency alone costs more than the instance.
         (PayPerUse(0.01, 200), steps(20_000), 1),
-        # Never: an instance does 9,000, which cost 90.
+        # Never: an instance is full at 9,000 pictures, which cost 90 as requests.
         (PayPerUse(0.01, 0), steps(9_000), None),
-        # Never: the load balancer takes as much for a picture as the function.
+        # Never: the load balancer costs as much per picture as the function.
         (PayPerUse(0.01, 0), steps(20_000, per_picture=0.01), None),
     ],
 )
@@ -124,7 +129,7 @@ def test_break_even_is_the_first_volume_at_which_instances_cost_less(
 def test_the_curves_may_cross_again_with_the_next_instance() -> None:
     use, instances = PayPerUse(0.01, 0), steps(12_000)
     assert break_even("use", use, "instances", instances).pictures_per_month == 10_001
-    # 120.01 for 12,001 pictures, and 200 for two instances.
+    # 12,001 pictures cost 120.01 as requests, and 200 on two instances.
     assert instances.usd(12_000) < use.usd(12_000) and instances.usd(12_001) > use.usd(12_001)
 
 
@@ -143,15 +148,15 @@ def test_runs_lead_to_their_break_even() -> None:
     c6a = {"instance_type": "c6a.xlarge"}
     runs = [summary(), summary("ecs", settings=c6a)]
     (found,) = only(compare_costs(runs, ROUND, TODAY)).break_evens
-    # Never: 24.6e-6 a picture, and 146 / 1,839,600 = 79e-6 for an instance kept busy.
+    # Never: a request costs 24.6e-6, a picture on a busy instance 146 / 1,839,600 = 79e-6.
     assert found.pictures_per_month is None and found.usd_per_month is None
     fast = [
         summary(settings={"memory_mb": 6000}),
         summary("ecs", throughput_per_s=2.0, settings={"instance_type": "c6a.xlarge"}),
     ]
     (found,) = only(compare_costs(fast, ROUND, TODAY)).break_evens
-    # 160.6, by 48.075e-6 a picture less 0.04 LCU x 730 h x 0.01 / 2,628,000 = 0.1111e-6: within the first instance's
-    # 3,679,200.
+    # 160.6 per month, divided by 48.075e-6 per request minus 0.04 LCU x 730 h x 0.01 / 2,628,000 = 0.1111e-6 per
+    # picture. The first instance can do 3,679,200 pictures.
     assert found.pictures_per_month == 3_348_353
     use, instances = offer(fast[:1]).curve, offer(fast[1:]).curve
     volume = found.pictures_per_month
@@ -166,5 +171,5 @@ def test_runs_can_be_priced_with_other_settings() -> None:
     assert other.run.settings.given == {"instance_type": "c6a.xlarge", "instances": 1}
     assert run.run.settings.given["instance_type"] == "t3a.xlarge"
     (before,), (after,) = (compare_costs([one], ROUND, TODAY) for one in (run, other))
-    # 730 hours at 0.20 instead of 0.10, and no surplus credits.
+    # 730 hours at 0.20 instead of 0.10, without surplus credits.
     assert after.options[0].fixed_usd_per_month - before.options[0].fixed_usd_per_month == pytest.approx(73)

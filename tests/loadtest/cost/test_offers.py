@@ -1,3 +1,5 @@
+"""The costs of one platform, from its runs and its settings."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -16,13 +18,13 @@ def test_billed_time_is_the_mean_of_all_answers_with_cold_starts() -> None:
         summary(requests=50, billed_ms=None, answered=0, errors={"overloaded": 50}, settings={"memory_mb": 2048}),
     ]
     found = option(runs)
-    # (300 x 700 + 100 x 1100) / 400 = 800 ms: the first row of the requests above, times 1000.
+    # (300 x 700 + 100 x 1100) / 400 = 800 ms, which cost 17.2e-6 per request with 2048 MB (see test_tariff.py).
     assert found.usd_per_1000 == pytest.approx(0.0172)
     assert found.fixed_usd_per_month == 0 and found.capacity_per_month is None
     assert "800.0 ms billed per picture, cold starts included" in found.assumptions[1]
 
 
-def test_billed_time_is_that_of_the_steady_profile_where_it_was_run() -> None:
+def test_billed_time_comes_from_the_steady_profile_if_it_was_run() -> None:
     runs = [summary(billed_ms=900.0, profile="batches"), summary(billed_ms=800.0, profile="steady")]
     assert option(runs).usd_per_1000 == option([summary(billed_ms=800.0)]).usd_per_1000
 
@@ -45,12 +47,12 @@ def test_provisioned_concurrency_is_the_fixed_cost_of_lambda() -> None:
         ("finished", {}, [], {}, 1_839_600),
         ("interrupted", {}, [], {}, 1_839_600),
         ("finished", {}, [phase(2.0), phase(1.5)], {}, 3_679_200),
-        # Beyond one error in a hundred a throughput does not count, neither a phase's nor the run's.
+        # A throughput with one error in a hundred or more does not count, of a phase or of a run.
         ("finished", {}, [phase(2.0, errors=10)], {}, 1_839_600),
         ("finished", {}, [phase(2.0, errors=9)], {}, 3_679_200),
         ("finished", {"overloaded": 1}, [phase(0.5)], {}, 919_800),
         ("finished", {}, [phase(9.0, requests=0)], {}, 1_839_600),
-        # Four instances during the run: one did a quarter.
+        # There were four instances during the run, so one did a quarter.
         ("finished", {}, [phase(2.0)], {"instances": 4}, 919_800),
     ],
 )
@@ -80,7 +82,7 @@ def test_ecs_costs_its_instance_and_the_load_balancer() -> None:
 def test_without_settings_ecs_is_a_t3a_xlarge_with_its_surplus_credits() -> None:
     found = option([summary("ecs")])
     assert found.fixed_usd_per_month == pytest.approx(73 + 14.6)
-    # 43.8 of surplus credits at 70%, see above, and 0.2044 of LCUs.
+    # 43.8 for surplus credits at 70% (see test_tariff.py) and 0.2044 for LCUs.
     assert found.usd_per_1000 == pytest.approx((87.6 + 43.8 + 0.2044) / 1839.6)
 
 
@@ -96,7 +98,7 @@ def test_runs_of_a_label_must_agree_on_its_size() -> None:
         option([summary(), summary(settings={"memory_mb": 2000})])
 
 
-def test_a_larger_function_a_longer_time_and_a_faster_instance_show_in_the_price() -> None:
+def test_the_price_depends_on_memory_billed_time_and_throughput() -> None:
     small = option([summary()]).usd_per_1000
     assert small < option([summary(settings={"memory_mb": 4000})]).usd_per_1000
     assert small < option([summary(billed_ms=900.0)]).usd_per_1000

@@ -1,3 +1,5 @@
+"""The file of prices: sources, dates, malformed files, and warnings about old prices."""
+
 from __future__ import annotations
 
 import copy
@@ -54,7 +56,7 @@ US = ["regions", "us-east-1"]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "start"),
     [
         ("", "the whole file"),
         ("{", "the whole file"),
@@ -72,17 +74,17 @@ US = ["regions", "us-east-1"]
         (broken(["burstable", "t3a.xlarge", "baseline"], 40), "burstable.t3a.xlarge.baseline: "),
     ],
 )  # fmt: skip
-def test_a_malformed_file_is_one_line_that_names_file_and_field(tmp_path: Path, text: str, said: str) -> None:
+def test_the_error_of_a_malformed_file_names_file_and_field(tmp_path: Path, text: str, start: str) -> None:
     file = tmp_path / "prices.json"
     file.write_text(text)
     with pytest.raises(PricesError) as error:
         load_prices(file)
     message = str(error.value)
-    assert message.startswith(f"{file}: {said}") and "\n" not in message
+    assert message.startswith(f"{file}: {start}") and "\n" not in message
     assert message.endswith("write it like the other entries")
 
 
-def test_a_missing_file_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+def test_the_error_of_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(PricesError, match=r"prices\.json cannot be read .*: restore it from the repository$"):
         load_prices(tmp_path / "prices.json")
 

@@ -1,3 +1,5 @@
+"""The tariffs, calculated by hand from round prices."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -24,11 +26,11 @@ from tests.loadtest.cost.costing import REGION, ROUND, T3A
         (2048, "x86_64", 800, 1000, 17.2e-6),
         # 2 GB x 0.8 s x 8e-6 = 12.8e-6, the rest as before.
         (2048, "arm64", 800, 1000, 14.0e-6),
-        # 1 GB x 0.001 s x 1e-5 = 0.01e-6: a started millisecond is a whole one.
+        # 1 GB x 0.001 s x 1e-5 = 0.01e-6: a started millisecond counts as a whole one.
         (1024, "x86_64", 0.2, 1000, 1.21e-6),
-        # 800.01 ms are 801: 1 GB x 0.801 s x 1e-5 = 8.01e-6.
+        # 800.01 ms are billed as 801: 1 GB x 0.801 s x 1e-5 = 8.01e-6.
         (1024, "x86_64", 800.01, 1000, 9.21e-6),
-        # 512 KB are one call, a byte more is two.
+        # 512 KB are one call; one byte more makes two.
         (1024, "x86_64", 800, 524_288, 9.2e-6),
         (1024, "x86_64", 800, 524_289, 10.2e-6),
         (1024, "x86_64", 800, 0, 9.2e-6),
@@ -68,13 +70,13 @@ def test_instances_and_tasks_cost_730_hours_a_month() -> None:
         (0, 1_000, 1, 0.0),
     ],
 )  # fmt: skip
-def test_the_largest_dimension_decides_on_capacity_units(pictures: int, size: int, rules: int, units: float) -> None:
+def test_capacity_units_are_those_of_the_largest_dimension(pictures: int, size: int, rules: int, units: float) -> None:
     assert load_balancer_units(
         ROUND.lcu, pictures_per_month=pictures, bytes_per_picture=size, rules=rules
     ) == pytest.approx(units)
 
 
-def test_active_connections_decide_if_a_unit_holds_fewer_of_them() -> None:
+def test_active_connections_can_be_the_largest_dimension() -> None:
     few = ROUND.lcu.model_copy(update={"active_connections_per_minute": 600})
     assert load_balancer_units(few, pictures_per_month=2_628_000, bytes_per_picture=1000) == pytest.approx(0.1)
 
@@ -86,7 +88,7 @@ def test_a_load_balancer_costs_hours_and_capacity_units() -> None:
 
 
 @pytest.mark.parametrize(("pictures", "count"), [(0, 1), (1, 1), (1000, 1), (1001, 2), (2000, 2), (2001, 3)])
-def test_every_started_capacity_needs_an_instance_and_one_is_the_minimum(pictures: int, count: int) -> None:
+def test_the_number_of_instances_is_rounded_up_from_one(pictures: int, count: int) -> None:
     assert instances_needed(pictures, 1000) == count
 
 
@@ -100,7 +102,7 @@ def test_capacity_is_seventy_percent_of_the_best_throughput() -> None:
     ("pictures", "usd"),
     [
         (0, 87.6),
-        # 40,000 of 100,000 that were possible: 40%, the baseline.
+        # 40,000 of 100,000 possible pictures are 40%, the baseline.
         (40_000, 87.6),
         # 70%: 730 h x 4 processors x 0.3 x 0.05 = 43.8 more.
         (70_000, 131.4),

@@ -1,4 +1,4 @@
-"""The costs assume what deployment/terraform sets up by default: these tests compare the values."""
+"""The costs assume the defaults of deployment/terraform: these tests compare both."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def default(folder: str, name: str) -> Any:
     return unquote(value) if isinstance(value, str) else value
 
 
-def test_auto_scaling_is_that_of_terraform() -> None:
+def test_auto_scaling_has_the_limits_of_terraform() -> None:
     assert default("ecs", "target_cpu_percent") == TARGET_BUSY * 100
     assert default("ecs", "min_tasks") == default("ecs", "min_instances") == MIN_INSTANCES
     assert default("ecs", "max_tasks") == default("ecs", "max_instances") == MAX_INSTANCES

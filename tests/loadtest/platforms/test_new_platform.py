@@ -30,7 +30,7 @@ class BatchSettings(Settings):
 
 
 def price(summaries: Sequence[Summary], _: Prices) -> Offer:
-    """Two dollars per GPU-hour, only while it works."""
+    """Two dollars per GPU-hour, billed per request."""
     usd = agreed(summaries, BatchSettings).gpus * billed_ms(summaries) / 3_600_000 * 2
     return offer(summaries, PayPerUse(usd, 0.0), usd * 1000, ["2 USD per GPU-hour."])
 

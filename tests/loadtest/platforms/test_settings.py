@@ -1,4 +1,4 @@
-"""Settings of a run are those of its platform; an unknown or wrong one is refused."""
+"""The settings of each platform: types, defaults, and errors for unknown or wrong ones."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def test_an_unknown_or_wrong_setting_is_one_line_with_the_known_ones(
 ) -> None:
     with pytest.raises(SettingsError) as caught:
         PLATFORMS[platform].parse(given)
-    told = str(caught.value)
-    assert told.startswith(message) and "\n" not in told
-    assert f"the settings of {platform} are {', '.join(PLATFORMS[platform].settings.model_fields)}" in told
+    error = str(caught.value)
+    assert error.startswith(message) and "\n" not in error
+    assert f"the settings of {platform} are {', '.join(PLATFORMS[platform].settings.model_fields)}" in error
 
 
 def test_settings_are_typed_and_only_those_given_are_kept() -> None:

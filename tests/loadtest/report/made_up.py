@@ -1,4 +1,4 @@
-"""Summaries made up by hand, in the shape of real ones: a function that scales out, a service that takes turns."""
+"""Made-up summaries of runs: a function that scales out, and a service whose requests wait for each other."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ HOSTILE = "<script>alert(1)</script></script><b>&\"'"
 
 
 def estimate(value: float, spread: float = 0.03) -> Estimate:
-    """A figure with an interval of about so much of it on either side."""
+    """A figure with a relative interval on both sides."""
     return Estimate(value, value * (1 - spread), value * (1 + spread))
 
 
 def latency(p50: float, count: int = 100, tail: float = 1.3) -> Latency:
-    """Response times around a median; `tail` is p95 against p50."""
+    """Response times around a median; `tail` is the ratio of p95 to p50."""
     p90, p95, p99 = (estimate(p50 * (1 + (tail - 1) * part), 0.06) for part in (0.8, 1.0, 1.6))
     return Latency(count, estimate(p50 * 1.04), estimate(p50), p90, p95, p99, p50 * (1 + (tail - 1) * 2.4))
 
@@ -49,7 +49,7 @@ def phase(kind: PhaseKind, name: str, p50: float | None, **more: object) -> Phas
 def info(
     label: str = LAMBDA, *, profile: str = "steady", where: Where = "aws", model: str = W6, mode: Mode = "closed"
 ) -> RunInfo:
-    """What was run: a Lambda where the label says so, else a service."""
+    """The facts of a run, on Lambda if the label says so, otherwise on ECS."""
     platform = "lambda" if "Lambda" in label else "ecs"
     name = f"{where}-{platform}-{profile}-{model.split(':')[0]}"
     url = "https://k2x9.execute-api.us-east-1.amazonaws.com" if where == "aws" else "http://127.0.0.1:3001"
@@ -65,7 +65,7 @@ def info(
 
 
 def summary(run: RunInfo | None = None, p50: float = 900.0, **more: object) -> Summary:
-    """A run of 100 requests without an error, none cold."""
+    """A run of 100 warm requests without errors."""
     steps = {"fetch": 0.024, "decode": 0.01, "detect": 0.84, "annotate": 0.012, "store": 0.03, "other": 0.084}
     made = Summary(
         run=run or info(), duration_s=p50 / 10, requests=100, answered=100, errors={}, throughput_per_s=1000 / p50,
@@ -77,7 +77,7 @@ def summary(run: RunInfo | None = None, p50: float = 900.0, **more: object) -> S
 
 
 def points(p50: float, phases: list[Phase], cold: int = 0) -> list[Point]:
-    """Requests of each phase one after the other; the first of the run are cold."""
+    """The requests of each phase, one after the other; the first ones of the run are cold."""
     dice = random.Random(7)
     made: list[Point] = []
     for part in phases:
@@ -92,7 +92,7 @@ def points(p50: float, phases: list[Phase], cold: int = 0) -> list[Point]:
 
 @dataclass(frozen=True)
 class Tried:
-    """A model on a platform, and how it answers: `turns` where requests wait for each other."""
+    """A model on a platform and its response times; `turns` means that requests wait for each other."""
 
     label: str
     where: Where
@@ -115,7 +115,7 @@ class Tried:
         return summary(run, self.p50, **(extra | more))
 
     def batches(self) -> Summary:
-        """Nine requests at once, four times."""
+        """Nine simultaneous requests, four times."""
         waits = 4.5 if self.turns else 1.0
         times = [self.p50 * waits * (1.0 if self.turns or i else 2.2) for i in range(4)]
         phases = [phase("batch", f"batch {i + 1}", t, at_s=i * 35.0, users=9, requests=9) for i, t in enumerate(times)]
@@ -124,7 +124,7 @@ class Tried:
         )
 
     def steps(self) -> Summary:
-        """3 to 18 users; where requests take turns the time grows with the users, and a queue is full at last."""
+        """3 to 18 users; if requests wait for each other, the time grows with the users until the queue is full."""
         phases = []
         for i, users in enumerate((3, 6, 9, 18)):
             took = self.p50 * users if self.turns else self.p50 * (1 + 0.01 * users)
@@ -134,7 +134,7 @@ class Tried:
         return self._run("steps", phases, warm=latency(self.p50 * (8 if self.turns else 1.1)))
 
     def rates(self, profile: str, *rates: float) -> Summary:
-        """Requests offered at some rates, answered up to one after the other at most."""
+        """Requests at increasing rates; a service whose requests wait for each other answers only a part."""
         limit = 1000 / self.p50 if self.turns else 1e6
         phases = []
         for i, rate in enumerate(rates):
@@ -148,7 +148,7 @@ class Tried:
         return replace(made_run, corrected=corrected, throughput_per_s=min(offered, limit))
 
     def gaps(self) -> Summary:
-        """Single requests after growing gaps; a function is gone after the longest."""
+        """Single requests after growing gaps; a function is cold after the longest gap."""
         phases = []
         for minute in (0, 6, 16, 31, 61):
             cold = int(not self.turns and minute in (0, 31, 61))
@@ -182,7 +182,7 @@ def tried(where: Where = "aws", model: str = W6, scale: float = 1.0) -> list[Sum
 
 
 def cost(where: Where = "aws", model: str = W6) -> CostComparison:
-    """A function by the picture against a service by the month: even at 2.4 million pictures."""
+    """The costs of a function per picture and a service per month, with a break-even at 2.4 million pictures."""
     function, service = labels(where)
     volumes = [round(1000 * 10 ** (i * 5 / 59)) for i in range(60)]
     each, fixed, capacity = 5.1e-5, 122.4, 2_900_000
@@ -209,7 +209,7 @@ def section(runs: list[Summary], costs: list[CostComparison] | None = None) -> S
 def page(
     runs: list[Summary] | None = None, skipped: list[Skipped] | None = None, costs: list[CostComparison] | None = None
 ) -> str:
-    """The page of runs in both places, where nothing else is given."""
+    """The page of some runs, by default of runs in both places."""
     return to_html(
         tried("aws") + tried("local") if runs is None else runs,
         [Skipped("20261120T101500-ecs-batches", "samples.jtl is missing")] if skipped is None else skipped,

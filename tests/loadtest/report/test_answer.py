@@ -1,3 +1,5 @@
+"""The sentences at the top of a report."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -11,7 +13,7 @@ from loadtest.results.summary import BreakEven, CostComparison, Summary
 from tests.loadtest.report.made_up import LAMBDA, SERVICE, cost, info, latency, phase, section, summary, tried
 
 
-def said(about: Section) -> dict[str, str]:
+def sentences(about: Section) -> dict[str, str]:
     """The sentences by topic."""
     return {sentence.topic: sentence.text for sentence in answer(about)}
 
@@ -22,7 +24,7 @@ def with_users(label: str, times: dict[int, float]) -> Summary:
 
 
 def with_bills(*winners: str) -> CostComparison:
-    """Options that take turns in being the cheapest; the first and the second are even at 1,500 pictures."""
+    """Options; another one is the cheapest at each volume; the first two break even at 1,500 pictures."""
     labels = sorted(set(winners))
     base = cost()
     options = [replace(base.options[0], label=label) for label in labels]
@@ -33,7 +35,7 @@ def with_bills(*winners: str) -> CostComparison:
 
 
 def test_the_answer_of_a_whole_comparison_names_its_numbers() -> None:
-    assert said(section(tried(), [cost()])) == {
+    assert sentences(section(tried(), [cost()])) == {
         "Price": "Up to 2.4 million pictures a month Lambda 3000 MB is the cheapest (at that volume both cost $122 "
         "a month), above 14.2 million ECS t3a.xlarge; in between the cheapest changes with every additional instance.",
         "Many users": "With 18 simultaneous users Lambda 3000 MB answers 95% of its requests within 1,381 ms and "
@@ -48,28 +50,28 @@ def test_the_answer_of_a_whole_comparison_names_its_numbers() -> None:
 
 
 def test_one_crossing_has_its_exact_volume() -> None:
-    text = said(section([], [with_bills("a", "b")]))["Price"]
+    text = sentences(section([], [with_bills("a", "b")]))["Price"]
     assert (
         text == "Up to 1,500 pictures a month a is the cheapest (at that volume both cost $3.25 a month), above that b."
     )
 
 
 def test_a_second_crossing_of_two_options_does_not_get_the_volume_of_the_first() -> None:
-    text = said(section([], [with_bills("a", "b", "a")]))["Price"]
+    text = sentences(section([], [with_bills("a", "b", "a")]))["Price"]
     assert text.endswith(" (at that volume both cost $3.25 a month), from there to 4,000 b, above that a.")
 
 
 def test_an_option_that_is_never_dearer_is_the_cheapest_at_every_volume() -> None:
     comparison = replace(with_bills("a", "a"), options=with_bills("a", "b").options)
     comparison.usd_per_month["b"] = [9.0, 9.0]
-    assert said(section([], [comparison]))["Price"] == (
+    assert sentences(section([], [comparison]))["Price"] == (
         "a is the cheapest at every volume up to 2,000 pictures a month: at that volume it costs $1.00 and b $9.00."
     )
 
 
 def test_a_single_option_has_a_price_but_no_break_even() -> None:
     alone = replace(cost(), options=cost().options[:1], usd_per_month={LAMBDA: cost().usd_per_month[LAMBDA]})
-    assert said(section([], [alone]))["Price"] == (
+    assert sentences(section([], [alone]))["Price"] == (
         "Lambda 3000 MB costs $0.051 per 1,000 pictures plus $0.00 a month; no other platform was priced, so there is "
         "no break-even."
     )
@@ -81,13 +83,13 @@ def test_without_costs_the_price_is_the_last_sentence() -> None:
 
 def test_similar_times_do_not_decide_about_bursts() -> None:
     runs = [with_users(LAMBDA, {4: 900.0}), with_users(SERVICE, {4: 950.0})]
-    assert said(section(runs))["Many users"].endswith("so bursts do not decide between them.")
+    assert sentences(section(runs))["Many users"].endswith("so bursts do not decide between them.")
 
 
 def test_stand_ins_on_one_machine_do_not_decide_about_bursts() -> None:
     runs = [with_users(LAMBDA, {4: 900.0}), with_users(SERVICE, {4: 9000.0})]
-    assert "so for bursts" in said(section(runs))["Many users"]
-    assert said(replace(section(runs), where="local"))["Many users"].endswith(
+    assert "so for bursts" in sentences(section(runs))["Many users"]
+    assert sentences(replace(section(runs), where="local"))["Many users"].endswith(
         "so these figures do not show which platform is better at bursts."
     )
 
@@ -99,7 +101,7 @@ def test_platforms_are_compared_at_the_largest_number_of_users_in_common() -> No
 
 def test_runs_with_no_number_of_users_in_common_are_not_compared() -> None:
     runs = [with_users(LAMBDA, {2: 900.0}), with_users(SERVICE, {3: 800.0})]
-    assert "Many users" not in said(section(runs))
+    assert "Many users" not in sentences(section(runs))
 
 
 def test_a_rate_with_more_errors_than_one_percent_does_not_count() -> None:
@@ -139,7 +141,7 @@ def test_a_failed_run_is_not_usable() -> None:
 def test_few_cold_starts_have_their_maximum_instead_of_a_percentile() -> None:
     one = summary(cold=latency(2000.0, 1))
     many = summary(info(SERVICE), cold=latency(2500.0, 40))
-    assert said(section([one, many]))["Cold"] == (
+    assert sentences(section([one, many]))["Cold"] == (
         "The median of cold starts is 2,000 ms on Lambda 3000 MB (a single one) and 2,500 ms on ECS t3a.xlarge "
         "(40 cold starts, p95 3,250 ms)."
     )

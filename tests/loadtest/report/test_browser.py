@@ -21,10 +21,10 @@ FLAGS += ["--disable-component-update", "--disable-sync"]
 
 @dataclass
 class Opened:
-    """A page in the browser, what it said on the console and what it asked the network for."""
+    """A page in the browser, with its console messages and its network requests."""
 
     page: Page
-    said: list[str] = field(default_factory=list)
+    console: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
 
@@ -53,8 +53,8 @@ def opened(browser: Browser, file: Path, *, width: int = 1280, dark: bool = Fals
     """Open the page and wait for its charts."""
     tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light")
     found = Opened(tab)
-    tab.on("console", lambda message: found.said.append(message.text))
-    tab.on("pageerror", lambda error: found.said.append(str(error)))
+    tab.on("console", lambda message: found.console.append(message.text))
+    tab.on("pageerror", lambda error: found.console.append(str(error)))
     tab.on("request", lambda request: found.asked.append(request.url))
     tab.goto(file.as_uri())
     tab.wait_for_selector("html[data-charts=drawn]", timeout=60_000)
@@ -69,7 +69,7 @@ def desktop(browser: Browser, file: Path) -> Iterator[Opened]:
 
 
 def test_the_page_logs_nothing_and_loads_nothing_from_the_network(desktop: Opened, file: Path) -> None:
-    assert desktop.said == []
+    assert desktop.console == []
     assert desktop.asked == [file.as_uri()]
 
 
@@ -105,11 +105,11 @@ def test_arrow_keys_move_over_the_marks_and_announce_them(desktop: Opened) -> No
     chart = desktop.page.locator("figure.chart", has_text="Mean response time per batch").first
     plot, readout = chart.locator(".plot"), chart.locator("[aria-live]")
     plot.focus()
-    said = []
+    readouts = []
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "End", "Home", "ArrowLeft"):
         plot.press(key)
-        said.append(readout.inner_text())
-    assert [text.split(" · Requests")[0] for text in said] == [
+        readouts.append(readout.inner_text())
+    assert [text.split(" · Requests")[0] for text in readouts] == [
         "Platform Lambda 3000 MB · Run aws-lambda-batches-yolov7-w6 · Phase batch 1",
         "Platform Lambda 3000 MB · Run aws-lambda-batches-yolov7-w6 · Phase batch 2",
         "Platform ECS t3a.xlarge · Run aws-ecs-batches-yolov7-w6 · Phase batch 2",
@@ -127,8 +127,8 @@ def test_arrow_keys_reach_every_value_of_a_chart(desktop: Opened) -> None:
     for plot in plots:
         plot.focus()
         plot.press("End")
-        said = plot.locator("..").locator(".readout").inner_text()
-        assert said.startswith(("Platform ", "Users ", "Offered per s ", "Break-even of ")), said
+        text = plot.locator("..").locator(".readout").inner_text()
+        assert text.startswith(("Platform ", "Users ", "Offered per s ", "Break-even of ")), text
 
 
 def test_every_chart_has_its_values_as_a_table(desktop: Opened) -> None:

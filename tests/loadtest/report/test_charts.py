@@ -1,3 +1,5 @@
+"""The charts of a section: their rows, marks, looks and captions."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -24,12 +26,12 @@ ALL = [
 
 
 def drawn(about: Section) -> dict[str, Chart]:
-    """The charts of a section by title; of several the last."""
+    """The charts of a section by title, the last one of each title."""
     looks = Looks(series(Report(about.runs, [], about.costs)))
     return {chart.title: chart for group in charts(about, looks).values() for chart in group}
 
 
-def test_every_chart_is_drawn_of_a_whole_comparison() -> None:
+def test_a_whole_comparison_has_every_chart() -> None:
     assert sorted(drawn(section(tried(), [cost()]))) == sorted(ALL)
 
 
@@ -45,7 +47,7 @@ def test_places_and_models_have_sections_of_their_own_with_aws_first() -> None:
         assert runs_drawn <= {run.run.name for run in part.runs}
 
 
-def test_a_platform_has_one_look_in_every_chart_and_so_has_its_stand_in() -> None:
+def test_a_platform_and_its_stand_in_have_the_same_look_in_every_chart() -> None:
     looks = Looks(series(Report(tried("aws") + tried("local"), [], [])))
     assert looks.colour(LAMBDA) == looks.colour(f"local {LAMBDA}") != looks.colour(SERVICE)
     assert looks.shape(SERVICE) == looks.shape(f"local {SERVICE}") != looks.shape(LAMBDA)
@@ -61,12 +63,12 @@ def test_thirty_platforms_have_thirty_looks() -> None:
     assert len({(looks.colour(label), looks.shape(label)) for label in labels}) == 30
 
 
-def test_platforms_are_in_order_of_their_size_not_of_their_letters() -> None:
+def test_platforms_are_sorted_by_size_and_not_alphabetically() -> None:
     runs = [summary(info(label)) for label in ("ECS t3a.large", "Lambda 10240 MB", "Lambda 512 MB", "Lambda 3000 MB")]
     assert series(Report(runs, [], [])) == ["Lambda 512 MB", "Lambda 3000 MB", "Lambda 10240 MB", "ECS t3a.large"]
 
 
-def test_the_gap_that_went_cold_is_named() -> None:
+def test_the_caption_names_the_gaps_with_cold_starts() -> None:
     assert drawn(section(tried()))["Response time after a gap"].caption == (
         "Cold starts: Lambda 3000 MB at minute 0, minute 31, minute 61."
     )
@@ -90,7 +92,7 @@ def test_phases_without_an_answer_stay_in_the_table() -> None:
     assert [(row["phase"], row["mean_ms"]) for row in rows] == [("batch 1", pytest.approx(936)), ("batch 2", None)]
 
 
-def test_a_run_without_answers_or_phases_draws_what_there_is() -> None:
+def test_a_run_without_answers_or_phases_has_the_remaining_charts() -> None:
     dead = summary(all=None, warm=None, steps_ms={}, points=[Point(0.0, 3, 3, 0, 60_000.0, 60_000.0)])
     assert list(drawn(section([dead]))) == ["Response time over time"]
 
@@ -101,7 +103,7 @@ def test_times_far_apart_have_a_logarithmic_axis_with_round_marks() -> None:
     assert (y["scale"]["type"], y["axis"]["values"]) == ("log", [50, 100, 200, 500, 1000, 2000, 5000])
 
 
-def test_cold_answers_are_beside_warm_ones_and_platforms_without_are_named() -> None:
+def test_cold_and_warm_answers_share_a_chart_and_platforms_without_cold_ones_are_named() -> None:
     chart = drawn(section([summary(cold=latency(2000.0, 9)), summary(info(SERVICE))]))["Cold and warm answers"]
     assert [(row["label"], row["state"]) for row in chart.rows] == [
         (LAMBDA, "warm"),

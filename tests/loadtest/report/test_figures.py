@@ -1,3 +1,5 @@
+"""The format of figures in a report."""
+
 from __future__ import annotations
 
 import pytest
@@ -24,7 +26,7 @@ def test_milliseconds_have_a_decimal_below_a_hundred_only(value: float | None, t
         (12_345.0, "$12,340"),
     ],
 )
-def test_money_keeps_cents_where_they_matter(value: float, text: str) -> None:
+def test_money_has_two_significant_digits_or_cents(value: float, text: str) -> None:
     assert figures.usd(value) == text
 
 
@@ -55,7 +57,7 @@ def test_large_numbers_of_pictures_are_words(value: float | None, text: str) -> 
         (0, 0, "–"),
     ],
 )
-def test_only_an_empty_part_is_0_percent_and_only_the_whole_100(part: int, whole: int, text: str) -> None:
+def test_0_and_100_percent_are_exact(part: int, whole: int, text: str) -> None:
     assert figures.share(part, whole) == text
 
 

@@ -1,3 +1,5 @@
+"""The HTML page of a report: sections, links, escaping, and pages without runs."""
+
 from __future__ import annotations
 
 import json
@@ -13,7 +15,7 @@ from tests.loadtest.report.made_up import HOSTILE, LAMBDA, TINY, W6, cost, info,
 
 
 class Reader(HTMLParser):
-    """What a browser would see: elements, the text of each section, and the data of scripts."""
+    """The elements of a page, the text of each section, and the data of its scripts."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -53,7 +55,7 @@ def whole() -> Reader:
 
 
 def values(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    """All data of a chart, its layers' own included."""
+    """All data of a chart and of its layers."""
     parts = [spec, *spec["layer"]]
     return [row for part in parts if "data" in part for row in part["data"]["values"]]
 
@@ -96,14 +98,14 @@ def test_skipped_runs_have_their_reasons_and_the_glossary_is_there(whole: Reader
 
 def test_a_run_shows_its_settings_and_its_command(whole: Reader) -> None:
     text = whole.sections["section-1"]
-    for told in (
+    for value in (
         "memory_mb",
         "9eba93d",
         "yolov7@sha256:1f3870be274f",
         "AMD EPYC, 2 processors",
         "python -m loadtest run",
     ):
-        assert told in text
+        assert value in text
 
 
 def test_a_dashboard_is_linked() -> None:

@@ -1,3 +1,5 @@
+"""The tables of a report as Markdown, CSV and JSON."""
+
 from __future__ import annotations
 
 import csv

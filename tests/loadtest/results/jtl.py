@@ -1,4 +1,4 @@
-"""Hand-made samples of JMeter, and the record of the run that they are of."""
+"""Hand-made samples of JMeter, and the record of their run."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ USUAL: dict[str, Any] = {
 
 
 def sample(at_ms: int, elapsed: int, **changes: Any) -> dict[str, Any]:
-    """A sample that began so long after the start."""
+    """A sample that began `at_ms` after the start of the run."""
     return {**USUAL, "timeStamp": START + at_ms, "elapsed": elapsed, **changes}
 
 
 def failed(at_ms: int, elapsed: int, status: str = "503", **changes: Any) -> dict[str, Any]:
-    """A sample that came to nothing."""
-    told = dict.fromkeys(("fetch", "decode", "detect", "annotate", "store", "model", "instance", "cold"), "")
+    """A failed sample."""
+    missing = dict.fromkeys(("fetch", "decode", "detect", "annotate", "store", "model", "instance", "cold"), "")
     return sample(
-        at_ms, elapsed, **{**told, "responseCode": status, "success": "false", "responseMessage": "no", **changes}
+        at_ms, elapsed, **{**missing, "responseCode": status, "success": "false", "responseMessage": "no", **changes}
     )
 
 
 def text(samples: list[dict[str, Any]], header: list[str] = HEADER) -> str:
-    """The CSV that JMeter writes."""
+    """The samples as the CSV that JMeter writes."""
     out = io.StringIO()
     writer = csv.DictWriter(out, header, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -60,7 +60,7 @@ def record(profile: str = "batches", changes: tuple[str, ...] = (), **more: Any)
 
 
 def write_run(folder: Path, samples: list[dict[str, Any]] | str, run: Record | None = None) -> Path:
-    """A run's folder with these samples, or this text."""
+    """A folder of a run with these samples, or with this text as its samples."""
     folder.mkdir(parents=True, exist_ok=True)
     (run or record()).write(folder)
     (folder / "samples.jtl").write_text(samples if isinstance(samples, str) else text(samples))

@@ -1,4 +1,4 @@
-"""Sums over hand-made samples."""
+"""The summary of hand-made samples."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_run_without_any_answer_is_summed_up(tmp_path: Path) -> None:
 
 
 def test_corrected_times_of_an_open_profile_count_from_the_scheduled_start(tmp_path: Path) -> None:
-    """The generator was held up for 900 ms: a closed loop would not have shown it."""
+    """The load generator stopped for 900 ms, which uncorrected times would hide."""
     samples = [sample(at, 100, due=START + at) for at in range(0, 9000, 1000)]
     samples.append(sample(9900, 100, due=START + 9000))
     changes = ("stages=[{rate_per_s: 1, for_s: 10}]",)
@@ -75,7 +75,7 @@ def test_steps_are_means_and_the_rest_is_other(tmp_path: Path) -> None:
 
 
 def test_billed_is_the_steps_of_warm_answers_and_all_of_cold_ones(tmp_path: Path) -> None:
-    # 5.1 + 9.8 + 62.4 + 2.2 + 9.0 = 88.5, billed as 89 ms; the cold one as the 2000 ms that its client waited.
+    # 5.1 + 9.8 + 62.4 + 2.2 + 9.0 = 88.5, billed as 89 ms; the cold one is billed as its response time of 2000 ms.
     assert summed(tmp_path, [sample(0, 100), sample(1, 2000, cold="true")]).billed_ms == pytest.approx((89 + 2000) / 2)
 
 

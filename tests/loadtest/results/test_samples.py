@@ -61,7 +61,7 @@ def test_a_truncated_last_line_does_not_affect_the_others(cut: int, tmp_path: Pa
 
 
 def test_missing_columns_are_named_in_a_warning(tmp_path: Path) -> None:
-    """As JMeter writes it by itself."""
+    """JMeter writes only these columns without samples.properties."""
     run = write_run(tmp_path / "run", text(GOOD, HEADER[:17]))
     summary = read_run(run)
     assert summary.requests == 4 and summary.all is not None and summary.all.p50.value == 115

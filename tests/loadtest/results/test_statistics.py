@@ -1,4 +1,4 @@
-"""Percentiles and intervals, against numpy's own and a plain bootstrap."""
+"""Percentiles and intervals, compared with numpy and a plain bootstrap."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_intervals_are_those_of_a_plain_bootstrap() -> None:
         assert (estimate.low, estimate.high) == pytest.approx((low, high), rel=0.03), name
 
 
-def test_an_interval_holds_the_truth_about_as_often_as_it_says() -> None:
+def test_a_95_percent_interval_contains_the_true_value_95_percent_of_the_time() -> None:
     random = np.random.default_rng(1)
     truth = np.exp(6.0)  # The median of the distribution.
     held = 0
@@ -56,7 +56,7 @@ def test_no_times_give_no_figures() -> None:
     assert latency(pl.Series([], dtype=pl.Int64)) is None
 
 
-def test_very_many_different_times_are_rounded_far_below_their_interval() -> None:
+def test_rounding_many_different_times_changes_less_than_their_interval() -> None:
     times = np.arange(1, 40_000)
     assert len(times) > MOST_DISTINCT
     found = latency(pl.Series(times))

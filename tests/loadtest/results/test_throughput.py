@@ -1,4 +1,4 @@
-"""Which of the rates that were seen count."""
+"""The throughputs of a run that count for its capacity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which JMeter and which Java are taken, and what is said when there is none."""
+"""The choice of JMeter and Java, and the errors if one is missing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _none_of_the_users_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 def fake_java(folder: Path, version: str) -> Path:
-    """A Java that knows nothing but its version."""
+    """A fake Java that prints its version."""
     java = folder / "bin" / "java"
     java.parent.mkdir(parents=True, exist_ok=True)
     java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
@@ -34,7 +34,7 @@ def fake_java(folder: Path, version: str) -> Path:
 
 
 def fake_jmeter(home: Path, version: str, *, in_name: bool = True) -> Path:
-    """A JMeter that has a version only."""
+    """A fake JMeter with a version."""
     (home / "lib" / "ext").mkdir(parents=True)
     (home / "bin").mkdir()
     (home / "bin" / "ApacheJMeter.jar").touch()
@@ -109,8 +109,8 @@ def test_no_jmeter_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 def test_the_installed_jmeter_has_the_usual_command(tmp_path: Path) -> None:
     command = [str(BUNDLED / "bin" / "jmeter"), "--version"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert "5.5" in told.stdout
+    output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "5.5" in output.stdout
 
 
 def test_a_file_that_is_not_an_archive_is_one_line(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from local.s3 import LocalS3
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
-    """What would be run: profile, platform, target; a target with `down` in its name does not answer."""
+    """The runs that a matrix starts: profile, platform, target. A target with `down` in its name does not answer."""
     jobs: list[tuple[str, str, str]] = []
 
     def run(job: Job, results: Path) -> Path:

@@ -38,7 +38,7 @@ Reply = tuple[int, dict[str, str], bytes]
 
 
 class Target:
-    """An HTTP server whose answers a test chooses; it keeps what was asked, and when."""
+    """An HTTP server with the responses of a test; it keeps all requests with their times."""
 
     def __init__(self) -> None:
         self.reply: Callable[[], Reply] = self.good
@@ -65,7 +65,7 @@ class Target:
                 self.wfile.write(data)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
@@ -108,14 +108,14 @@ def test_a_run_records_the_fields_of_each_answer(target: Target, tmp_path: Path)
         {"fetch": 5.1, "detect": 62.4}
     )
     assert [phase.requests for phase in summary.phases] == [3, 3]
-    # A batch begins when the one before it has been answered.
+    # A batch begins after the responses to the previous one.
     assert max(at for at, *_ in target.asked[:3]) + 0.05 <= min(at for at, *_ in target.asked[3:]) + 0.01
     assert {json.loads(body)["filename"] for _, body, _ in target.asked} == {
         f"loadtest/scenes-{number:02d}.jpg" for number in range(1, 7)
     }
     assert all(headers["content-type"] == "application/json" for *_, headers in target.asked)
     assert (folder / "dashboard" / "index.html").is_file()
-    # The key was sent, and is nowhere to be read.
+    # The key was sent, and no file contains it.
     assert all(headers["x-api-key"] == KEY for *_, headers in target.asked)
     assert not [file for file in folder.rglob("*") if file.is_file() and KEY.encode() in file.read_bytes()]
 
@@ -129,7 +129,7 @@ def test_an_open_profile_sends_on_schedule_without_waiting_for_answers(target: T
     arrivals = load_profile("steady", changes=changes).arrivals_ms()
     assert (due - due[0]).to_list() == [at - arrivals[0] for at in arrivals]
     assert (table["timeStamp"] - table["due"]).min() in range(0, 500)
-    # No request waits for the answers to those before.
+    # No request waits for the responses to earlier ones.
     assert target.most_at_once >= 5
     summary = read_run(folder)
     assert summary.corrected is not None and summary.corrected.p50.value >= 1500
@@ -142,7 +142,7 @@ def test_users_of_a_step_begin_when_their_step_does(target: Target, tmp_path: Pa
     table, _ = read_samples(folder / "samples.jtl")
     first = table.group_by("threadName").agg(pl.col("timeStamp").min()).sort("timeStamp")["timeStamp"]
     assert len(first) == 3
-    # The first one compiles the plan's scripts before it sends.
+    # The first user compiles the scripts of the plan before it sends a request.
     assert 2500 <= first[1] - first[0] <= first[2] - first[0] <= 8000
     assert [phase.errors for phase in read_run(folder).phases] == [0, 0]
     assert target.most_at_once == 3
@@ -232,9 +232,9 @@ def test_an_interrupted_run_keeps_its_samples_and_can_be_reported(target: Target
     )
     assert wait_for(lambda: len(target.asked) > 20, 60)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, output = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "stopping; the samples are kept" in told and "Traceback" not in told
+    assert "stopping; the samples are kept" in output and "Traceback" not in output
     summary = read_run(next(tmp_path.iterdir()))
     assert summary.run.status == "interrupted"
     assert 15 <= summary.requests <= len(target.asked)

@@ -11,15 +11,17 @@ from loadtest.errors import JMeterError
 from loadtest.results.analysis import read_run
 from loadtest.run import taurus
 from loadtest.run.taurus import CRITERIA, run_taurus
-from tests.loadtest.run.test_runner import KEY, Target, job
+from tests.loadtest.run.test_runner import KEY, Target, contract, job
 from tests.loadtest.run.test_runner import target as target
 
 pytestmark = pytest.mark.slow
 
 
-def test_the_default_criteria_are_the_95th_percentile_and_the_errors() -> None:
-    criteria = yaml.safe_load(CRITERIA.read_text())["reporting"][0]["criteria"]
-    assert [one.partition(">")[0] for one in criteria] == ["p95", "fail"]
+def test_more_errors_than_the_default_criteria_allow_fail_the_run(target: Target, tmp_path: Path) -> None:
+    target.reply = lambda: target.good() if len(target.asked) % 2 else contract(503, "overloaded")()
+    assert run_taurus(job(target, "batches", "users=1", "loops=4"), tmp_path / "results") == 3
+    summary = read_run(next((tmp_path / "results").iterdir()))
+    assert (summary.requests, summary.errors) == (4, {"overloaded": 2})
 
 
 @pytest.mark.parametrize(("limit", "met"), [("p95>30s", True), ("p95>1ms", False)])

@@ -1,3 +1,5 @@
+"""Metrics of requests, with a bounded number of series."""
+
 from __future__ import annotations
 
 import asyncio
@@ -49,7 +51,7 @@ def test_requests_are_counted_by_known_path_and_status(client: httpx.AsyncClient
     assert "yolov7_requests_in_progress 1.0" in lines
 
 
-def test_the_metrics_do_not_grow_with_the_paths_that_are_asked_for(client: httpx.AsyncClient) -> None:
+def test_unknown_paths_share_one_series(client: httpx.AsyncClient) -> None:
     *_, before = get(client, "/unknown", "/metrics", "/metrics")
     *_, after = get(client, *(f"/{number}" for number in range(5000)), "/metrics")
     assert len(after.text.splitlines()) == len(before.text.splitlines())

@@ -1,3 +1,5 @@
+"""The middleware around BentoML: request bodies, the queue, the deadline, and the OpenAPI document."""
+
 from __future__ import annotations
 
 import asyncio
@@ -26,7 +28,7 @@ OURS = predictor(**{"bus.jpg": to_jpeg(np.zeros((64, 64, 3), np.uint8))})
 
 
 class Inner:
-    """What BentoML is to the middleware: parses the body that it gets, and calls the predictor."""
+    """A stand-in for BentoML behind the middleware: it parses the body and calls the predictor."""
 
     def __init__(self, responder: Responder) -> None:
         self._responder = responder
@@ -44,7 +46,7 @@ class Inner:
 
 
 class Door:
-    """The middleware around `inner`, and a client of it; at most two requests are in work or waiting."""
+    """The middleware around `inner`, with a client; the queue has two places."""
 
     def __init__(self, **changes: object) -> None:
         self.settings = SETTINGS.model_copy(update={"max_queue": 2, **changes})
@@ -112,7 +114,7 @@ def test_an_invalid_request_never_reaches_bentoml(body: str, message: str, door:
     assert (door.inner.bodies, [error.code for error, _, _ in door.observer.errors]) == ([], ["invalid_request"])
 
 
-def test_requests_beyond_the_queue_are_refused_and_later_ones_are_not(door: Door) -> None:
+def test_a_request_beyond_the_queue_is_refused_until_a_place_is_free(door: Door) -> None:
     async def crowd() -> tuple[list[httpx.Response], httpx.Response, httpx.Response]:
         door.inner.go_on.clear()
         waiting = [asyncio.create_task(door.client.post("/predict", content=BUS)) for _ in range(2)]
