@@ -16,8 +16,9 @@ from types import FrameType
 import cv2
 
 from detection.errors import UserError
-from local.aws_lambda import gateway
-from local.aws_lambda.sandbox import Function, cpu_scaling
+from local.aws_lambda.cli import add_options
+from local.aws_lambda.sandbox import Function
+from local.aws_lambda.scaling import cpu_scaling
 from local.checkout import ROOT
 from local.doors import INPUT_BUCKET, OUTPUT_BUCKET, LocalService, local_lambda, local_service, post
 from local.processes import check_port
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     http.set_defaults(run=_serve_http, name="serve")
     aws = doors.add_parser("lambda", help="a local Lambda behind a local API Gateway")
     aws.add_argument("--port", type=int, default=3001, help="of the gateway (PORT=)")
-    gateway.add_options(aws)
+    add_options(aws)
     aws.set_defaults(run=_serve_lambda, name="lambda")
     options = parser.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -88,7 +88,7 @@ def local_lambda(
         environment["MODEL_FOLDER"] = str(store.find(model_asked_for(environment)))
     folder = log.parent / f"{log.stem}-sandboxes"
     shutil.rmtree(folder, ignore_errors=True)
-    command = [sys.executable, "-m", "local.aws_lambda.gateway", "--port", str(port), "--folder", str(folder), *options]
+    command = [sys.executable, "-m", "local.aws_lambda", "--port", str(port), "--folder", str(folder), *options]
     url = f"http://127.0.0.1:{port}"
     with running(command, env=environment, log=log, cwd=ROOT) as process:
         wait_until_ready(process, f"{url}/readyz", name="the local Lambda", log=log, timeout_s=60)
