@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-serve: $(VENV)/.local ## Serve on port 3000 with a local S3, and show one request; ONCE=1 stops after it, PORT= moves it
+serve: $(VENV)/.local ## Serve on port 3000 with a local S3, and show one request; ONCE=1 stops after it, PORT= and LISTEN= move it
 	@$(PYTHON) -m local $(if $(ONCE),--once) serve $(if $(PORT),--port $(PORT))
 
 lambda: $(VENV)/.local ## The same by a local AWS Lambda behind a local API Gateway, on port 3001; ARGS=--memory=1769 and others

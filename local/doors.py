@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import sys
-import sysconfig
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -43,19 +42,21 @@ def local_service(
 ) -> Iterator[LocalService]:
     """Run the service against a local S3 server until the block is left; `env` adds to its environment.
 
-    With an image, it runs in a container, of as much memory and CPU as an ECS task gets by default.
+    It listens on the address LISTEN of its environment, 127.0.0.1 by default. With an image, it runs in a container,
+    of as much memory and CPU as an ECS task gets by default.
     """
     own = s3.env | BUCKETS | (env or {})
     environment = os.environ | {"BENTOML_DO_NOT_TRACK": "True"} | own
-    # bentoml serve itself listens on all interfaces: an unauthenticated service must not, unless somebody says so.
-    where = ["--host", environment.get("HOST", "127.0.0.1"), "--port", str(port)]
-    command = [str(Path(sysconfig.get_path("scripts")) / "bentoml"), "serve", "service:YOLOv7", *where]
+    # bentoml serve and the image listen on all interfaces: an unauthenticated service must not, unless it is asked to.
+    listen = environment.get("LISTEN") or "127.0.0.1"
+    command = [sys.executable, "-m", "serving.http.launch", "--host", listen, "--port", str(port)]
     container = f"yolov7-local-service-{port}"
     if image:
-        environment["PORT"] = str(port)
-        passed = [*function_environment(own), "PORT"]
+        remove(container)  # One that was left by a killed process.
+        environment |= {"PORT": str(port), "LISTEN": listen}
+        passed = [*function_environment(own), "PORT", "LISTEN"]
         command = run_command(image, name=container, env=passed, memory_mb=TASK_MEMORY_MB, cpus=TASK_CPUS)
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{'127.0.0.1' if listen == '0.0.0.0' else listen}:{port}"
     with running(command, env=environment, log=log, cwd=ROOT) as process:
         try:
             wait_until_ready(process, f"{url}/readyz", name="bentoml serve", log=log, timeout_s=120)

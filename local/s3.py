@@ -66,7 +66,7 @@ def local_s3(folder: Path, *buckets: str, port: int | None = None) -> Iterator[L
     log = folder.parent / f"{folder.name}.log"
     _clear_sockets()
     # Without the first flag it writes its log to /tmp.
-    command = [weed, "-logtostderr=true", "mini", *_flags(folder, port)]
+    command: list[str | Path] = [weed, "-logtostderr=true", "mini", *_flags(folder, port)]
     with contextlib.ExitStack() as stack:
         stack.callback(_clear_sockets, port)
         process = stack.enter_context(running(command, env=env, log=log, cwd=folder))

@@ -16,6 +16,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 
 from detection.images import decode, judge
@@ -142,6 +143,17 @@ def send(url: str, body: object = None, *, method: str = "POST", headers: Mappin
 def predict(service: LocalService, body: object, **headers: str) -> Answer:
     """POST /predict."""
     return send(f"{service.url}/predict", body, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+
+def listening(process_id: int) -> set[str]:
+    """The addresses, as host:port, on which a process and its descendants listen by TCP."""
+    parent = psutil.Process(process_id)
+    return {
+        f"{connection.laddr.ip}:{connection.laddr.port}"
+        for process in (parent, *parent.children(recursive=True))
+        for connection in process.net_connections(kind="tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
 
 
 def results(s3: LocalS3) -> set[str]:
