@@ -4,7 +4,7 @@ PYTHON := $(VENV)/bin/python
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve lambda image bentoctl compare loadtest report taurus test test-fast test-image fuzz check format lock bench train convert-tools clean
+.PHONY: help serve lambda image bentoctl compare loadtest report taurus test test-fast test-image fuzz soak check format lock bench train convert-tools clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,6 +23,9 @@ test: $(VENV)/.dev .bentoctl/.done .bzt/.done ## Run all tests
 
 fuzz: $(VENV)/.dev ## Read mutated pictures, requests and events for MINUTES= each; what fails is kept in .local/fuzz
 	@$(PYTHON) -m tests.fuzz --minutes $(or $(MINUTES),1) $(ARGS)
+
+soak: $(VENV)/.dev ## Load the service for MINUTES= (30) with overload, a slow or killed S3 and a killed worker; memory must stay flat
+	@$(PYTHON) -m tests.soak --minutes $(or $(MINUTES),30) $(ARGS)
 
 image: $(VENV)/.local ## Build the image yolov7:latest by docker or podman; MODEL= chooses the model, ARGS=--base=... the base
 	@$(PYTHON) -m deployment.image $(ARGS)
