@@ -54,10 +54,10 @@ class Results:
                 self._tally.finding(f"a failed request has stored {entry['Key']}")
 
     def _work(self) -> None:
-        while self._stored or not self._end.wait(PAUSE_S):
+        while self._stored or not self._end.is_set():
             if self._stored and self._is_settled(self._stored[0]):
                 self._stored.popleft()
-            elif self._stored:
+            else:
                 time.sleep(PAUSE_S)
 
     def _is_settled(self, key: str) -> bool:
