@@ -31,7 +31,7 @@ image: $(VENV)/.local ## Build the image yolov7:latest by docker or podman; MODE
 	@$(PYTHON) -m deployment.image $(ARGS)
 
 test-image: $(VENV)/.dev .bentoctl/.done image ## Run the contract suite and more against containers of the image, as service and as Lambda
-	@YOLOV7_IMAGE=yolov7:latest $(PYTHON) -m pytest tests/test_doors.py tests/deployment/test_image.py tests/deployment/test_rollout.py $(TEST_ARGS)
+	@YOLOV7_IMAGE=yolov7:latest $(PYTHON) -m pytest tests/test_doors.py tests/local/test_containers.py tests/deployment/test_image.py tests/deployment/test_rollout.py $(TEST_ARGS)
 
 check: $(VENV)/.dev ## Lint, types and format; reads only
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy

@@ -16,10 +16,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 from local.aws_lambda.cgroups import Cgroup
-from local.aws_lambda.members import end_members
+from local.aws_lambda.members import end_members, is_running
 from local.containers import named, remove
 
 
@@ -54,7 +52,7 @@ def clear_earlier(*, containers: bool) -> None:
     names |= set(named(_prefix())) if containers else set()
     found = {int(match[1]) for name in names if (match := re.match(rf"{_prefix()}(\d+)-", name))}
     for gateway in found:
-        if not psutil.pid_exists(gateway):
+        if not is_running(gateway):
             clear(gateway, containers=containers)
 
 

@@ -30,9 +30,10 @@ def end_members(folder: str) -> None:
         time.sleep(0.01)
 
 
-def is_running(process: psutil.Process) -> bool:
-    """Whether a process has not ended; one that waits to be reaped has."""
+def is_running(process: psutil.Process | int) -> bool:
+    """Whether a process, or the one with this id, has not ended; one that waits to be reaped has."""
     try:
+        process = psutil.Process(process) if isinstance(process, int) else process
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
