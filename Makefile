@@ -6,12 +6,12 @@ PARALLEL := --numprocesses logical --dist loadfile
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve lambda image sbom audit bentoctl compare loadtest report taurus test test-fast test-image fuzz check format lock bench train convert-tools clean
+.PHONY: help serve lambda image sbom audit bentoctl compare loadtest report taurus test test-fast test-image fuzz soak check format lock bench train convert-tools clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-serve: $(VENV)/.local ## Serve on port 3000 with a local S3, and show one request; ONCE=1 stops after it, PORT= moves it
+serve: $(VENV)/.local ## Serve on port 3000 with a local S3, and show one request; ONCE=1 stops after it, PORT= and LISTEN= move it
 	@$(PYTHON) -m local $(if $(ONCE),--once) serve $(if $(PORT),--port $(PORT))
 
 lambda: $(VENV)/.local ## The same by a local AWS Lambda behind a local API Gateway, on port 3001; ARGS=--memory=1769 and others
@@ -26,6 +26,9 @@ test: $(VENV)/.dev .bentoctl/.done .bzt/.done ## Run all tests
 fuzz: $(VENV)/.dev ## Read mutated pictures, requests and events for MINUTES= each; what fails is kept in .local/fuzz
 	@$(PYTHON) -m tests.fuzz --minutes $(or $(MINUTES),1) $(ARGS)
 
+soak: $(VENV)/.dev ## Load the service for MINUTES= (30) with overload, a slow or killed S3 and a killed worker; memory must stay flat
+	@$(PYTHON) -m tests.soak --minutes $(or $(MINUTES),30) $(ARGS)
+
 image: $(VENV)/.local ## Build the image yolov7:latest by docker or podman; MODEL= chooses the model, ARGS=--base=... the base
 	@$(PYTHON) -m deployment.image $(ARGS)
 
@@ -37,7 +40,7 @@ audit: $(VENV)/.dev ## Look up the packages in the image in the OSV database of 
 	@$(PYTHON) -m pip_audit --vulnerability-service osv --strict --disable-pip --no-deps --requirement requirements/image.lock
 
 test-image: $(VENV)/.dev .bentoctl/.done image ## Run the contract suite and more against containers of the image, as service and as Lambda
-	@YOLOV7_IMAGE=yolov7:latest $(PYTHON) -m pytest tests/test_doors.py tests/deployment/test_image.py tests/deployment/test_rollout.py $(TEST_ARGS)
+	@YOLOV7_IMAGE=yolov7:latest $(PYTHON) -m pytest tests/test_doors.py tests/local/test_containers.py tests/deployment/test_image.py tests/deployment/test_rollout.py $(TEST_ARGS)
 
 check: $(VENV)/.dev ## Lint, types and format; reads only
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy

@@ -66,7 +66,7 @@ def _start(figures: dict[str, Any]) -> list[str]:
     parts = figures["start_ms"]
     total = sum(parts.values())
     return [
-        f"| from `bentoml serve` to the first response: {total / 1000:.1f} s | ms | share |",
+        f"| from the start of the service to the first response: {total / 1000:.1f} s | ms | share |",
         "|---|---|---|",
         *(f"| {name} | {value:.0f} | {value / total:.0%} |" for name, value in parts.items()),
     ]

@@ -69,7 +69,7 @@ def logged_load_ms(log: str) -> dict[str, float]:
 
 
 def start_parts(ready_ms: float, first_ms: float, load: Mapping[str, float]) -> dict[str, float]:
-    """The parts of the time from `bentoml serve` to the first response, in milliseconds.
+    """The parts of the time from the start of the service to the first response, in milliseconds.
 
     The service is ready after `ready_ms`, of which `load` is a part; the first response comes `first_ms` later.
     """

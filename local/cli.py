@@ -16,8 +16,9 @@ from types import FrameType
 import cv2
 
 from detection.errors import UserError
-from local.aws_lambda import gateway
-from local.aws_lambda.sandbox import Function, cpu_scaling
+from local.aws_lambda.cli import add_options
+from local.aws_lambda.sandbox import Function
+from local.aws_lambda.scaling import cpu_scaling
 from local.checkout import ROOT
 from local.doors import INPUT_BUCKET, OUTPUT_BUCKET, LocalService, local_lambda, local_service, post
 from local.processes import check_port
@@ -35,12 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--once", action="store_true", help="stop after the first response")
     parser.add_argument("--data", type=Path, default=ROOT / ".local", help="folder for the data of S3 and the logs")
     doors = parser.add_subparsers(required=True, metavar="serve|lambda")
-    http = doors.add_parser("serve", help="start bentoml serve")
+    http = doors.add_parser("serve", help="start the service")
     http.add_argument("--port", type=int, default=3000, help="port of the service (PORT=)")
     http.set_defaults(run=_serve_http, name="serve")
     aws = doors.add_parser("lambda", help="start a local Lambda behind a local API Gateway")
     aws.add_argument("--port", type=int, default=3001, help="port of the gateway (PORT=)")
-    gateway.add_options(aws)
+    add_options(aws)
     aws.set_defaults(run=_serve_lambda, name="lambda")
     options = parser.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -99,6 +100,9 @@ def _serve_lambda(s3: LocalS3, data: Path, options: argparse.Namespace) -> Itera
 
 
 def _show_one_request(service: LocalService) -> int:
+    if os.environ.get("API_KEYS"):
+        print(f"{service.url}/predict needs a key of API_KEYS, so no request is shown")
+        return 0
     body = json.dumps({"filename": next(iter(SAMPLES))})
     print(f"$ curl {service.url}/predict -H 'Content-Type: application/json' -d '{body}'")
     status, answer = post(f"{service.url}/predict", body.encode())

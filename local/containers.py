@@ -52,6 +52,12 @@ def run_command(
     return [*command, *(f"--env={variable}" for variable in env), image]
 
 
+def named(prefix: str) -> list[str]:
+    """The names of all containers, stopped ones included, whose names begin with `prefix`."""
+    command = [container_engine(), "ps", "--all", "--filter", f"name=^{prefix}", "--format", "{{.Names}}"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.split()
+
+
 def remove(name: str) -> None:
     """Remove a container that may still run after its command has ended."""
     subprocess.run([container_engine(), "rm", "--force", name], capture_output=True)

@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import sys
-import sysconfig
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -29,7 +28,7 @@ BUCKETS = {"INPUT_BUCKET": INPUT_BUCKET, "OUTPUT_BUCKET": OUTPUT_BUCKET}
 
 @dataclass(frozen=True)
 class LocalService:
-    """A running `bentoml serve` or local Lambda, with its S3 server and its log."""
+    """A running service or local Lambda, with its S3 server and its log."""
 
     url: str
     s3: LocalS3
@@ -43,22 +42,24 @@ def local_service(
 ) -> Iterator[LocalService]:
     """Run the service with a local S3 server inside the block; `env` adds to its environment.
 
-    With an image, it runs in a container with the default memory and CPU of an ECS task.
+    It listens on the address LISTEN of its environment, 127.0.0.1 by default. With an image, it runs in a container
+    with the default memory and CPU of an ECS task.
     """
     own = s3.env | BUCKETS | (env or {})
     environment = os.environ | {"BENTOML_DO_NOT_TRACK": "True"} | own
-    # By default bentoml serve listens on all interfaces, which an unauthenticated service must do only on request.
-    where = ["--host", environment.get("HOST", "127.0.0.1"), "--port", str(port)]
-    command = [str(Path(sysconfig.get_path("scripts")) / "bentoml"), "serve", "service:YOLOv7", *where]
+    # The image listens on all interfaces, which an unauthenticated service on this machine must do only on request.
+    listen = environment.get("LISTEN") or "127.0.0.1"
+    command = [sys.executable, "-m", "service", "--host", listen, "--port", str(port)]
     container = f"yolov7-local-service-{port}"
     if image:
-        environment["PORT"] = str(port)
-        passed = [*function_environment(own), "PORT"]
+        remove(container)  # One that was left by a killed process.
+        environment |= {"PORT": str(port), "LISTEN": listen}
+        passed = [*function_environment(own), "PORT", "LISTEN"]
         command = run_command(image, name=container, env=passed, memory_mb=TASK_MEMORY_MB, cpus=TASK_CPUS)
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{'127.0.0.1' if listen == '0.0.0.0' else listen}:{port}"
     with running(command, env=environment, log=log, cwd=ROOT) as process:
         try:
-            wait_until_ready(process, f"{url}/readyz", name="bentoml serve", log=log, timeout_s=120)
+            wait_until_ready(process, f"{url}/readyz", name="the service", log=log, timeout_s=120)
             yield LocalService(url, s3, process.pid, log)
         finally:
             if image:
@@ -88,7 +89,7 @@ def local_lambda(
         environment["MODEL_FOLDER"] = str(store.find(model_asked_for(environment)))
     folder = log.parent / f"{log.stem}-sandboxes"
     shutil.rmtree(folder, ignore_errors=True)
-    command = [sys.executable, "-m", "local.aws_lambda.gateway", "--port", str(port), "--folder", str(folder), *options]
+    command = [sys.executable, "-m", "local.aws_lambda", "--port", str(port), "--folder", str(folder), *options]
     url = f"http://127.0.0.1:{port}"
     with running(command, env=environment, log=log, cwd=ROOT) as process:
         wait_until_ready(process, f"{url}/readyz", name="the local Lambda", log=log, timeout_s=60)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sysconfig
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +64,12 @@ def local_s3(folder: Path, *buckets: str, port: int | None = None) -> Iterator[L
     port = port or free_port()
     env = os.environ | {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
     log = folder.parent / f"{folder.name}.log"
-    with running([weed, "mini", *_flags(folder, port)], env=env, log=log, cwd=folder) as process:
+    _clear_sockets()
+    # Without the first flag it writes its log to /tmp.
+    command: list[str | Path] = [weed, "-logtostderr=true", "mini", *_flags(folder, port)]
+    with contextlib.ExitStack() as stack:
+        stack.callback(_clear_sockets, port)
+        process = stack.enter_context(running(command, env=env, log=log, cwd=folder))
         server = LocalS3(f"http://127.0.0.1:{port}")
         wait_until_ready(process, f"{server.endpoint}/healthz", name="SeaweedFS", log=log, timeout_s=30)
         client = server.client()
@@ -71,8 +78,19 @@ def local_s3(folder: Path, *buckets: str, port: int | None = None) -> Iterator[L
             if bucket not in present:
                 client.create_bucket(Bucket=bucket)
         yield server
-    for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
-        left.unlink(missing_ok=True)
+
+
+def _clear_sockets(port: int | None = None) -> None:
+    """Delete SeaweedFS's sockets in /tmp: those of a port, and those that an earlier run has left."""
+    for path in Path("/tmp").glob("seaweedfs-*.sock"):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            if path.stem.endswith(f"-{port}"):
+                path.unlink()
+            elif time.time() - path.stat().st_mtime > 60:  # Until then it may be of a server that is starting.
+                try:
+                    probe.connect(str(path))
+                except ConnectionRefusedError:
+                    path.unlink()
 
 
 def _flags(folder: Path, port: int) -> list[str]:

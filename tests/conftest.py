@@ -15,6 +15,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 
 from detection.images import decode, judge
@@ -78,7 +79,7 @@ def door_of(name: str, s3: LocalS3, log: Path, env: dict[str, str]) -> contextli
 
 @pytest.fixture(scope="session")
 def service(s3: LocalS3, bundled_tag: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
-    """A real `bentoml serve` with the bundled model."""
+    """A real service with the bundled model."""
     log = tmp_path_factory.mktemp("service") / "service.log"
     with door_of("service", s3, log, {"MODEL": bundled_tag, "S3_ATTEMPTS": "2"}) as running:
         yield running
@@ -133,6 +134,17 @@ def send(url: str, body: object = None, *, method: str = "POST", headers: Mappin
 def predict(service: LocalService, body: object, **headers: str) -> Answer:
     """POST /predict."""
     return send(f"{service.url}/predict", body, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+
+def listening(process_id: int) -> set[str]:
+    """The addresses, as host:port, on which a process and its descendants listen by TCP."""
+    parent = psutil.Process(process_id)
+    return {
+        f"{connection.laddr.ip}:{connection.laddr.port}"
+        for process in (parent, *parent.children(recursive=True))
+        for connection in process.net_connections(kind="tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
 
 
 def results(s3: LocalS3) -> set[str]:

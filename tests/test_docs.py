@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.aws_lambda import gateway
+from local.aws_lambda.cli import add_options
 from local.checkout import ROOT
 from local.cli import SAMPLES
 from serving.contract import STEPS, PredictAnswer, PredictRequest
@@ -87,7 +87,7 @@ def test_the_sample_response_matches_the_contract() -> None:
 
 def test_every_option_of_the_local_lambda_is_listed_with_its_default() -> None:
     parser = argparse.ArgumentParser(add_help=False)
-    gateway.add_options(parser)
+    add_options(parser)
     expected = {f"`{option.option_strings[0]}`": str(option.default).lower() for option in parser._actions}
     assert {name: default for name, default, *_ in table("docs/lambda.md", "`make lambda ARGS=...`")} == expected
 

@@ -1,4 +1,4 @@
-"""The contract of /predict with real HTTP and a real S3, for both doors: `bentoml serve` and the local Lambda."""
+"""The contract of /predict with real HTTP and a real S3, for both doors: the service and the local Lambda."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Platform(Generic[S]):
     Platforms are listed by rising `position`. `size` is the setting that distinguishes one size from another, and
     `unit` follows its value in labels. `price` computes the costs from all runs of one label and raises NoCost; without
     it the platform has no costs. `local_lambda` turns the settings into options of the local Lambda that stands in for
-    the platform; without it `bentoml serve` stands in.
+    the platform; without it the service stands in.
     """
 
     name: str
@@ -53,6 +53,6 @@ class Platform(Generic[S]):
         note = f", {settings.note}" if settings.note else ""
         if where == "aws":
             return f"{self.title}{size}{note}"
-        # `bentoml serve` uses the whole machine, whatever instance it is priced as.
+        # The local service uses the whole machine, whatever instance it is priced as.
         size = size if self.local_lambda else f", {machine.partition(',')[0]}"
         return f"local {self.title}{size}{note}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,10 @@ class Cgroup:
     @classmethod
     def create(cls, name: str, memory_bytes: int, root: Path = ROOT) -> Cgroup | None:
         """Make a group with a memory limit, or None where this machine or this user may not have one."""
-        if (root / "cgroup.controllers").is_file():
-            group = cls(2, root / name, root / name)
+        group = cls._at(name, root)
+        if group.version == 2:
             limits = {"memory.max": memory_bytes, "memory.swap.max": 0}
         else:
-            group = cls(1, root / "memory" / name, root / "cpu" / name)
             limits = {"memory.limit_in_bytes": memory_bytes, "memory.swappiness": 0}
         try:
             if group.version == 2:
@@ -40,6 +40,25 @@ class Cgroup:
             group.remove()
             return None
         return group
+
+    @classmethod
+    def named(cls, prefix: str, root: Path = ROOT) -> list[Cgroup]:
+        """All groups whose names begin with `prefix`."""
+        folders = [
+            folder for home in cls._at("", root).folders for folder in home.glob(f"{prefix}*") if folder.is_dir()
+        ]
+        return [cls._at(name, root) for name in sorted({folder.name for folder in folders})]
+
+    @classmethod
+    def _at(cls, name: str, root: Path) -> Cgroup:
+        if (root / "cgroup.controllers").is_file():
+            return cls(2, root / name, root / name)
+        return cls(1, root / "memory" / name, root / "cpu" / name)
+
+    @property
+    def name(self) -> str:
+        """The name it was created with."""
+        return self.memory.name
 
     @property
     def folders(self) -> set[Path]:
@@ -67,11 +86,15 @@ class Cgroup:
         return int(file.read_text())
 
     def remove(self) -> None:
-        """Delete the group when its processes are gone; the kernel may take a moment."""
+        """Kill the processes that are left in the group, and delete it; the kernel may take a moment."""
         for folder in self.folders:
             for _ in range(50):
                 with contextlib.suppress(OSError):
                     os.rmdir(folder)
+                with contextlib.suppress(OSError):
+                    # A process of another namespace is shown as 0.
+                    for process_id in filter(None, map(int, (folder / "cgroup.procs").read_text().split())):
+                        os.kill(process_id, signal.SIGKILL)
                 if not folder.exists():
                     break
                 time.sleep(0.02)

@@ -6,23 +6,13 @@ POST /2015-03-31/functions/NAME/invocations, GET /metrics, GET /readyz.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import base64
-import compileall
 import contextlib
 import json
-import os
-import sys
-import time
-import uuid
-from collections.abc import AsyncIterator, Mapping
-from datetime import datetime, timezone
-from pathlib import Path
-from typing import Any
+import logging
+from collections.abc import AsyncIterator
 
 import anyio
-import uvicorn
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from starlette.applications import Starlette
@@ -30,11 +20,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from local.aws_lambda.http_event import http_answer, http_event
 from local.aws_lambda.pool import Pool, Throttled
-from local.aws_lambda.sandbox import Function, Invocation, cpu_scaling, emulator, function_environment
-from local.checkout import ROOT
-from local.containers import container_engine
+from local.aws_lambda.sandbox import Invocation
+from local.aws_lambda.scaling import cpu_scaling
 from local.errors import StartError
+
+_log = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, of synchronous invocations.
 MAX_PAYLOAD_BYTES = 6 * 2**20
@@ -83,11 +75,11 @@ class Gateway:
         except Throttled:
             return _message(429, "Too Many Requests")
         except StartError as exc:
-            sys.stderr.write(f"error: {exc}\n")
+            _log.error("%s", exc)
             return _message(500, "Internal Server Error")
         if done.failure == "timeout":
             return _message(503, "Service Unavailable")
-        answer = None if done.failure else _http_answer(done.payload)
+        answer = None if done.failure else http_answer(done.payload)
         return answer or _message(500, "Internal Server Error")
 
     async def invoke(self, request: Request) -> Response:
@@ -106,7 +98,7 @@ class Gateway:
         except Throttled:
             return _error(429, "TooManyRequestsException", "Rate Exceeded.")
         except StartError as exc:
-            sys.stderr.write(f"error: {exc}\n")
+            _log.error("%s", exc)
             return _error(500, "ServiceException", "no sandbox could be started")
         headers = {"X-Amz-Executed-Version": "$LATEST"}
         payload = done.payload
@@ -157,131 +149,9 @@ async def _read(request: Request) -> bytes:
     return body
 
 
-def http_event(request: Request, body: bytes) -> dict[str, Any]:
-    """The event that an HTTP API makes of a request, payload format 2.0.
-
-    Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
-    """
-    headers: dict[str, str] = {}
-    for name, value in request.headers.items():
-        if name != "cookie":
-            headers[name] = f"{headers[name]},{value}" if name in headers else value
-    query: dict[str, str] = {}
-    for name, value in request.query_params.multi_items():
-        query[name] = f"{query[name]},{value}" if name in query else value
-    now = datetime.now(timezone.utc)
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": request.url.path,
-        "rawQueryString": request.url.query,
-        "headers": headers,
-        "requestContext": {
-            "accountId": "012345678912",
-            "apiId": "local",
-            "domainName": headers.get("host", "localhost"),
-            "domainPrefix": "local",
-            "http": {
-                "method": request.method,
-                "path": request.url.path,
-                "protocol": f"HTTP/{request.scope['http_version']}",
-                "sourceIp": request.client.host if request.client else "127.0.0.1",
-                "userAgent": headers.get("user-agent", ""),
-            },
-            "requestId": uuid.uuid4().hex[:15] + "=",
-            "routeKey": "$default",
-            "stage": "$default",
-            "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000"),
-            "timeEpoch": int(time.time() * 1000),
-        },
-        "isBase64Encoded": False,
-    }
-    if query:
-        event["queryStringParameters"] = query
-    if "cookie" in request.headers:
-        event["cookies"] = [part.strip() for part in request.headers["cookie"].split(";")]
-    if body:
-        text = _text(headers.get("content-type", ""), body)
-        event["body"] = base64.b64encode(body).decode() if text is None else text
-        event["isBase64Encoded"] = text is None
-    return event
-
-
-def _text(content_type: str, body: bytes) -> str | None:
-    """The body as text where its type says that it is text, None where it must travel as base64."""
-    kind = content_type.split(";")[0].strip().lower()
-    if kind.startswith("text/") or kind in ("application/json", "application/javascript", "application/xml"):
-        with contextlib.suppress(UnicodeDecodeError):
-            return body.decode()
-    return None
-
-
-def _http_answer(payload: bytes) -> Response | None:
-    """HTTP of a function's answer, or None when it is in none of the forms that API Gateway takes."""
-    try:
-        answer = json.loads(payload)
-        if not isinstance(answer, dict) or "statusCode" not in answer:
-            return Response(payload, 200, {"Content-Type": "application/json"})
-        body = answer.get("body") or ""
-        data = base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()
-        response = Response(data, int(answer["statusCode"]), _headers(answer.get("headers")))
-        for cookie in answer.get("cookies") or []:
-            response.headers.append("Set-Cookie", cookie)
-    except (ValueError, TypeError, AttributeError):
-        return None
-    return response
-
-
-def _headers(headers: Mapping[str, Any] | None) -> dict[str, str]:
-    return {name: str(value) for name, value in (headers or {}).items()}
-
-
 def _message(status: int, message: str) -> Response:
     return JSONResponse({"message": message}, status)
 
 
 def _error(status: int, kind: str, message: str) -> Response:
     return JSONResponse({"Type": "User", "Message": message}, status, {"X-Amzn-ErrorType": kind})
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Serve until told to stop; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--folder", type=Path, required=True, help="of the sandboxes' logs and /tmp")
-    parser.add_argument("--handler", default="lambda_function.handler")
-    parser.add_argument("--code", type=Path, default=ROOT, help="folder of the handler")
-    add_options(parser)
-    options = parser.parse_args(arguments)
-    env = function_environment(os.environ)
-    function = Function(options.handler, options.code, env, options.memory, options.timeout, image=options.image)
-    try:
-        emulator()
-        if options.image:
-            container_engine()
-    except StartError as exc:
-        sys.stderr.write(f"error: {exc}\n")
-        return 1
-    for file in modules_of(options.code):
-        compileall.compile_file(file, quiet=2)  # As in the image, so that no cold start does it.
-    pool = Pool(function, options.folder, limit=options.concurrency, idle_s=options.idle)
-    uvicorn.run(Gateway(pool).app(), host="127.0.0.1", port=options.port, log_level="warning", access_log=False)
-    return 0
-
-
-def modules_of(code: Path) -> list[Path]:
-    """The Python files that a sandbox imports from the folder of the function's code."""
-    return [*code.glob("*.py"), *(file for room in ("detection", "serving") for file in (code / room).rglob("*.py"))]
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What can be said of the function."""
-    parser.add_argument("--memory", type=int, default=3000, help="of a sandbox, MB; AWS gives a CPU per 1769")
-    parser.add_argument("--timeout", type=int, default=30, help="of a request, seconds")
-    parser.add_argument("--concurrency", type=int, default=10, help="most sandboxes at once; beyond it 429 is answered")
-    parser.add_argument("--image", help="run the function from this image, not from this folder")
-    parser.add_argument("--idle", type=float, default=300, help="seconds after which an idle sandbox is ended")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

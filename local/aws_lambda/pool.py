@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import logging
+import os
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from local.aws_lambda.sandbox import Function, Invocation, Sandbox
+from local.aws_lambda.leftovers import sandbox_folder
+from local.aws_lambda.sandbox import Function, Gone, Invocation, Sandbox
+from local.errors import StartError
+
+_log = logging.getLogger(__name__)
 
 
 class Throttled(Exception):
@@ -43,24 +50,25 @@ class Pool:
     def invoke(self, event: bytes) -> Invocation:
         """Have one event answered; raises Throttled, or StartError when no sandbox can be started."""
         with self._lock:
-            sandbox = self._idle.pop()[1] if self._idle else None
-            if sandbox is None and self._busy >= self.limit:
+            if not self._idle and self._busy >= self.limit:
                 self.invocations["throttled"] += 1
                 raise Throttled
             self._busy += 1
-        healthy = False
+        survivor = None
         try:
-            sandbox = sandbox or self._starter.submit(self._start).result()
-            done = sandbox.invoke(event)
-            healthy = done.failure in (None, "exception")
+            sandbox, done = self._answer(event)
+            if done.failure in (None, "exception"):
+                survivor = sandbox
+            else:
+                sandbox.stop()
         finally:
             with self._lock:
                 self._busy -= 1
-                if healthy and sandbox and not self._closed.is_set():
-                    self._idle.append((time.monotonic(), sandbox))
-                    sandbox = None
-            if sandbox:
-                sandbox.stop()
+                if survivor and not self._closed.is_set():
+                    self._idle.append((time.monotonic(), survivor))
+                    survivor = None
+            if survivor:
+                survivor.stop()
         with self._lock:
             self.invocations[done.failure or "answered"] += 1
             self.cold_starts += done.cold
@@ -68,16 +76,39 @@ class Pool:
             self.last_init_ms = done.init_ms if done.cold else self.last_init_ms
         return done
 
+    def _answer(self, event: bytes) -> tuple[Sandbox, Invocation]:
+        """Have an event answered by an idle sandbox, or by a new one when none is left that lives."""
+        while sandbox := self._take_idle():
+            with contextlib.suppress(Gone):
+                return sandbox, self._ask(sandbox, event)
+            _log.warning("%s died while idle", sandbox.name)
+        sandbox = self._starter.submit(self._start).result()
+        try:
+            return sandbox, self._ask(sandbox, event)
+        except Gone as exc:
+            raise StartError(f"{sandbox.name} ended before its first event (log: {sandbox.log})") from exc
+
+    def _ask(self, sandbox: Sandbox, event: bytes) -> Invocation:
+        try:
+            return sandbox.invoke(event)
+        except BaseException:
+            sandbox.stop()
+            raise
+
+    def _take_idle(self) -> Sandbox | None:
+        with self._lock:
+            return self._idle.pop()[1] if self._idle else None
+
     def _start(self) -> Sandbox:
-        return Sandbox(self.function, self._folder / f"sandbox-{next(self._numbers)}")
+        return Sandbox(self.function, self._folder / sandbox_folder(os.getpid(), next(self._numbers)))
 
     def _reap(self) -> None:
         while not self._closed.wait(min(1.0, self._idle_s / 4)):
             oldest = time.monotonic() - self._idle_s
             with self._lock:
-                expired = [sandbox for since, sandbox in self._idle if since < oldest]
-                self._idle = [(since, sandbox) for since, sandbox in self._idle if since >= oldest]
-            for sandbox in expired:
+                ended = [sandbox for since, sandbox in self._idle if since < oldest or not sandbox.is_alive()]
+                self._idle = [(since, sandbox) for since, sandbox in self._idle if sandbox not in ended]
+            for sandbox in ended:
                 sandbox.stop()
 
     def close(self) -> None:

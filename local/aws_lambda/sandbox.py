@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import os
-import platform
 import re
 import shutil
 import sys
@@ -20,6 +19,9 @@ from typing import Literal
 import psutil
 
 from local.aws_lambda.cgroups import Cgroup
+from local.aws_lambda.emulator import emulator
+from local.aws_lambda.leftovers import name_of
+from local.aws_lambda.members import end_members, is_running, watch_memory
 from local.containers import CPUS, remove, run_command
 from local.errors import StartError
 from local.processes import free_port, last_line, running
@@ -33,8 +35,9 @@ INVOKE_PATH = "/2015-03-31/functions/function/invocations"
 
 IMAGE_COMMAND = ("sh", "/opt/app/deployment/image/entrypoint.sh")
 
-# See requirements/emulator.txt.
-EMULATOR_HOME = Path(sys.prefix) / "emulator"
+# What the emulator logs when it is given an event, and when the function's process has ended by itself.
+EVENT_BEGUN = b"START RequestId: "
+RUNTIME_ENDED = b"(rapid) Process runtime-1 exited"
 
 Failure = Literal["exception", "exit", "timeout"]
 
@@ -60,6 +63,10 @@ class Function:
         return self.memory_mb / MB_PER_CPU
 
 
+class Gone(Exception):
+    """A sandbox had died before the event reached it, so another one may be given the event."""
+
+
 @dataclass(frozen=True)
 class Invocation:
     """What came of one event; `failure` says in which way none of the handler's answers came."""
@@ -72,42 +79,21 @@ class Invocation:
     peak_memory: int
 
 
-def cpu_scaling(function: Function) -> tuple[bool, str]:
-    """Whether a function's requests get the CPUs that they would get on AWS, and why, in words."""
-    if function.cpus >= CPUS:
-        return False, f"CPU not scaled: AWS gives {function.cpus:.2f} CPUs, this machine has {CPUS}"
-    if function.image:
-        return True, f"CPU limited to {function.cpus:.2f} by the container engine, init included"
-    probe = Cgroup.create(f"yolov7-local-probe-{os.getpid()}", function.memory_mb * 2**20)
-    if probe is None:
-        return False, "CPU not scaled and memory only watched: no control groups can be used here"
-    probe.remove()
-    return True, f"CPU scaled to {function.cpus:.2f} after the init, as AWS does for {function.memory_mb} MB"
-
-
-def emulator() -> Path:
-    """AWS's runtime interface emulator, from the wheel of aws-sam-cli; raises StartError."""
-    machine = {"x86_64": "x86_64", "aarch64": "arm64"}.get(platform.machine(), "of another machine")
-    binary = EMULATOR_HOME / "samcli" / "local" / "rapid" / f"aws-lambda-rie-{machine}"
-    if not binary.is_file():
-        raise StartError(f"{binary} is missing: make lambda installs it, on Linux")
-    if not os.access(binary, os.X_OK):
-        binary.chmod(0o755)
-    return binary
-
-
 class Sandbox:
     """One running sandbox. Initialised by its first event, as on AWS; not thread-safe, one event at a time."""
 
     def __init__(self, function: Function, folder: Path, prefix: tuple[str, ...] = ()) -> None:
         """Start it with /tmp and log in `folder`; `prefix` is a command to run it under. Raises StartError."""
         self.function = function
+        folder = folder.resolve()
+        self.name = folder.name
         self.log = folder / "log"
-        self._folder = folder
+        self._tmp = folder / "tmp"
         self._port = free_port()
         self._cold = True
-        (folder / "tmp").mkdir(parents=True)
-        name = f"yolov7-local-{os.getpid()}-{self._port}"
+        self._runtime: psutil.Process | None = None
+        self._tmp.mkdir(parents=True)
+        name = name_of(os.getpid(), self._port)
         env = self._environment()
         self._stack = contextlib.ExitStack()
         command: list[str | Path] = [
@@ -125,7 +111,7 @@ class Sandbox:
         if self._cgroup:
             self._cgroup.add(self._process.pid)
         elif not function.image:
-            self._watch_memory()
+            watch_memory(psutil.Process(self._process.pid), function.memory_mb * 2**20)
         self._wait_until_it_listens()
 
     def _environment(self) -> dict[str, str]:
@@ -141,7 +127,7 @@ class Sandbox:
         }
         if function.image:
             return given
-        return {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(self._folder / "tmp"), **given}
+        return {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(self._tmp), **given}
 
     def _wait_until_it_listens(self) -> None:
         deadline = time.monotonic() + 30  # A container engine takes its time.
@@ -156,11 +142,30 @@ class Sandbox:
         raise StartError(message)
 
     def invoke(self, event: bytes) -> Invocation:
-        """Have one event answered. After a failure other than an exception the sandbox must be stopped."""
+        """Have one event answered. After a failure other than an exception the sandbox must be stopped.
+
+        Raises Gone when the sandbox died before the event reached it.
+        """
+        logged = self.log.stat().st_size
+        if not self.is_alive():
+            raise Gone
         cold, self._cold = self._cold, False
         if cold and self._cgroup and self.function.cpus < CPUS:
             threading.Thread(target=self._limit_cpu_after_init, daemon=True).start()
         start = time.perf_counter()
+        status, payload = self._post(event)
+        duration = (time.perf_counter() - start) * 1000
+        failure = _failure(status, payload)
+        if failure == "exit" and not self._has_begun(logged):
+            raise Gone
+        if cold and not self.function.image:
+            with contextlib.suppress(psutil.Error):
+                self._runtime = next(iter(psutil.Process(self._process.pid).children()), None)
+        init = self._init_ms() if cold else 0.0
+        return Invocation(payload, failure, cold, init, duration - init, self.peak_memory())
+
+    def _post(self, event: bytes) -> tuple[int, bytes]:
+        """The status and the body of the emulator's response."""
         # The emulator itself ends an event at the timeout; this limit is for an emulator that hangs.
         limit = self.function.timeout_s + INIT_LIMIT_S + 5
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=limit)
@@ -168,14 +173,29 @@ class Sandbox:
             with contextlib.closing(connection):
                 connection.request("POST", INVOKE_PATH, event)
                 answer = connection.getresponse()
-                status, payload = answer.status, answer.read()
+                return answer.status, answer.read()
         except TimeoutError:
-            status, payload = 200, b"Task timed out"
+            return 200, b"Task timed out"
         except (OSError, http.client.HTTPException):
-            status, payload = 502, b'{"errorType": "Runtime.ExitError", "errorMessage": "the sandbox died"}'
-        duration = (time.perf_counter() - start) * 1000
-        init = self._init_ms() if cold else 0.0
-        return Invocation(payload, _failure(status, payload), cold, init, duration - init, self.peak_memory())
+            return 502, b'{"errorType": "Runtime.ExitError", "errorMessage": "the sandbox died"}'
+
+    def _has_begun(self, logged: int) -> bool:
+        """Whether the function was given an event, by what the emulator has logged beyond `logged` bytes."""
+        with self.log.open("rb") as log:
+            log.seek(logged)
+            before, begun, _ = log.read().partition(EVENT_BEGUN)
+        return bool(begun) and RUNTIME_ENDED not in before
+
+    def is_alive(self) -> bool:
+        """Whether the emulator runs, and the function's process under it, which begins with the first event."""
+        if self._process.poll() is not None:
+            return False
+        if self._runtime:
+            return is_running(self._runtime)
+        # The processes in a container are not ours to look at.
+        with self.log.open("rb") as log:
+            log.seek(max(0, self.log.stat().st_size - 4096))
+            return RUNTIME_ENDED not in log.read()
 
     def peak_memory(self) -> int:
         """The most memory used so far, bytes; 0 where it is not known."""
@@ -184,9 +204,10 @@ class Sandbox:
     def stop(self) -> None:
         """End it, with all its processes and its /tmp."""
         self._stack.close()
+        end_members(str(self._tmp))
         if self._cgroup:
             self._cgroup.remove()
-        shutil.rmtree(self._folder / "tmp", ignore_errors=True)
+        shutil.rmtree(self._tmp, ignore_errors=True)
 
     def _init_ms(self) -> float:
         found = re.search(rb"INIT REPORT\(durationMs: ([\d.]+)", self.log.read_bytes())
@@ -200,20 +221,6 @@ class Sandbox:
         with contextlib.suppress(OSError):  # It may have been stopped meanwhile.
             if self._cgroup:
                 self._cgroup.limit_cpu(self.function.cpus)
-
-    def _watch_memory(self) -> None:
-        """Without control groups: poll the memory, and kill the sandbox when it uses too much."""
-
-        def watch() -> None:
-            root = psutil.Process(self._process.pid)
-            while self._process.poll() is None:
-                with contextlib.suppress(psutil.Error):
-                    for process in root.children(recursive=True):
-                        if process.memory_info().rss > self.function.memory_mb * 2**20:
-                            process.kill()
-                time.sleep(0.02)
-
-        threading.Thread(target=watch, daemon=True).start()
 
 
 def function_environment(environment: Mapping[str, str]) -> dict[str, str]:

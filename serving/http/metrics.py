@@ -1,4 +1,4 @@
-"""The log and the metrics of `bentoml serve`.
+"""The log and the metrics of the service.
 
 BentoML's own metrics are switched off: they add a series for every path that is asked for, known or not, each in mapped
 memory, so a hundred requests for long unknown paths fill a small disk and end the service. Here every label has a

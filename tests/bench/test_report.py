@@ -71,7 +71,7 @@ this peak.
 Steps of (e), ms: fetch 3.0, decode 4.0, detect 25.0, annotate 5.0, store 6.0, http 7.0. Everything except detect: \
 25.0 ms.
 
-| from `bentoml serve` to the first response: 2.0 s | ms | share |
+| from the start of the service to the first response: 2.0 s | ms | share |
 |---|---|---|
 | compile the model | 500 | 25% |
 | first response | 1500 | 75% |

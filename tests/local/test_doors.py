@@ -129,6 +129,6 @@ def test_an_unknown_model_is_one_clear_line(door: str, tmp_path: Path, home: str
         env=environment(home, MODEL="unknown"), capture_output=True, text=True, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 1
-    start = "error: bentoml serve stopped with status 1: error: " if door == "serve" else "error: "
+    start = "error: the service stopped with status 1: error: " if door == "serve" else "error: "
     assert done.stderr.startswith(f"{start}MODEL unknown is not in")
     assert done.stderr.count("\n") == 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import time
 from typing import Any
 
@@ -17,6 +19,11 @@ def handler(event: dict[str, Any], _context: object) -> Any:
     told = event
     if "requestContext" in event:
         told = {} if event["isBase64Encoded"] else json.loads(event.get("body") or "{}")
+    if "ignore" in told:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if "detach" in told:
+        command = ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"]
+        told = {"payload": subprocess.Popen(command, start_new_session=True).pid}
     if "sleep" in told:
         time.sleep(told["sleep"])
     if "segfault" in told:

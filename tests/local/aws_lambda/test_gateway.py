@@ -15,10 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from local.aws_lambda.cgroups import Cgroup
-from local.aws_lambda.sandbox import Function, Sandbox, cpu_scaling, emulator
+from local.aws_lambda.emulator import emulator
+from local.aws_lambda.sandbox import Function, Sandbox
+from local.aws_lambda.scaling import cpu_scaling
 from local.checkout import ROOT
 from local.processes import free_port, running, wait_until_ready
 from tests.conftest import Answer, send, wait_for
@@ -36,7 +39,7 @@ def gateway(folder: Path, *options: str) -> Iterator[tuple[str, int]]:
     """The URL and the process of a local Lambda with the misbehaving function."""
     port = free_port()
     command = [
-        sys.executable, "-m", "local.aws_lambda.gateway", "--port", str(port), "--folder", str(folder / "sandboxes"),
+        sys.executable, "-m", "local.aws_lambda", "--port", str(port), "--folder", str(folder / "sandboxes"),
         "--handler", "misbehaving.handler", "--code", str(HERE), *options,
     ]  # fmt: skip
     log = folder / "gateway.log"
@@ -203,18 +206,68 @@ def test_idle_sandboxes_are_ended(tmp_path: Path) -> None:
         assert metrics(url)['local_lambda_sandboxes{state="idle"}'] == 0
         assert tell(url).json["answers"] == 1
         assert metrics(url)["local_lambda_cold_starts_total"] == 2
-        assert len(children(process)) == 2
+        assert len(sandboxes(process)) == 1
+
+
+def sandboxes(process: int) -> list[psutil.Process]:
+    """The emulators that a gateway has started."""
+    return [child for child in psutil.Process(process).children() if "aws-lambda-rie" in child.cmdline()[0]]
+
+
+@pytest.mark.parametrize("part", ["emulator", "runtime"])
+def test_a_request_is_not_given_to_a_sandbox_that_died_while_idle(part: str, tmp_path: Path) -> None:
+    with gateway(tmp_path, "--memory=512", "--concurrency=1") as (url, process):
+        for _ in range(3):
+            tell(url)
+            [sandbox] = sandboxes(process)
+            victim = sandbox if part == "emulator" else sandbox.children()[0]
+            victim.kill()
+            if part == "runtime":  # The kernel ends it a moment later, and until then it may still take an event.
+                assert wait_for(lambda pid=victim.pid: not exists(pid))
+            answer = tell(url)
+            assert (answer.status, answer.json["answers"]) == (200, 1), answer.body
+        assert metrics(url)["local_lambda_cold_starts_total"] == 4
+        assert metrics(url)['local_lambda_invocations_total{result="exit"}'] == 0
+
+
+def test_a_sandbox_that_died_while_idle_is_ended(tmp_path: Path) -> None:
+    with gateway(tmp_path, "--memory=512") as (url, process):
+        tell(url)
+        [sandbox] = sandboxes(process)
+        sandbox.children()[0].kill()
+        assert wait_for(lambda: metrics(url)['local_lambda_sandboxes{state="idle"}'] == 0)
+        assert wait_for(lambda: not exists(sandbox.pid))
+
+
+def test_a_sandbox_ends_with_what_its_function_has_detached(tmp_path: Path) -> None:
+    with gateway(tmp_path, "--idle=0.3") as (url, _):
+        detached = tell(url, detach=1).json
+        assert exists(detached)
+        assert wait_for(lambda: not exists(detached))
+
+
+def groups(process: int) -> list[Path]:
+    """The folders of the control groups of a gateway."""
+    return [folder for folder in Path("/sys/fs/cgroup").glob("**/yolov7-local-*") if f"-{process}-" in folder.name]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_however_it_ends_no_process_is_left(number: signal.Signals, tmp_path: Path) -> None:
+def test_however_it_ends_nothing_is_left(number: signal.Signals, tmp_path: Path) -> None:
     with gateway(tmp_path) as (url, process):
         with ThreadPoolExecutor(3) as pool:
-            list(pool.map(lambda _: tell(url, sleep=0.3), range(3)))
-        family = children(process)
-        assert len(family) == 6
-        os.kill(process, number)
+            list(pool.map(lambda _: tell(url, sleep=0.3, ignore=1), range(3)))
+            detached = tell(url, detach=1).json
+            family = children(process) | {detached}
+            assert len(sandboxes(process)) == 3
+            scaled = bool(metrics(url)["local_lambda_cpu_scaled"])
+            assert bool(groups(process)) >= scaled
+            if number == signal.SIGKILL:
+                pool.submit(tell, url, sleep=60)
+                assert wait_for(lambda: metrics(url)['local_lambda_sandboxes{state="busy"}'] == 1)
+            os.kill(process, number)
         assert wait_for(lambda: not any(exists(member) for member in family))
+        assert wait_for(lambda: not groups(process))
+        assert wait_for(lambda: not list(tmp_path.glob("sandboxes/*/tmp")))
 
 
 def test_cpu_is_scaled_as_on_aws_or_it_is_said_that_it_is_not(tmp_path: Path) -> None:
@@ -282,8 +335,8 @@ def test_without_control_groups_memory_is_watched(tmp_path: Path, monkeypatch: p
 def test_a_missing_emulator_is_one_clear_line() -> None:
     assert os.access(emulator(), os.X_OK)
     code = (
-        "import sys, pathlib; from local.aws_lambda import sandbox, gateway\n"
-        "sandbox.EMULATOR_HOME = pathlib.Path('nowhere'); sys.exit(gateway.main(['--port=1', '--folder=x']))"
+        "import sys, pathlib; from local.aws_lambda import cli, emulator\n"
+        "emulator.EMULATOR_HOME = pathlib.Path('nowhere'); sys.exit(cli.main(['--port=1', '--folder=x']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 1

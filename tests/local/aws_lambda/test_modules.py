@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.aws_lambda.gateway import modules_of
+from local.aws_lambda.cli import modules_of
 from local.checkout import ROOT
 
 IMPORTED = (

@@ -1,0 +1,7 @@
+"""`python -m local.aws_lambda`."""
+
+import sys
+
+from local.aws_lambda.cli import main
+
+sys.exit(main())
