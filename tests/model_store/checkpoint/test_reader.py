@@ -118,7 +118,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, st
         "list.pt": (tmp_path, "holds a list, not the dictionary"),
         "empty.pt": (tmp_path, "holds no network"),
         "none.pt": (tmp_path, "holds no network"),
-        "silu.pt": (tmp_path, "is a yolov7-tiny with SiLU, not LeakyReLU"),
+        "silu.pt": (tmp_path, "it has SiLU at model.0.act, not the LeakyReLU of a yolov7-tiny"),
         "names.pt": (tmp_path, "has 4 classes, but 3 of their names"),
     }
 

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import torch
 
-from model_store.checkpoint import unpickle
-from model_store.checkpoint.unpickle import Inert, load
+from model_store.checkpoint import archive as archives
+from model_store.checkpoint.archive import load, read_tensors
+from model_store.checkpoint.values import Inert
 from model_store.errors import CheckpointError
 
 MARK = Path("/tmp/yolov7-a-checkpoint-ran")
@@ -47,7 +48,7 @@ def text_global(module: str, name: str, rest: bytes) -> bytes:
 TOUCH = f"touch {MARK}"
 TENSOR = (
     b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n"
-    b"X\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x04tQK\x00%b%b\x89Ntp0\nR."
+    b"X\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x04tQK\x00%b%b\x89NtR."
 )
 
 
@@ -165,8 +166,8 @@ def test_parts_that_overlap_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_pickle_of_absurd_length_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpickle, "MAX_PICKLE_BYTES", 100)
-    with pytest.raises(CheckpointError, match=r"a pickle of .* bytes; limit 100"):
+    monkeypatch.setattr(archives, "MAX_PICKLE_BYTES", 100)
+    with pytest.raises(CheckpointError, match=r"x/data.pkl has .* bytes; limit 100"):
         load(archive(tmp_path / "x.pt", pickle.dumps(list(range(1000)), 2)))
 
 
