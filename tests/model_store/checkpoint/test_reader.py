@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from detection.postprocess import maps_to_candidates
 from local.doors import INPUT_BUCKET
 from local.s3 import LocalS3
 from model_store import store
+from model_store.checkpoint import archive, modules, unpickle
 from model_store.checkpoint.reader import read_checkpoint
 from model_store.cli import main
 from model_store.coco import COCO_LABELS
@@ -30,6 +32,11 @@ from tests.model_store.network.test_graph import unsettled
 from tests.model_store.published import save_published
 
 REFERENCE = os.environ.get("YOLOV7_REFERENCE", "")
+LIMITS = {
+    archive: ("MAX_PICKLE_BYTES", "MAX_DIRECTORY_BYTES", "MAX_WEIGHT_BYTES"),
+    modules: ("MAX_MODULES", "MAX_DEPTH"),
+    unpickle: ("MAX_OPERATIONS",),
+}
 NAMES = ["bus", "car", "写真", "traffic light"]
 
 
@@ -42,7 +49,12 @@ def same_weights(network: Network, other: Network) -> bool:
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("form", ["deploy", "training"])
 @pytest.mark.slow
-def test_every_variant_in_either_form_is_recognised(variant: str, form: str, tmp_path: Path) -> None:
+def test_every_variant_in_either_form_is_recognised(
+    variant: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, names in LIMITS.items():  # No network needs more than a sixth of a limit.
+        for name in names:
+            monkeypatch.setattr(module, name, getattr(module, name) // 6)
     network = unsettled(variant, training=form == "training")
     read = read_checkpoint(save_published(network, tmp_path / "best.pt", NAMES))
     assert (read.variant, read.form, read.labels) == (variant, form, tuple(NAMES))
@@ -110,6 +122,10 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, st
             module.act = torch.nn.SiLU()
     save_published(silu, tmp_path / "silu.pt", NAMES)
     save_published(network, tmp_path / "names.pt", NAMES[:3])
+    for name, key, value in VALUES:
+        state = {k: v.clone() for k, v in network.state_dict().items()}
+        state[key].view(-1)[-1] = value
+        save_file(state, tmp_path / f"{name}.safetensors", {"names": json.dumps(NAMES)})
     return {
         "lacking.safetensors": (tmp_path, "holds a network with 338 tensors that is none of yolov7-tiny, yolov7, "),
         "other.safetensors": (tmp_path, "its tensors have no detection head"),
@@ -120,11 +136,17 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, st
         "none.pt": (tmp_path, "holds no network"),
         "silu.pt": (tmp_path, "it has SiLU at model.0.act, not the LeakyReLU of a yolov7-tiny"),
         "names.pt": (tmp_path, "has 4 classes, but 3 of their names"),
-    }
+    } | {f"{name}.safetensors": (tmp_path, f"is damaged: {key} has") for name, key, _ in VALUES}
 
 
+VALUES = [
+    ("nan", "model.0.conv.weight", math.nan),
+    ("infinite", "model.77.m.2.bias", math.inf),
+    ("overflowing", "model.77.ia.0.implicit", -math.inf),
+    ("variance", "model.9.bn.running_var", -1e-6),
+]
 BROKEN = ["lacking.safetensors", "other.safetensors", "text.safetensors", "missing.safetensors"]
-BROKEN += ["list.pt", "empty.pt", "none.pt", "silu.pt", "names.pt"]
+BROKEN += ["list.pt", "empty.pt", "none.pt", "silu.pt", "names.pt", *(f"{name}.safetensors" for name, *_ in VALUES)]
 
 
 @pytest.mark.parametrize("name", BROKEN)
