@@ -105,10 +105,11 @@ def _check(name: str, release: Release, file: Path, record: Path) -> None:
 def fetch_s3(url: str, folder: Path) -> Path:
     """Download `s3://bucket/key` into a folder with boto3's usual settings; raises DownloadError."""
     bucket, _, key = url.removeprefix("s3://").partition("/")
-    file = folder / (key.rpartition("/")[2] or "weights")
+    name = key.rpartition("/")[2]
+    file = folder / ("weights" if name in ("", ".", "..") else name)
     try:
         boto3.Session().client("s3").download_file(bucket, key, str(file))
-    except (BotoCoreError, ClientError, ValueError) as exc:
+    except (BotoCoreError, ClientError, OSError, ValueError) as exc:
         raise DownloadError(f"{url} could not be downloaded ({str(exc)[:200]}): check name and credentials") from None
     return file
 

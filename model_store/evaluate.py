@@ -118,7 +118,7 @@ def evaluate(detector: Detector, annotations: Path, pictures: Path) -> Evaluatio
     `annotations` is a COCO file; its categories are matched with the model's labels by name. Raises PicturesError when
     the file cannot be read, a picture is missing, or no category is a label.
     """
-    dataset = _read_annotations(annotations)
+    dataset = read_annotations(annotations)
     ids = {category["name"]: int(category["id"]) for category in dataset["categories"]}
     category_of = {index: ids[label] for index, label in enumerate(detector.card.labels) if label in ids}
     if not category_of:
@@ -137,7 +137,8 @@ def evaluate(detector: Detector, annotations: Path, pictures: Path) -> Evaluatio
     return Evaluation(len(times), judge_dataset(dataset, found, names), statistics.median(times))
 
 
-def _read_annotations(file: Path) -> dict[str, Any]:
+def read_annotations(file: Path) -> dict[str, Any]:
+    """Read a COCO annotation file; raises PicturesError."""
     try:
         dataset = json.loads(file.read_bytes())
         if not all(isinstance(dataset[part], list) for part in ("images", "annotations", "categories")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import bentoml
 from bentoml.exceptions import BentoMLException, NotFound
 
 from detection.card import CARD, NETWORK, WEIGHTS, ModelCard, read_card
-from model_store.errors import StoreError
+from model_store.errors import ArgumentError, StoreError
 from model_store.files import write_atomically
 
 # The model that comes with the project.
@@ -22,6 +23,19 @@ BUNDLED = Path(__file__).parent / "bundled"
 
 # Marks our models among others in the same store.
 LABELS = {"framework": "openvino", "family": "yolov7"}
+
+
+MAX_NAME = 63
+"""Characters of a name: BentoML's limit."""
+
+
+def check_name(name: str) -> None:
+    """Raise ArgumentError for a name that BentoML cannot store; it would store one with capitals, but never find it."""
+    if len(name) > MAX_NAME or not re.fullmatch("[a-z0-9]([-._a-z0-9]*[a-z0-9])?", name):
+        raise ArgumentError(
+            f"{name[:MAX_NAME]!r} cannot be a model's name: take 1 to {MAX_NAME} of a-z, 0-9, '-', '_' and '.', "
+            "with a letter or digit at both ends"
+        )
 
 
 def content_version(folder: Path, card: ModelCard) -> str:

@@ -7,6 +7,7 @@ stand-ins for all other objects. Every operation counts against a budget, so mem
 
 from __future__ import annotations
 
+import io
 import pickletools
 from collections.abc import Callable
 from typing import Any
@@ -37,13 +38,24 @@ def unpickle(data: bytes) -> Any:
     `data` has at most MAX_PICKLE_BYTES. Raises Refused, or ValueError, KeyError or IndexError for bytes that are not a
     whole pickle.
     """
-    machine = _Machine()
-    for opcode, argument, _ in pickletools.genops(data):
+    machine, program = _Machine(), io.BytesIO(data)
+    while code := program.read(1):
         machine.charge(1)
-        if opcode.name not in _OPERATIONS:
+        opcode = _OPCODES.get(code.decode("latin-1"))
+        if opcode is None:
+            raise ValueError(f"no opcode {code!r}")
+        if opcode.name == "STOP":
+            return machine.stack.pop()
+        if opcode.name not in _OPERATIONS:  # Its argument is not decoded either.
             raise Refused(f"its pickle uses {opcode.name}, which torch never does")
-        _OPERATIONS[opcode.name](machine, argument)
-    return machine.stack.pop()
+        read = _two_lines if opcode.name == "GLOBAL" else opcode.arg and opcode.arg.reader
+        _OPERATIONS[opcode.name](machine, read and read(program))
+    raise ValueError("a pickle without its end")
+
+
+def _two_lines(program: io.BytesIO) -> list[str]:
+    """The module and the name of GLOBAL; pickletools would undo escapes in them, which pickle does not."""
+    return [program.readline().removesuffix(b"\n").decode() for _ in range(2)]
 
 
 class _Machine:
@@ -122,24 +134,24 @@ class _Machine:
     def fill(self, kind: type, items: list[Any]) -> None:
         """Put items into the list, set or dictionary on top of the stack; a stand-in forgets them."""
         target = self.stack[-1]
-        if isinstance(target, Inert):
-            return
-        if not isinstance(target, kind):
-            raise ValueError(f"items of a {kind.__name__} for a {type(target).__name__}")
-        if kind is list:
+        if isinstance(target, list) and kind is list:
             target.extend(items)
-        elif kind is set:
+        elif isinstance(target, set) and kind is set:
             target.update(map(to_key, items))
-        else:
+        elif isinstance(target, dict) and kind is dict:
             target.update(zip(map(to_key, items[::2]), items[1::2], strict=True))
+        elif not isinstance(target, Inert):
+            raise ValueError(f"items of a {kind.__name__} for a {type(target).__name__}")
 
+
+_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 
 _CONSTANTS = (
     "BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8"
 )
 
 _OPERATIONS: dict[str, Callable[[_Machine, Any], object]] = {
-    **dict.fromkeys(("PROTO", "FRAME", "STOP"), lambda machine, _: None),
+    **dict.fromkeys(("PROTO", "FRAME"), lambda machine, _: None),
     **dict.fromkeys(_CONSTANTS.split(), lambda machine, argument: machine.push(argument)),
     "NONE": lambda machine, _: machine.push(None),
     "NEWTRUE": lambda machine, _: machine.push(True),
@@ -164,7 +176,7 @@ _OPERATIONS: dict[str, Callable[[_Machine, Any], object]] = {
     "MEMOIZE": lambda machine, _: machine.memorise(len(machine.memo)),
     **dict.fromkeys(("BINPUT", "LONG_BINPUT"), lambda machine, place: machine.memorise(place)),
     **dict.fromkeys(("BINGET", "LONG_BINGET"), lambda machine, place: machine.push(machine.memo[place])),
-    "GLOBAL": lambda machine, names: machine.name(*names.split(" ", 1)),
+    "GLOBAL": lambda machine, names: machine.name(*names),
     "STACK_GLOBAL": lambda machine, _: machine.name(*machine.popped(2)),
     **dict.fromkeys(("REDUCE", "NEWOBJ"), lambda machine, _: machine.call()),
     "BUILD": lambda machine, _: machine.build(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,7 @@ _INERT_NAMES = frozenset(
 )
 
 # Pickles of protocol 2 use Python 2's module name.
-COLLECTIONS: dict[str, type] = {
+COLLECTIONS: Mapping[str, type] = {
     f"{module}.{kind.__name__}": kind
     for module in ("builtins", "__builtin__")
     for kind in (set, frozenset, list, dict, tuple)

@@ -21,6 +21,7 @@ from model_store.checkpoint import archive, modules, unpickle
 from model_store.checkpoint.reader import read_checkpoint
 from model_store.cli import main
 from model_store.coco import COCO_LABELS
+from model_store.convert import from_checkpoint
 from model_store.download import Release
 from model_store.errors import CheckpointError
 from model_store.export import to_openvino
@@ -167,8 +168,12 @@ def test_add_stores_a_fine_tuned_checkpoint_with_its_labels(tmp_path: Path, caps
     first = capsys.readouterr().out
     assert main(["add", "my-model", "--weights", str(path), "--input-size", "416"]) == 0
     assert capsys.readouterr().out == first
-    assert main(["add", "my-model", "--weights", str(path), "--input-size", "417"]) == 1
-    assert "input size 417 is not a multiple of 32" in capsys.readouterr().err
+
+
+def test_an_input_size_that_the_variant_cannot_have_is_refused(tmp_path: Path) -> None:
+    path = save_published(unsettled("yolov7-tiny"), tmp_path / "best.pt", NAMES)
+    with pytest.raises(CheckpointError, match="input size 417 is not a multiple of 32"):
+        from_checkpoint(path, tmp_path, name="x", input_size=417)
 
 
 @pytest.fixture(scope="module")
@@ -217,9 +222,9 @@ def test_add_takes_an_official_release_from_the_catalogue(
     url = path.as_uri()  # urllib reads files as it reads the web.
     release = Release(url=url, input_size=640, licence="GPL-3.0", sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     monkeypatch.setattr("model_store.download.catalogue", lambda: {"yolov7-tiny": release})
-    assert main(["add", "yolov7-tiny"]) == 0
+    assert main(["add", "yolov7-tiny", "--input-size", "320"]) == 0
     card = read_card(store.find("yolov7-tiny"))
-    assert (card.source, card.licence, card.input_size) == (url, "GPL-3.0 (the weights' project)", 640)
+    assert (card.source, card.licence, card.input_size) == (url, "GPL-3.0 (the weights' project)", 320)
     assert card.source_sha256 == release.sha256
     store.remove(f"{card.name}:{card.version}")
 
@@ -229,9 +234,10 @@ def test_add_takes_weights_from_s3(
 ) -> None:
     for name, value in (s3.env | {"AWS_DEFAULT_REGION": "us-east-1"}).items():
         monkeypatch.setenv(name, value)
-    path = save_published(unsettled("yolov7-tiny"), tmp_path / "best.pt", NAMES)
+    path = save_published(unsettled("yolov7-tiny"), tmp_path / "best.pt", ["bus", "car", "bus", "bus"])
     upload(s3, "runs/best.pt", path.read_bytes())
     assert main(["add", "from-s3", "--weights", f"s3://{INPUT_BUCKET}/runs/best.pt"]) == 0
+    assert capsys.readouterr().err == "note: 3 classes have the label 'bus'; a request for it finds all\n"
     assert read_card(store.find("from-s3")).source == f"s3://{INPUT_BUCKET}/runs/best.pt"
     assert main(["add", "from-s3", "--weights", f"s3://{INPUT_BUCKET}/missing.pt"]) == 1
     assert "missing.pt could not be downloaded (" in capsys.readouterr().err

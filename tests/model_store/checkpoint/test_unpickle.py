@@ -194,8 +194,8 @@ def test_plain_data_and_tensors_are_read_as_they_were_saved(tmp_path: Path) -> N
 
 
 def test_a_missing_or_short_storage_is_refused_when_its_tensor_is_read(tmp_path: Path) -> None:
-    for name, entries in (("missing", {}), ("short", {"data_0": bytes(8)})):
-        path = archive(tmp_path / f"{name}.pt", tensor_program((2, 2), (2, 1)), **entries)
+    program = tensor_program((2, 2), (2, 1))
+    for path in (archive(tmp_path / "missing.pt", program), archive(tmp_path / "short.pt", program, data_0=bytes(8))):
         with pytest.raises(CheckpointError, match=r"is damaged \(.*(data/0|storage 0 has 8 bytes)"):
             read_tensors(path, {"x": load(path)})
 
