@@ -21,7 +21,7 @@ test-fast: $(VENV)/.dev ## Run the tests that start no servers, in under a minut
 test: $(VENV)/.dev .bentoctl/.done .bzt/.done ## Run all tests
 	@$(PYTHON) -m pytest $(ARGS)
 
-fuzz: $(VENV)/.dev ## Read mutated pictures, requests and events for MINUTES= each; what fails is kept in .local/fuzz
+fuzz: $(VENV)/.dev ## Read mutated pictures, requests, events and checkpoints, MINUTES= each; findings are kept in .local/fuzz
 	@$(PYTHON) -m tests.fuzz --minutes $(or $(MINUTES),1) $(ARGS)
 
 image: $(VENV)/.local ## Build the image yolov7:latest by docker or podman; MODEL= chooses the model, ARGS=--base=... the base
