@@ -106,4 +106,4 @@ def _labels(names: object) -> tuple[str, ...] | None:
 
 
 def _called(value: object) -> str:
-    return value.name if isinstance(value, Inert) else type(value).__name__
+    return value.name[:100] if isinstance(value, Inert) else type(value).__name__

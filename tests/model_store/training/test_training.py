@@ -155,4 +155,4 @@ def test_a_run_is_neither_overwritten_nor_resumed_from_nothing(
     (tmp_path / "state.pt").touch()
     with pytest.raises(SystemExit):
         main(["--output", str(tmp_path)])
-    assert "holds a run already" in capsys.readouterr().err
+    assert "already holds a run" in capsys.readouterr().err
