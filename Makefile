@@ -23,7 +23,7 @@ test-fast: $(VENV)/.dev ## Run the tests that start no servers, in under a minut
 test: $(VENV)/.dev .bentoctl/.done .bzt/.done ## Run all tests
 	@$(PYTHON) -m pytest $(PARALLEL) $(ARGS)
 
-fuzz: $(VENV)/.dev ## Read mutated pictures, requests and events for MINUTES= each; what fails is kept in .local/fuzz
+fuzz: $(VENV)/.dev ## Read mutated pictures, requests, events and checkpoints, MINUTES= each; findings are kept in .local/fuzz
 	@$(PYTHON) -m tests.fuzz --minutes $(or $(MINUTES),1) $(ARGS)
 
 soak: $(VENV)/.dev ## Load the service for MINUTES= (30) with overload, a slow or killed S3 and a killed worker; memory must stay flat

@@ -21,17 +21,19 @@ class Detector:
         self.card = card
         self._engine = engine
         self._anchors = np.array(card.anchors, np.float32)
-        self._class_ids = {label: index for index, label in enumerate(card.labels)}
+        self._class_ids: dict[str, list[int]] = {}
+        for index, label in enumerate(card.labels):
+            self._class_ids.setdefault(label, []).append(index)
 
     def class_ids(self, labels: list[str] | None) -> Integers | None:
-        """The ids of labels, None for all; raises UnknownLabel when the model has no such label."""
+        """All ids of labels, None for every class; raises UnknownLabel when the model has no such label."""
         if labels is None:
             return None
         unknown = [label for label in labels if label not in self._class_ids]
         if unknown:
             known = ", ".join(self.card.labels)
             raise UnknownLabel(f"classes: {unknown[0][:100]!r} is not a label of {self.card.name}; known are {known}")
-        return np.array([self._class_ids[label] for label in labels], np.int64)
+        return np.array([index for label in labels for index in self._class_ids[label]], np.int64)
 
     def detect(
         self, picture: Picture, *, confidence: float, iou: float, class_ids: Integers | None = None

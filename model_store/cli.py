@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from detection.card import read_card
+from detection.card import RANDOM_SUFFIX, read_card
 from detection.detector import Detector
 from detection.errors import UserError
 from detection.openvino import OpenVINOEngine
 from model_store import download, store
 from model_store.errors import ArgumentError, MissingTool
+
+# The largest published size is 1280; at four times that, a picture takes 16 times the memory.
+INPUT_SIZES = range(32, 4 * 1280 + 1, 32)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,10 +36,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model_store", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    listing = commands.add_parser("list", help="the stored models, newest first")
+    listing = commands.add_parser("list", help="list the stored models, newest first")
     listing.set_defaults(run=_list)
 
-    show = commands.add_parser("show", help="all that is known of a stored model, as JSON")
+    show = commands.add_parser("show", help="print the card of a stored model, as JSON")
     show.add_argument("name", help="name, or name:version")
     show.set_defaults(run=_show)
 
@@ -46,21 +51,30 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("name", help="name:version" if verb == "remove" else "name, or name:version")
         command.set_defaults(run=run)
 
-    judge = commands.add_parser("evaluate", help="COCO mAP, per label, and speed on annotated pictures")
+    judge = commands.add_parser("evaluate", help="measure COCO mAP, per label, and speed on annotated pictures")
     judge.add_argument("name", help="name, or name:version")
-    judge.add_argument("--coco", type=Path, required=True, metavar="FILE", help="COCO annotations")
-    judge.add_argument("--images", type=Path, required=True, metavar="FOLDER", help="the pictures they are of")
+    judge.add_argument("--coco", type=Path, required=True, metavar="FILE", help="file of COCO annotations")
+    judge.add_argument("--images", type=Path, required=True, metavar="FOLDER", help="folder of the annotated pictures")
     judge.set_defaults(run=_evaluate)
 
-    add = commands.add_parser("add", help="put a model into the store")
-    add.add_argument("name", help="an official release, bundled (the project's own), or a new name")
+    add = commands.add_parser("add", help="convert a model and put it into the store")
+    add.add_argument("name", help="name of an official release, or bundled (the project's own model), or a new name")
     source = add.add_mutually_exclusive_group()
     source.add_argument("--random", action="store_true", help="random weights for the variant NAME, for benchmarks")
-    source.add_argument("--weights", help="a checkpoint of any YOLOv7, stored as NAME: a file or s3://bucket/key")
-    add.add_argument("--precision", choices=("fp16", "fp32", "int8"), default="fp16", help="of the stored weights")
-    add.add_argument("--calibrate", type=Path, metavar="FOLDER", help="pictures to calibrate int8 with")
+    source.add_argument("--weights", help="checkpoint of any YOLOv7 to store as NAME: a file or s3://bucket/key")
+    add.add_argument(
+        "--precision",
+        choices=("fp16", "fp32", "int8"),
+        default="fp16",
+        help="precision of the stored weights (default: fp16)",
+    )
+    add.add_argument("--calibrate", type=Path, metavar="FOLDER", help="folder of pictures to calibrate int8 with")
     add.add_argument("--coco", type=Path, metavar="FILE", help="COCO annotations of these pictures, to judge int8 by")
-    add.add_argument("--input-size", type=int, help="long side of the network's input, pixels")
+    add.add_argument(
+        "--input-size",
+        type=int,
+        help="long side of the network's input, in pixels",
+    )
     add.set_defaults(run=_add)
     return parser
 
@@ -90,19 +104,43 @@ def _remove(options: argparse.Namespace) -> None:
 
 
 def _add(options: argparse.Namespace) -> None:
+    _judge(options)
     if options.name == "bundled":
         print(f"stored {store.put(store.BUNDLED)}")
         return
-    if (options.precision == "int8") != (options.calibrate is not None):
-        raise ArgumentError(
-            "--precision int8 and --calibrate FOLDER go together: int8 needs pictures like those to come"
-        )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _convert(options, folder)
         if options.calibrate:
             _quantise(options, folder)
+        for label, count in Counter(read_card(folder).labels).items():
+            if count > 1:
+                print(f"note: {count} classes have the label {label!r}; a request for it finds all", file=sys.stderr)
         print(f"stored {store.put(folder)}")
+
+
+def _judge(options: argparse.Namespace) -> None:
+    """Raise ArgumentError for arguments that are wrong, or do not fit together, before any work."""
+    others = options.random or options.calibrate or options.coco or options.precision != "fp16"
+    if options.name == "bundled" and (others or options.weights is not None or options.input_size is not None):
+        raise ArgumentError("bundled is the project's own model, stored as it is: give another name, or no options")
+    store.check_name(options.name)
+    if options.name.endswith(RANDOM_SUFFIX):
+        raise ArgumentError(f"{options.name} ends with {RANDOM_SUFFIX}, which marks random weights: give another name")
+    if (options.precision == "int8") != (options.calibrate is not None):
+        raise ArgumentError(
+            "--precision int8 and --calibrate FOLDER go together: int8 is calibrated with pictures like yours"
+        )
+    if options.coco and not options.calibrate:
+        raise ArgumentError("--coco FILE judges int8: give --precision int8 and --calibrate FOLDER with it")
+    size = options.input_size
+    if size is not None and (options.random or size not in INPUT_SIZES):
+        raise ArgumentError(
+            f"--input-size {size} is not possible: it is a multiple of {INPUT_SIZES.step} from {INPUT_SIZES.start} to "
+            f"{INPUT_SIZES.stop - 1}, and goes with weights that are not random"
+        )
+    if options.weights is not None and not re.fullmatch(r"s3://[^/]+/.+|(?!s3://).+", options.weights, re.DOTALL):
+        raise ArgumentError(f"--weights {options.weights!r} is neither a file nor s3://bucket/key")
 
 
 def _quantise(options: argparse.Namespace, folder: Path) -> None:
@@ -132,7 +170,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _convert(options: argparse.Namespace, folder: Path) -> None:
-    """Write the model folder that the options ask for: of random weights, of a file, or of an official release."""
+    """Write the model folder that the options ask for, from random weights, a file, or an official release."""
     try:
         from model_store import convert
         from model_store.network.variants import VARIANTS
@@ -140,6 +178,13 @@ def _convert(options: argparse.Namespace, folder: Path) -> None:
         raise MissingTool(
             f"converting needs {exc.name}, which serving does not: make convert-tools installs it"
         ) from None
+    if options.calibrate:
+        from model_store.evaluate import read_annotations
+        from model_store.quantise import calibration_files
+
+        calibration_files(options.calibrate)
+        if options.coco:
+            read_annotations(options.coco)
     precision = "fp16" if options.precision == "int8" else options.precision
     if options.random:
         if options.name not in VARIANTS:
@@ -147,15 +192,16 @@ def _convert(options: argparse.Namespace, folder: Path) -> None:
         convert.from_random(options.name, folder, precision=precision)
         return
     weights, facts = _weights(options, folder)
-    size = options.input_size or facts.pop("input_size", None)
-    convert.from_checkpoint(weights, folder, name=options.name, precision=precision, input_size=size, **facts)
+    if options.input_size is not None:
+        facts["input_size"] = options.input_size
+    convert.from_checkpoint(weights, folder, name=options.name, precision=precision, **facts)
 
 
 def _weights(options: argparse.Namespace, folder: Path) -> tuple[Path, dict[str, Any]]:
-    """The checkpoint's file, downloaded if need be, and what is known of it from elsewhere."""
-    if options.weights and options.weights.startswith("s3://"):
+    """The checkpoint's file, downloaded if necessary, and the facts that the file does not hold."""
+    if options.weights is not None and options.weights.startswith("s3://"):
         return download.fetch_s3(options.weights, folder), {"source": options.weights}
-    if options.weights:
+    if options.weights is not None:
         return Path(options.weights), {}
     releases = download.catalogue()
     if options.name not in releases:

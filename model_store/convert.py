@@ -1,4 +1,4 @@
-"""From weights to a model folder: network, weights and card. This is where torch is needed."""
+"""Convert weights to a model folder: network, weights and card. This needs torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INPUT_SIZES = {variant: 1280 if variant.endswith(("6", "6e")) else 640 for varia
 
 
 def random_network(variant: str, seed: int = 0) -> Network:
-    """A network of 80 classes that is as much work as a trained one, and finds nothing."""
+    """A network of 80 classes that takes as long as a trained one, and finds nothing."""
     torch.manual_seed(seed)
     network = build(variant, len(COCO_LABELS))
     _settle(network)
@@ -47,12 +47,12 @@ def from_random(variant: str, folder: Path, *, precision: str = "fp16", seed: in
 def _settle(network: Network) -> None:
     """Give the batch norms the statistics of their inputs, so that activations stay in the range of trained ones.
 
-    Otherwise they would die out or overflow on the way, and time would be lost, or won, on numbers that no trained
-    network has. The biases of the head say that objects are rare.
+    Otherwise activations would vanish or overflow, and the timing would not be representative. The biases of the head
+    make objects rare.
     """
     norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     for norm in norms:
-        norm.momentum = None  # Average, do not decay.
+        norm.momentum = None  # This averages over all batches.
     side = 4 * network.stride
     with torch.no_grad():
         network.train()(torch.rand(4, 3, side, side))
@@ -76,7 +76,7 @@ def from_checkpoint(
 ) -> ModelCard:
     """Write a model from a checkpoint of any variant, official or fine-tuned; raises CheckpointError.
 
-    The input's long side, in pixels, is the one given, else the checkpoint's own, else the variant's published one.
+    `input_size` is the input's long side in pixels; the default is the checkpoint's own, else the variant's.
     """
     checkpoint = read_checkpoint(weights)
     size = input_size or checkpoint.input_size or INPUT_SIZES[checkpoint.variant]
@@ -100,7 +100,7 @@ def from_checkpoint(
 
 
 def write_model(network: Network, folder: Path, *, precision: str, **facts: Any) -> ModelCard:
-    """Convert a network into a model folder; the facts are the card's fields that the network does not know."""
+    """Convert a network to a model folder; `facts` are the card's fields that the network does not have."""
     save(to_openvino(network), folder, precision)
     head = network.head
     card = ModelCard(

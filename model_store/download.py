@@ -1,4 +1,4 @@
-"""The catalogue of official releases, and how a file of it comes here: resumable, and only whole and right."""
+"""Download official releases: downloads are resumable, and checked by their SHA-256."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Progress = Callable[[int, int | None], None]
 
 
 class Release(BaseModel):
-    """An official checkpoint. Where `sha256` is not known, that of the first download is remembered and enforced."""
+    """An official checkpoint. If `sha256` is not known, the digest of the first download is recorded and enforced."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,10 +42,10 @@ def catalogue(file: Path = CATALOGUE) -> dict[str, Release]:
 
 
 def fetch(name: str, release: Release, folder: Path, progress: Progress) -> Path:
-    """Download a release into a folder, going on where an interrupted download stopped; returns the file.
+    """Download a release into a folder and return the file; an interrupted download is resumed.
 
-    `progress` gets the bytes done and the bytes in total. Raises DownloadError: when the server cannot be
-    reached or the transfer breaks off, the part that can be resumed is kept; when the checksum is wrong, nothing is.
+    `progress` gets the bytes done and the bytes in total. Raises DownloadError. After a
+    network error, the part that can be resumed is kept; after a wrong checksum, nothing is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target, part = folder / f"{name}.pt", folder / f"{name}.pt.part"
@@ -61,17 +61,17 @@ def _download(url: str, part: Path, progress: Progress) -> None:
     request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
-            if done and answer.status != 206:  # The server does not resume: from the start, then.
+            if done and answer.status != 206:  # The server does not resume, so the download starts again.
                 done = 0
             _write(answer, part, done, progress)
     except urllib.error.HTTPError as exc:
-        if exc.code == 416 and done:  # Nothing is left to ask for: all of it is here.
+        if exc.code == 416 and done:  # The whole file is here already.
             return
         raise DownloadError(f"{url} answered {exc.code}: see whether the release has moved") from None
     except (OSError, HTTPException) as exc:
         reason = getattr(exc, "reason", exc)
         raise DownloadError(
-            f"{url} could not be downloaded ({reason}): try again, it goes on where it stopped"
+            f"{url} could not be downloaded ({reason}): try again, and the download is resumed"
         ) from None
 
 
@@ -88,7 +88,7 @@ def _write(answer: HTTPResponse, part: Path, done: int, progress: Progress) -> N
 
 
 def _check(name: str, release: Release, file: Path, record: Path) -> None:
-    """Compare with the pinned checksum, else with the one recorded on first use, else record it."""
+    """Compare with the pinned checksum, else with the recorded one; record the checksum of a first download."""
     known: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
     expected = release.sha256 or known.get(release.url)
     found = file_sha256(file)
@@ -105,16 +105,17 @@ def _check(name: str, release: Release, file: Path, record: Path) -> None:
 def fetch_s3(url: str, folder: Path) -> Path:
     """Download `s3://bucket/key` into a folder with boto3's usual settings; raises DownloadError."""
     bucket, _, key = url.removeprefix("s3://").partition("/")
-    file = folder / (key.rpartition("/")[2] or "weights")
+    name = key.rpartition("/")[2]
+    file = folder / ("weights" if name in ("", ".", "..") else name)
     try:
         boto3.Session().client("s3").download_file(bucket, key, str(file))
-    except (BotoCoreError, ClientError, ValueError) as exc:
+    except (BotoCoreError, ClientError, OSError, ValueError) as exc:
         raise DownloadError(f"{url} could not be downloaded ({str(exc)[:200]}): check name and credentials") from None
     return file
 
 
 class ProgressBar:
-    """Shows a download on a terminal; elsewhere a line per tenth."""
+    """Shows the progress of a download: a bar on a terminal, elsewhere a line for each tenth."""
 
     def __init__(self, name: str) -> None:
         self._name = name

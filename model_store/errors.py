@@ -1,9 +1,9 @@
-"""What can go wrong with stored models and with what they are made from.
+"""The errors of stored models, and of the files that they are converted from.
 
 UserError
 └── ModelStoreError
     ├── StoreError           no such model in the store, or it has changed
-    ├── ArgumentError        options of the command line that do not fit together
+    ├── ArgumentError        an argument of the command line is wrong, or does not fit another
     ├── MissingTool          converting needs a package that is not installed
     ├── DownloadError        weights cannot be downloaded, or are not the expected ones
     ├── CheckpointError      a file cannot be read safely, or is not a YOLOv7 checkpoint
@@ -24,7 +24,7 @@ class StoreError(ModelStoreError):
 
 
 class ArgumentError(ModelStoreError):
-    """Options of the command line that do not fit together."""
+    """An argument of the command line is wrong, or does not fit another."""
 
 
 class MissingTool(ModelStoreError):

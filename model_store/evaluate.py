@@ -1,4 +1,4 @@
-"""Mean average precision by COCO's own code."""
+"""Measure mean average precision with COCO's own code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from detection.images import decode, judge
 from detection.types import Picture
 from model_store.errors import PicturesError
 
-# As COCO results are made: all but hopeless boxes count, and neighbours are kept rather than merged.
+# COCO results use a low confidence, and an IoU at which close neighbours are kept.
 CONFIDENCE = 0.001
 IOU = 0.65
 MAX_PIXELS = 200_000_000
@@ -39,7 +39,7 @@ class CocoBox:
     score: float = 1.0
 
     def to_row(self) -> dict[str, Any]:
-        """The box as COCO writes it."""
+        """The box in COCO's format."""
         x1, y1, x2, y2 = (float(v) for v in self.corners)
         return {
             "image_id": self.image_id,
@@ -53,7 +53,7 @@ class CocoBox:
 
 @dataclass(frozen=True)
 class Precision:
-    """mAP at IoU 0.5, mAP over IoU 0.5 to 0.95, and the latter per label (absent labels are left out)."""
+    """mAP at IoU 0.5, mAP over IoU 0.5 to 0.95, and the latter for each label that the truth has."""
 
     map50: float
     map50_95: float
@@ -63,7 +63,7 @@ class Precision:
 def coco_map(
     truth: Sequence[CocoBox], found: Sequence[CocoBox], image_ids: Sequence[int], labels: Sequence[str]
 ) -> Precision:
-    """Judge detections against the truth, with at most 100 detections per picture, as COCO does."""
+    """Compare detections with the truth, with at most 100 detections per picture, as COCO does."""
     dataset = {
         "images": [{"id": i} for i in image_ids],
         "categories": [{"id": i, "name": label} for i, label in enumerate(labels)],
@@ -73,7 +73,7 @@ def coco_map(
 
 
 def judge_dataset(dataset: dict[str, Any], found: Sequence[CocoBox], labels: dict[int, str]) -> Precision:
-    """Judge detections against a COCO dataset; `labels` names its categories by id, and the boxes carry these ids."""
+    """Compare detections with a COCO dataset; `labels` are its categories by id, and the boxes have these ids."""
     if not found:
         return Precision(0.0, 0.0, {})
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress.
@@ -95,14 +95,14 @@ def judge_dataset(dataset: dict[str, Any], found: Sequence[CocoBox], labels: dic
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model judged on pictures: its precision, and the time of `detect`, letterboxing included, per picture."""
+    """The precision of a model on pictures, and its median time of `detect`, letterboxing included, per picture."""
 
     pictures: int
     precision: Precision
     median_ms: float
 
     def to_json(self) -> dict[str, Any]:
-        """For a model's card."""
+        """The evaluation as a model's card has it."""
         return {
             "pictures": self.pictures,
             "map50": round(self.precision.map50, 4),
@@ -113,12 +113,12 @@ class Evaluation:
 
 
 def evaluate(detector: Detector, annotations: Path, pictures: Path) -> Evaluation:
-    """Judge a detector by COCO's measure on annotated pictures.
+    """Measure COCO mAP of a detector on annotated pictures.
 
     `annotations` is a COCO file; its categories are matched with the model's labels by name. Raises PicturesError when
     the file cannot be read, a picture is missing, or no category is a label.
     """
-    dataset = _read_annotations(annotations)
+    dataset = read_annotations(annotations)
     ids = {category["name"]: int(category["id"]) for category in dataset["categories"]}
     category_of = {index: ids[label] for index, label in enumerate(detector.card.labels) if label in ids}
     if not category_of:
@@ -137,7 +137,8 @@ def evaluate(detector: Detector, annotations: Path, pictures: Path) -> Evaluatio
     return Evaluation(len(times), judge_dataset(dataset, found, names), statistics.median(times))
 
 
-def _read_annotations(file: Path) -> dict[str, Any]:
+def read_annotations(file: Path) -> dict[str, Any]:
+    """Read a COCO annotation file; raises PicturesError."""
     try:
         dataset = json.loads(file.read_bytes())
         if not all(isinstance(dataset[part], list) for part in ("images", "annotations", "categories")):

@@ -1,4 +1,4 @@
-"""From a torch network to the OpenVINO model that is served."""
+"""Convert a torch network to the OpenVINO model that is served."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PRECISIONS = ("fp32", "fp16")
 def to_openvino(network: Network, *, picture_input: bool = True) -> ov.Model:
     """Convert a network, folded, with any height and width; its outputs are the logits, one map per scale.
 
-    The input is (1, H, W, 3) uint8 BGR, as pictures come from OpenCV, so that the conversion to (1, 3, H, W) RGB in
-    0..1 runs inside the model; without `picture_input` it is the latter. Decoding is left out on purpose: see
+    The input is (1, H, W, 3) uint8 BGR, as OpenCV decodes pictures, and the model itself converts it to (1, 3, H, W)
+    RGB in 0..1; without `picture_input` the input is the latter. The model does not decode its logits: see
     `detection.postprocess`.
     """
     stride = network.stride
@@ -42,11 +42,11 @@ def to_openvino(network: Network, *, picture_input: bool = True) -> ov.Model:
 
 
 def save(model: ov.Model, folder: Path, precision: str) -> None:
-    """Write model.xml and model.bin into a folder; precision is one of PRECISIONS, of the weights at rest."""
+    """Write model.xml and model.bin into a folder; `precision`, one of PRECISIONS, is that of the stored weights."""
     if precision not in PRECISIONS:
         raise ValueError(f"no precision {precision!r}; known: {', '.join(PRECISIONS)}")
-    # OpenVINO numbers what it makes through the life of a process: without names of our own, the same network would
-    # give another file each time.
+    # OpenVINO numbers operations through the life of a process. With names of our own, the same network always gives
+    # the same file.
     model.set_friendly_name("yolov7")
     for index, operation in enumerate(model.get_ordered_ops()):
         operation.set_friendly_name(f"{operation.get_type_name()}_{index}")

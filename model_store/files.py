@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and what identifies them."""
+"""Write files atomically, and identify them by their digest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def file_sha256(path: Path) -> str:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file beside its place and move it there, so that a kill leaves the old one whole."""
+    """Write a file under another name, then rename it, so that a kill leaves the old file whole."""
     part = path.with_name(f"{path.name}.part")
     part.write_bytes(data)
     os.replace(part, path)

@@ -1,4 +1,4 @@
-"""8-bit models: post-training quantisation by NNCF, calibrated on the user's own pictures, and judged."""
+"""Quantise models to 8 bits with NNCF, calibrated on the user's own pictures, and measure the loss of precision."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from model_store.store import content_version
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 FEWEST, MOST = 8, 300
-"""Below FEWEST pictures the ranges of activations are guesses; beyond MOST they hardly change."""
+"""With fewer pictures than FEWEST, the ranges of activations are guesses; with more than MOST, they hardly change."""
 
-# What counts as an object where the unquantised model's own detections have to stand in for annotations.
+# Confidence from which the unquantised model's detections count as objects, if there are no annotations.
 TRUTH_CONFIDENCE = 0.25
 
 
 def quantise(folder: Path, pictures: Path, annotations: Path | None = None) -> ModelCard:
     """Replace a folder's model by its 8-bit form and write both forms' precision into its card.
 
-    With COCO `annotations` of the pictures the precision is mAP against them; without, it is how far the 8-bit model
-    agrees with the model it was made from. Raises PicturesError when there are too few pictures, or one is broken.
+    With COCO `annotations` of the pictures, the precision is mAP against them. Without, it is the agreement with
+    the model before quantisation. Raises PicturesError when there are too few pictures, or one is broken.
     """
     card = read_card(folder)
     files = calibration_files(pictures)
@@ -49,7 +49,7 @@ def quantise(folder: Path, pictures: Path, annotations: Path | None = None) -> M
         subset_size=len(inputs),
     )
     truth = _detections(Detector(card, OpenVINOEngine(folder)), files, TRUTH_CONFIDENCE)
-    # OpenVINO still reads the weights from the old file: the new one may replace it, but not be written over it.
+    # OpenVINO still reads the weights from the old file: the new file may replace it, but must not overwrite it.
     with tempfile.TemporaryDirectory(dir=folder) as name:
         save(model, Path(name), "fp16")
         for file in (NETWORK, WEIGHTS):
@@ -64,7 +64,7 @@ def quantise(folder: Path, pictures: Path, annotations: Path | None = None) -> M
 
 
 def calibration_files(folder: Path) -> list[Path]:
-    """The pictures of a folder that calibrate, in order of name; at most MOST, spread over all."""
+    """The pictures of a folder to calibrate with, in order of name; at most MOST, spread evenly over all."""
     files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     if len(files) < FEWEST:
         raise PicturesError(f"{folder} holds {len(files)} pictures; calibration needs at least {FEWEST}, better 300")
@@ -73,7 +73,7 @@ def calibration_files(folder: Path) -> list[Path]:
 
 
 def _to_input(picture: Picture, card: ModelCard) -> Picture:
-    """A picture as the network gets it: (1, H, W, 3)."""
+    """A picture as the network's input: (1, H, W, 3)."""
     height, width = picture.shape[:2]
     return fit(width, height, card.input_size, card.stride).apply(picture)[np.newaxis]
 
@@ -85,7 +85,7 @@ def _judge(
     pictures: Path,
     truth: list[CocoBox] | None = None,
 ) -> dict[str, Any] | None:
-    """The precision of a detector, for the card: by annotations, by another model's detections, or not at all."""
+    """The precision of a detector for the card, against annotations or other detections; None without both."""
     if annotations is not None:
         return evaluate(detector, annotations, pictures).to_json()
     if truth is None:

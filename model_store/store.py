@@ -1,10 +1,11 @@
-"""Models in BentoML's model store: the only module of this package that imports bentoml."""
+"""Models in BentoML's model store; no other module of this package imports bentoml."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import bentoml
 from bentoml.exceptions import BentoMLException, NotFound
 
 from detection.card import CARD, NETWORK, WEIGHTS, ModelCard, read_card
-from model_store.errors import StoreError
+from model_store.errors import ArgumentError, StoreError
 from model_store.files import write_atomically
 
 # The model that comes with the project.
@@ -24,10 +25,23 @@ BUNDLED = Path(__file__).parent / "bundled"
 LABELS = {"framework": "openvino", "family": "yolov7"}
 
 
-def content_version(folder: Path, card: ModelCard) -> str:
-    """A version that says what is inside: 12 hex digits of the SHA-256 of all that shapes an answer.
+MAX_NAME = 63
+"""Characters of a name: BentoML's limit."""
 
-    That is the network, its weights, and of the card the labels, the anchors and the input's size.
+
+def check_name(name: str) -> None:
+    """Raise ArgumentError for a name that BentoML cannot store; it would store one with capitals, but never find it."""
+    if len(name) > MAX_NAME or not re.fullmatch("[a-z0-9]([-._a-z0-9]*[a-z0-9])?", name):
+        raise ArgumentError(
+            f"{name[:MAX_NAME]!r} cannot be a model's name: take 1 to {MAX_NAME} of a-z, 0-9, '-', '_' and '.', "
+            "with a letter or digit at both ends"
+        )
+
+
+def content_version(folder: Path, card: ModelCard) -> str:
+    """The version of a model: 12 hex digits of the SHA-256 of everything that changes its detections.
+
+    These are the network, its weights, and the card's labels, anchors, strides and input size.
     """
     digest = hashlib.sha256(json.dumps([card.labels, card.anchors, card.strides, card.input_size]).encode())
     for name in (NETWORK, WEIGHTS):
@@ -36,7 +50,7 @@ def content_version(folder: Path, card: ModelCard) -> str:
 
 
 def put(folder: Path) -> bentoml.Tag:
-    """Copy a model folder into BentoML's model store; what is already there stays. Returns its tag."""
+    """Copy a model folder into BentoML's model store, unless it has this version already; returns the tag."""
     card = read_card(folder)
     tag = bentoml.Tag(card.name, card.version)
     try:
@@ -53,7 +67,7 @@ def put(folder: Path) -> bentoml.Tag:
 def find(name: str) -> Path:
     """The folder of a stored model, by tag: a name for the latest version, or name:version.
 
-    Raises StoreError when there is none, or when it was renamed: a model with random weights says so in its name.
+    Raises StoreError when there is none, or when it was renamed: the name must show random weights.
     """
     try:
         model = bentoml.models.get(name)
@@ -70,7 +84,7 @@ def find(name: str) -> Path:
 
 
 def located(name: str, folder: str = "") -> Path:
-    """The model folder to serve: `folder` where one is given, else that of the stored model `name`.
+    """The model folder to serve: `folder` if it is given, else the folder of the stored model `name`.
 
     Raises StoreError or ModelError when it cannot be served.
     """
@@ -81,7 +95,7 @@ def located(name: str, folder: str = "") -> Path:
 
 
 def record_evaluation(name: str, evaluation: dict[str, Any]) -> None:
-    """Keep the latest evaluation of a stored model in its card; the version does not depend on it."""
+    """Write the latest evaluation of a stored model into its card; the version does not depend on it."""
     folder = find(name)
     card = read_card(folder)
     known = {**(card.evaluation or {}), "latest": evaluation}
@@ -90,7 +104,7 @@ def record_evaluation(name: str, evaluation: dict[str, Any]) -> None:
 
 
 def verify(name: str) -> bentoml.Tag:
-    """Compute a stored model's version again from its files; raises StoreError when it is another. Returns its tag."""
+    """Compute a stored model's version from its files and return its tag; raises StoreError when they have changed."""
     folder = find(name)
     card = read_card(folder)
     found = content_version(folder, card)
@@ -111,7 +125,7 @@ def remove(name: str) -> bentoml.Tag:
 
 
 def downloads() -> Path:
-    """Where downloaded checkpoints and their checksums are kept: in BentoML's home."""
+    """The folder of downloaded checkpoints and their checksums, in BentoML's home."""
     return Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml") / "yolov7-downloads"
 
 

@@ -1,266 +1,184 @@
-"""Read torch's zip archives without running anything that stands in them.
+"""Read a pickle as data.
 
-A pickle is a program: reading it calls whatever it names. Here every name is looked up in a short list, and what it
-finds there are inert stand-ins that only remember what they were given. Before that, the program is read through once
-without being run, so that a file that is damaged, or made to do harm, is refused as a whole.
+A pickle is a program: Python's own reader calls whatever the program names. The machine here knows only the opcodes
+that torch writes, calls nothing that the pickle names, and builds plain data, descriptions of tensors, and inert
+stand-ins for all other objects. Every operation counts against a budget, so memory and time are bounded.
 """
 
 from __future__ import annotations
 
 import io
-import math
-import pickle
 import pickletools
-import zipfile
-from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from model_store.errors import CheckpointError
-
-MAX_PICKLE_BYTES = 64_000_000
-MAX_FILE_BYTES = 8_000_000_000
-
-_STORAGES = {
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "FloatStorage": torch.float32,
-    "DoubleStorage": torch.float64,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-}
-
-# Classes become stand-ins when their module is one of these, or below it.
-_INERT_MODULES = ("models", "torch.nn.modules", "torch.nn.parameter", "torch.optim", "torch.cuda.amp")
-
-_INERT_NAMES = frozenset(
-    {
-        "_codecs.encode",
-        "argparse.Namespace",
-        "numpy.dtype",
-        "numpy.ndarray",
-        "numpy.core.multiarray._reconstruct",
-        "numpy.core.multiarray.scalar",
-        "numpy._core.multiarray._reconstruct",
-        "numpy._core.multiarray.scalar",
-        "pathlib.Path",
-        "pathlib.PosixPath",
-        "pathlib.WindowsPath",
-        "torch.Size",
-        "torch.device",
-    }
+from model_store.checkpoint.values import (
+    COLLECTIONS,
+    PARAMETER,
+    TENSOR,
+    Inert,
+    Name,
+    Refused,
+    is_known,
+    to_key,
+    to_parameter,
+    to_storage,
+    to_tensor,
 )
 
-# Python 2's module name is what pickles of protocol 2 use.
-_BUILTINS: dict[str, type] = {
-    f"{module}.{kind.__name__}": kind
-    for module in ("builtins", "__builtin__")
-    for kind in (
-        set,
-        frozenset,
-        list,
-        dict,
-        tuple,
-    )  # No bytes or bytearray: given a number, they take that much memory.
-}
-
-_MEMO_OPCODES = frozenset({"PUT", "BINPUT", "LONG_BINPUT", "GET", "BINGET", "LONG_BINGET"})
-_FORBIDDEN_OPCODES = frozenset({"INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "NEXT_BUFFER", "READONLY_BUFFER"})
+# The largest of the 14 networks (7 variants, 2 forms), yolov7-e6e in training form, needs 161,000 operations and
+# 381,000 bytes. A file of a run that goes on holds up to three times as much: weights, averages and optimizer.
+MAX_OPERATIONS = 1_000_000
+MAX_PICKLE_BYTES = 4_000_000
 
 
-class Inert:
-    """Stands in for an object of a class that is not loaded: `state` is what the pickle gave it."""
+def unpickle(data: bytes) -> Any:
+    """The object that a pickle describes, with `StoredTensor` for tensors and `Inert` for objects of classes.
 
-    name = ""
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        self.args = args
-        self.state: dict[str, Any] = {}
-
-    def __setstate__(self, state: object) -> None:
-        if isinstance(state, dict):
-            self.state = state
-
-    # What pickles do to lists and dictionaries they may do to a stand-in, without effect.
-    def append(self, _: object) -> None:
-        """Take an item, and forget it."""
-
-    def extend(self, _: object) -> None:
-        """Take items, and forget them."""
-
-    def __setitem__(self, _key: object, _value: object) -> None:
-        """Take an item, and forget it."""
-
-    def __hash__(self) -> int:
-        return id(self)
-
-
-@dataclass(frozen=True)
-class _Storage:
-    """A tensor's bytes: an entry of the archive."""
-
-    dtype: torch.dtype
-    key: str
-    count: int
-
-
-def load(path: Path) -> Any:
-    """What a torch archive holds: plain data, tensors, and `Inert` in place of all other objects.
-
-    Raises CheckpointError for a file that is not such an archive, is damaged or compressed, claims to be larger than it
-    is, or names anything outside the list. No code in the file is executed.
+    `data` has at most MAX_PICKLE_BYTES. Raises Refused, or ValueError, KeyError or IndexError for bytes that are not a
+    whole pickle.
     """
-    try:
-        if not zipfile.is_zipfile(path):
-            raise CheckpointError(f"{path} is {_kind(path)}: give a checkpoint that torch 1.6 or later has saved")
-        with zipfile.ZipFile(path) as archive:
-            return _Archive(path, archive).read()
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} does not exist") from None
-    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as exc:
-        raise CheckpointError(f"{path} is damaged ({_line(exc)}): get it again") from None
+    machine, program = _Machine(), io.BytesIO(data)
+    while code := program.read(1):
+        machine.charge(1)
+        opcode = _OPCODES.get(code.decode("latin-1"))
+        if opcode is None:
+            raise ValueError(f"no opcode {code!r}")
+        if opcode.name == "STOP":
+            return machine.stack.pop()
+        if opcode.name not in _OPERATIONS:  # Its argument is not decoded either.
+            raise Refused(f"its pickle uses {opcode.name}, which torch never does")
+        read = _two_lines if opcode.name == "GLOBAL" else opcode.arg and opcode.arg.reader
+        _OPERATIONS[opcode.name](machine, read and read(program))
+    raise ValueError("a pickle without its end")
 
 
-def _kind(path: Path) -> str:
-    start = path.read_bytes()[:16] if path.stat().st_size < MAX_FILE_BYTES else b""
-    if start.startswith(b"\x80\x02\x8a\x0a") or start.startswith(b"\x80\x02\x8a\x0al\xfc\x9cF"):
-        return "in torch's format from before 1.6"
-    if start.startswith(b"PK"):
-        return "a truncated archive"
-    return "not a torch checkpoint"
+def _two_lines(program: io.BytesIO) -> list[str]:
+    """The module and the name of GLOBAL; pickletools would undo escapes in them, which pickle does not."""
+    return [program.readline().removesuffix(b"\n").decode() for _ in range(2)]
 
 
-def _line(exc: BaseException) -> str:
-    return (str(exc).strip() or type(exc).__name__).splitlines()[0][:200]
+class _Machine:
+    """A stack machine; a mark puts the stack aside and begins an empty one."""
+
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+        self.aside: list[list[Any]] = []
+        self.memo: dict[int, Any] = {}
+        self.names: dict[tuple[str, str], Name] = {}
+        self.operations = 0
+
+    def charge(self, operations: int) -> None:
+        self.operations += operations
+        if self.operations > MAX_OPERATIONS:
+            raise Refused(f"its pickle needs more than {MAX_OPERATIONS} operations, which no YOLOv7 checkpoint does")
+
+    def push(self, value: object) -> None:
+        self.stack.append(value)
+
+    def mark(self) -> None:
+        self.aside.append(self.stack)
+        self.stack = []
+
+    def marked(self) -> list[Any]:
+        """Remove all above the last mark, and return it."""
+        items, self.stack = self.stack, self.aside.pop()
+        return items
+
+    def popped(self, count: int) -> list[Any]:
+        if len(self.stack) < count:
+            raise ValueError("too few values")
+        items = self.stack[-count:]
+        del self.stack[-count:]
+        return items
+
+    def memorise(self, place: int) -> None:
+        if place > MAX_OPERATIONS:
+            raise Refused(f"its pickle asks for the memory of {place} objects; limit {MAX_OPERATIONS}")
+        self.memo[place] = self.stack[-1]
+
+    def name(self, module: object, name: object) -> None:
+        if not (isinstance(module, str) and isinstance(name, str) and is_known(module, name)):
+            raise Refused(f"it names {module!s:.100}.{name!s:.100}, which no YOLOv7 checkpoint needs")
+        self.push(self.names.setdefault((module, name), Name(f"{module}.{name}")))
+
+    def call(self) -> None:
+        """Push what a call would give; nothing outside this package is called."""
+        function, arguments = self.popped(2)
+        if not isinstance(function, Name) or not isinstance(arguments, tuple):
+            raise ValueError("a call of something that is not a name")
+        if function.full == TENSOR:
+            self.push(to_tensor(arguments))
+        elif function.full == PARAMETER:
+            self.push(to_parameter(arguments))
+        elif function.full in COLLECTIONS:
+            self.push(self.collection(COLLECTIONS[function.full], arguments))
+        else:
+            self.push(Inert(function.full))
+
+    def collection(self, kind: type, arguments: tuple[Any, ...]) -> Any:
+        items = arguments[0] if arguments else ()
+        if not isinstance(items, list | tuple | set | frozenset) or (kind is dict and items):
+            raise ValueError(f"a {kind.__name__} of a {type(items).__name__}")
+        self.charge(len(items))
+        return kind(map(to_key, items) if kind in (set, frozenset) else items)
+
+    def build(self) -> None:
+        target, state = self.popped(2)
+        if isinstance(target, Inert):
+            target.state = state if isinstance(state, dict) else {}
+        elif not isinstance(target, dict):  # A state dict has attributes, but they say nothing of its weights.
+            raise Refused(f"its pickle gives attributes to a {type(target).__name__}, which torch never does")
+        self.push(target)
+
+    def fill(self, kind: type, items: list[Any]) -> None:
+        """Put items into the list, set or dictionary on top of the stack; a stand-in forgets them."""
+        target = self.stack[-1]
+        if isinstance(target, list) and kind is list:
+            target.extend(items)
+        elif isinstance(target, set) and kind is set:
+            target.update(map(to_key, items))
+        elif isinstance(target, dict) and kind is dict:
+            target.update(zip(map(to_key, items[::2]), items[1::2], strict=True))
+        elif not isinstance(target, Inert):
+            raise ValueError(f"items of a {kind.__name__} for a {type(target).__name__}")
 
 
-class _Archive:
-    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
-        self.path = path
-        self.archive = archive
-        self.entries = {info.filename: info for info in archive.infolist()}
-        self._check_sizes()
-        pickles = [name for name in self.entries if name == "data.pkl" or name.endswith("/data.pkl")]
-        if len(pickles) != 1:
-            raise CheckpointError(f"{path} is not a torch checkpoint: it holds {len(pickles)} data.pkl, not one")
-        self.program = pickles[0]
-        self.prefix = self.program.removesuffix("data.pkl")
+_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 
-    def _check_sizes(self) -> None:
-        """torch never compresses: an archive that does, or whose parts overlap, was made to be larger inside."""
-        squeezed = [name for name, info in self.entries.items() if info.compress_type != zipfile.ZIP_STORED]
-        if squeezed:
-            raise CheckpointError(f"{self.path} is refused: {squeezed[0][:100]} is compressed, which torch never does")
-        size = self.path.stat().st_size
-        claimed = sum(info.file_size for info in self.entries.values())
-        if claimed > size:
-            raise CheckpointError(f"{self.path} is refused: its parts claim {claimed} bytes, the file has {size}")
+_CONSTANTS = (
+    "BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8"
+)
 
-    def read(self) -> Any:
-        """Check the program, then run it with stand-ins."""
-        info = self.entries[self.program]
-        if info.file_size > MAX_PICKLE_BYTES:
-            raise CheckpointError(
-                f"{self.path} is refused: a pickle of {info.file_size} bytes; limit {MAX_PICKLE_BYTES}"
-            )
-        self._check_byte_order()
-        data = self.archive.read(self.program)
-        self._check_program(data)
-        try:
-            return _Unpickler(data, self).load()
-        except (pickle.UnpicklingError, ValueError, TypeError, KeyError, AttributeError, IndexError) as exc:
-            raise CheckpointError(f"{self.path} is damaged ({_line(exc)}): get it again") from None
-        except (MemoryError, OverflowError, RecursionError):
-            raise CheckpointError(f"{self.path} is refused: it asks for more memory than it can need") from None
-
-    def _check_byte_order(self) -> None:
-        name = f"{self.prefix}byteorder"
-        if name in self.entries and self.archive.read(name) != b"little":
-            raise CheckpointError(f"{self.path} was saved on a big-endian machine: save it again on another")
-
-    def _check_program(self, data: bytes) -> None:
-        """Read the pickle through without running it; names that it puts together are seen when it runs."""
-        try:
-            for opcode, argument, _ in pickletools.genops(data):
-                if opcode.name in _FORBIDDEN_OPCODES:
-                    raise CheckpointError(
-                        f"{self.path} is refused: its pickle uses {opcode.name}, which torch never does"
-                    )
-                if opcode.name in _MEMO_OPCODES and int(str(argument)) > len(data):
-                    raise CheckpointError(f"{self.path} is refused: it asks for more memory than it can need")
-                if opcode.name == "GLOBAL":
-                    self.find(*str(argument).split(" ", 1))
-        except (ValueError, IndexError, TypeError) as exc:
-            raise CheckpointError(f"{self.path} is damaged ({_line(exc)}): get it again") from None
-
-    def find(self, module: str, name: str) -> Any:
-        """What a name of the pickle stands for; raises CheckpointError for one that is not in the list."""
-        full = f"{module}.{name}"
-        if full in _BUILTINS:
-            return _BUILTINS[full]
-        if full == "collections.OrderedDict":
-            return OrderedDict
-        if module in ("torch", "torch.storage") and name in _STORAGES:
-            return _STORAGES[name]
-        if full in ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter"):
-            return {"_rebuild_tensor_v2": self.tensor, "_rebuild_parameter": _first}[name]
-        below = any(module == top or module.startswith(f"{top}.") for top in _INERT_MODULES)
-        if full in _INERT_NAMES or (below and name.isidentifier()):
-            # A new class for each: what a pickle does to a class must not outlast the reading.
-            return type("Inert", (Inert,), {"name": full})
-        raise CheckpointError(f"{self.path} is refused: it names {full[:100]}, which no YOLOv7 checkpoint needs")
-
-    def tensor(self, storage: object, offset: int, size: Sequence[int], stride: Sequence[int], *_: object) -> Tensor:
-        """Build a tensor from its bytes; a view that is larger than its bytes, or leaves them, is refused."""
-        if not isinstance(storage, _Storage):
-            raise ValueError("a tensor without its storage")
-        steps = sum((n - 1) * s for n, s in zip(size, stride, strict=True))
-        count = math.prod(int(n) for n in size)
-        fits = min([0, offset, *size, *stride]) == 0 and count <= storage.count
-        if not fits or (count and offset + steps >= storage.count):
-            raise ValueError(f"a tensor of {tuple(size)} does not fit its storage of {storage.count}")
-        data = bytearray(self.archive.read(f"{self.prefix}data/{storage.key}"))
-        if len(data) != storage.count * storage.dtype.itemsize:
-            raise ValueError(f"storage {storage.key} has {len(data)} bytes, not {storage.count} numbers")
-        if not data:
-            return torch.zeros(tuple(size), dtype=storage.dtype)
-        flat = torch.frombuffer(data, dtype=storage.dtype)
-        return flat.as_strided(tuple(size), tuple(stride), offset).clone()
-
-    def storage(self, reference: object) -> _Storage:
-        """A storage from torch's persistent id: ("storage", type, key, location, count)."""
-        if not (isinstance(reference, tuple) and len(reference) == 5 and reference[0] == "storage"):
-            raise ValueError("a persistent id that is not a storage")
-        _, dtype, key, _, count = reference
-        if not (isinstance(dtype, torch.dtype) and isinstance(key, str) and key.isdigit() and isinstance(count, int)):
-            raise ValueError("a storage that is described wrongly")
-        return _Storage(dtype, key, count)
-
-
-def _first(value: object, *_: object) -> object:
-    return value
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, data: bytes, archive: _Archive) -> None:
-        super().__init__(io.BytesIO(data))
-        self._archive = archive
-        self._seen: dict[tuple[str, str], Any] = {}
-
-    def find_class(self, module: str, name: str) -> Any:
-        key = (module, name)
-        if key not in self._seen:
-            self._seen[key] = self._archive.find(module, name)
-        return self._seen[key]
-
-    def persistent_load(self, reference: object) -> _Storage:
-        return self._archive.storage(reference)
+_OPERATIONS: dict[str, Callable[[_Machine, Any], object]] = {
+    **dict.fromkeys(("PROTO", "FRAME"), lambda machine, _: None),
+    **dict.fromkeys(_CONSTANTS.split(), lambda machine, argument: machine.push(argument)),
+    "NONE": lambda machine, _: machine.push(None),
+    "NEWTRUE": lambda machine, _: machine.push(True),
+    "NEWFALSE": lambda machine, _: machine.push(False),
+    "EMPTY_LIST": lambda machine, _: machine.push([]),
+    "EMPTY_TUPLE": lambda machine, _: machine.push(()),
+    "EMPTY_DICT": lambda machine, _: machine.push({}),
+    "EMPTY_SET": lambda machine, _: machine.push(set()),
+    "MARK": lambda machine, _: machine.mark(),
+    "POP": lambda machine, _: machine.popped(1),
+    "POP_MARK": lambda machine, _: machine.marked(),
+    "TUPLE1": lambda machine, _: machine.push(tuple(machine.popped(1))),
+    "TUPLE2": lambda machine, _: machine.push(tuple(machine.popped(2))),
+    "TUPLE3": lambda machine, _: machine.push(tuple(machine.popped(3))),
+    "TUPLE": lambda machine, _: machine.push(tuple(machine.marked())),
+    "FROZENSET": lambda machine, _: machine.push(frozenset(map(to_key, machine.marked()))),
+    "APPEND": lambda machine, _: machine.fill(list, machine.popped(1)),
+    "APPENDS": lambda machine, _: machine.fill(list, machine.marked()),
+    "ADDITEMS": lambda machine, _: machine.fill(set, machine.marked()),
+    "SETITEM": lambda machine, _: machine.fill(dict, machine.popped(2)),
+    "SETITEMS": lambda machine, _: machine.fill(dict, machine.marked()),
+    "MEMOIZE": lambda machine, _: machine.memorise(len(machine.memo)),
+    **dict.fromkeys(("BINPUT", "LONG_BINPUT"), lambda machine, place: machine.memorise(place)),
+    **dict.fromkeys(("BINGET", "LONG_BINGET"), lambda machine, place: machine.push(machine.memo[place])),
+    "GLOBAL": lambda machine, names: machine.name(*names),
+    "STACK_GLOBAL": lambda machine, _: machine.name(*machine.popped(2)),
+    **dict.fromkeys(("REDUCE", "NEWOBJ"), lambda machine, _: machine.call()),
+    "BUILD": lambda machine, _: machine.build(),
+    "BINPERSID": lambda machine, _: machine.push(to_storage(machine.popped(1)[0])),
+}

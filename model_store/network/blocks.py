@@ -12,16 +12,16 @@ BN_MOMENTUM = 0.03
 
 
 class Foldable(nn.Module):
-    """A layer that is as good as one convolution and an activation, once training is over."""
+    """A layer that equals one convolution and an activation once training is over."""
 
     act: nn.Module
 
     def kernel(self) -> tuple[Tensor, Tensor]:
         """Weight (outputs, inputs, k, k) and bias (outputs,) of that convolution."""
-        raise TypeError(f"{type(self).__name__} does not say how it folds")
+        raise TypeError(f"{type(self).__name__} cannot be folded")
 
     def folded(self) -> nn.Sequential:
-        """The convolution and the activation; they give the same as this layer in eval mode, up to rounding."""
+        """The convolution and the activation; they equal this layer in eval mode, up to rounding."""
         weight, bias = self.kernel()
         conv = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], self.stride, weight.shape[2] // 2)
         conv.weight, conv.bias = nn.Parameter(weight), nn.Parameter(bias)
@@ -43,7 +43,7 @@ def fold_children(module: nn.Module) -> None:
 
 
 def merge(conv: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """Weight and bias of one convolution that does what a convolution without bias and a batch norm do."""
+    """Weight and bias of the convolution that equals a convolution without bias and a batch norm."""
     assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
     assert norm.running_mean is not None and norm.running_var is not None
     gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
@@ -138,7 +138,7 @@ class SPPCSPC(nn.Module):
 
 
 class DownC(nn.Module):
-    """Halves the size by a strided convolution and, beside it, by pooling; each gives half of the channels."""
+    """Halves the size by a strided convolution and by pooling in parallel; each gives half of the channels."""
 
     def __init__(self, inputs: int, outputs: int, activation: nn.Module) -> None:
         super().__init__()

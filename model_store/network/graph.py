@@ -1,7 +1,7 @@
-"""A YOLOv7 network: a flat list of layers, each naming the layers it reads.
+"""A YOLOv7 network: a flat list of layers, each with the indices of the layers that it reads.
 
-That order is also the numbering of the state dict keys in published checkpoints (``model.<index>.<...>``), so weights
-load by name.
+Published checkpoints number the keys of their state dict in the same order (``model.<index>.<...>``), so weights load
+by name.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Network(nn.Module):
         return maps
 
     def fused(self) -> Network:
-        """A copy for inference: batch norm and implicit knowledge folded, what only training reads dropped."""
+        """A copy for inference, with batch norm and implicit knowledge folded, and without layers only for training."""
         network = copy.deepcopy(self).eval()
         with torch.no_grad():
             fold_children(network)

@@ -1,4 +1,4 @@
-"""The heads of YOLOv7 networks, and how their logits are decoded."""
+"""The heads of YOLOv7 networks, and the decoding of their logits."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class IDetect(Detect):
         return [im(conv(ia(x))) for conv, ia, im, x in zip(self.m, self.ia, self.im, features, strict=True)]
 
     def folded(self) -> Detect:
-        """The plain head that gives the same logits, up to rounding."""
+        """The plain head with the same logits, up to rounding."""
         head = Detect(self.classes, self.anchor_grid.flatten(1, 4).tolist(), self.strides, self.channels)
         for conv, (source, ia, im) in zip(head.m, zip(self.m, self.ia, self.im, strict=True), strict=True):
             assert isinstance(source, nn.Conv2d) and source.bias is not None
@@ -79,7 +79,7 @@ class IDetect(Detect):
 
 
 class IAuxDetect(IDetect):
-    """IDetect on the first half of the features; the second half feeds auxiliary heads that only training uses."""
+    """IDetect on the first half of the features; the second half goes to auxiliary heads that only training uses."""
 
     def __init__(self, classes: int, anchors: Anchors, strides: Sequence[int], channels: Sequence[int]) -> None:
         super().__init__(classes, anchors, strides, channels)

@@ -1,4 +1,4 @@
-"""The seven YOLOv7 networks, stage by stage; the stages that repeat are methods of `_Graph`, named as in the paper."""
+"""The seven YOLOv7 networks; stages that occur several times are methods of `_Graph`, named as in the paper."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from model_store.network.heads import Anchors, Detect, IAuxDetect, IDetect
 
 
 class _Graph:
-    """Layers in checkpoint order; a layer is named by its index, the picture is -1."""
+    """Layers in the order of checkpoints; a layer is identified by its index, the picture by -1."""
 
     def __init__(self, activation: Callable[[], nn.Module]) -> None:
         self.activation = activation
@@ -87,7 +87,7 @@ class _Graph:
         return self.concat([self.conv(lateral, channels), wide])
 
     def finish(self, head: type[Detect], classes: int, anchors: Anchors, features: Sequence[int]) -> Network:
-        """Close the graph with a head; the coarsest of its scales has the highest stride."""
+        """Add the head and return the network; the coarsest scale has the highest stride."""
         strides = [8 * 2**scale for scale in range(len(anchors))]
         self.add(head(classes, anchors, strides, [self.channels[f] for f in features]), features, 0)
         return Network(self.layers, self.sources)

@@ -1,4 +1,4 @@
-"""`python -m model_store.training`: train the bundled model, or go on where a stopped run was."""
+"""`python -m model_store.training`: train the bundled model, or resume a stopped run."""
 
 from __future__ import annotations
 
@@ -13,18 +13,26 @@ from model_store.training.train import STRIDE, Progress, Run
 def main(arguments: list[str] | None = None) -> int:
     """Run the training; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m model_store.training", description=__doc__)
-    parser.add_argument("--output", type=Path, default=Path("runs/scenes"), help="folder of the run")
-    parser.add_argument("--resume", action="store_true", help="go on from the folder's state.pt, with its plan")
-    parser.add_argument("--images", type=int, default=80_000, help="length of the run")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--size", type=int, default=320, help="long side of the network's input, pixels")
-    parser.add_argument("--judge-every", type=int, default=8_000, metavar="IMAGES")
-    parser.add_argument("--workers", type=int, default=1, help="processes that render")
+    parser.add_argument(
+        "--output", type=Path, default=Path("runs/scenes"), help="folder of the run (default: runs/scenes)"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="resume from state.pt in the folder of the run, with its plan"
+    )
+    parser.add_argument("--images", type=int, default=80_000, help="number of images of the run (default: 80000)")
+    parser.add_argument("--batch", type=int, default=16, help="number of images of a batch (default: 16)")
+    parser.add_argument(
+        "--size", type=int, default=320, help="long side of the network's input, in pixels (default: 320)"
+    )
+    parser.add_argument(
+        "--judge-every", type=int, default=8_000, metavar="IMAGES", help="images between judgements (default: 8000)"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="number of processes that render (default: 1)")
     options = parser.parse_args(arguments)
     if options.resume and not (options.output / "state.pt").is_file():
         parser.error(f"nothing to resume: {options.output / 'state.pt'} is missing")
     if not options.resume and (options.output / "state.pt").exists():
-        parser.error(f"{options.output} holds a run already: give --resume or another --output")
+        parser.error(f"{options.output} already holds a run: give --resume or another --output")
     plan = Plan(options.images, options.batch, options.size, STRIDE)
     run = Run.resume(options.output) if options.resume else Run(options.output, plan)
     try:
@@ -33,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except KeyboardInterrupt:
         run.save()
-        print(f"\nstopped; go on with --resume --output {options.output}")
+        print(f"\nstopped; resume with --resume --output {options.output}")
         return 130
     run.export(options.output / "final.pt")
     print(f"\nwrote {options.output / 'final.pt'}")

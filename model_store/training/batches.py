@@ -14,12 +14,12 @@ from detection.letterbox import fit
 from scenes.render import ASPECTS, TRAIN_SEEDS, Scene, render_scene
 
 SMALL_SIZES = (0.7, 0.8, 0.9)
-"""Shares of the full size that most of the training runs at: it learns as much from a picture in half the time."""
+"""Shares of the full size for most of the training: it learns as much from a picture, in half the time."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a run goes: `images` in all, in batches of `batch`, the last `full_share` of them at the full `size`."""
+    """The plan of a run: `images` in all, in batches of `batch`; the last `full_share` of them have the full `size`."""
 
     images: int
     batch: int
@@ -39,7 +39,7 @@ class Plan:
         return max(self.stride, round(self.size * SMALL_SIZES[step % len(SMALL_SIZES)] / self.stride) * self.stride)
 
     def seeds(self, step: int) -> list[int]:
-        """The seeds of a step's scenes, none ever used twice, all of one aspect so that they make one rectangle."""
+        """The seeds of a step's scenes: no seed occurs twice in a run, and all scenes of a step have one aspect."""
         aspect = step % len(ASPECTS)
         first = TRAIN_SEEDS.start + step // len(ASPECTS) * self.batch * len(ASPECTS) + aspect
         return [first + index * len(ASPECTS) for index in range(self.batch)]
@@ -71,7 +71,7 @@ class _Batches(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         step = self.first_step + index
         side = self.plan.side(step)
-        # Half of the batches are drawn at the scene's own size and shrunk, as serving shrinks what it is given.
+        # Half of the batches are drawn at the scene's own size and shrunk, as serving shrinks pictures.
         drawn_at = side if step // len(ASPECTS) % 2 else None
         pairs = [scene_to_input(render_scene(seed, drawn_at), side, self.plan.stride) for seed in self.plan.seeds(step)]
         targets = [
@@ -81,9 +81,9 @@ class _Batches(Dataset[tuple[Tensor, Tensor]]):
 
 
 def batches(plan: Plan, first_step: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches of a plan from a step on: pictures (B, 3, H, W) uint8 RGB and targets (T, 6), image index first.
+    """The batches of a plan, from a step on: pictures (B, 3, H, W) uint8 RGB and targets (T, 6), image index first.
 
-    What a step holds depends on the plan and the step alone, so a resumed run sees what an uninterrupted one sees.
+    A batch depends only on the plan and the step, so a resumed run sees the same batches as an uninterrupted one.
     """
     yield from DataLoader(
         _Batches(plan, first_step),

@@ -1,4 +1,4 @@
-"""`python -m model_store.training.bundle CHECKPOINT`: make the bundled model of a finished run, and judge it."""
+"""`python -m model_store.training.bundle CHECKPOINT`: make the bundled model from a finished run, and judge it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from detection.images import decode, judge
 from detection.openvino import OpenVINOEngine
 from model_store.convert import from_checkpoint
 from model_store.evaluate import CONFIDENCE, IOU, CocoBox, Precision, coco_map
+from model_store.store import BUNDLED
 from scenes.render import HELD_OUT_SEEDS, LABELS, render_scene
 
 NAME = "yolov7-tiny-scenes"
-BUNDLED = Path(__file__).parents[1] / "bundled"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Convert, judge on the held-out scenes, and put the files in place; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m model_store.training.bundle", description=__doc__)
-    parser.add_argument("checkpoint", type=Path, help="final.pt of a training run; its run.csv is kept, too")
+    parser.add_argument(
+        "checkpoint", type=Path, help="final.pt of a training run; the run.csv beside it is copied, too"
+    )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -54,7 +56,7 @@ def judged(folder: Path) -> ModelCard:
 
 
 def judge_held_out(detector: Detector) -> Precision:
-    """mAP of a detector on the held-out scenes as JPEG files, decoded and detected as the service does it."""
+    """mAP of a detector on the held-out scenes as JPEG files, decoded and detected as in the service."""
     truth, found = [], []
     for seed in HELD_OUT_SEEDS:
         scene = render_scene(seed)

@@ -1,4 +1,4 @@
-"""Judge weights during training, by COCO's measure, on scenes that neither training nor the final judgement uses."""
+"""Measure COCO mAP during training, on scenes that neither the training nor the final judgement uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which cells answer for which object, and how wrong their answers are."""
+"""The loss of detections: objects are matched with cells, and the cells' predictions are compared with them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional
 from model_store.network.heads import Detect
 
 MAX_RATIO = 3.0
-"""An anchor answers for an object when neither side differs by more than this factor."""
+"""An anchor matches an object when neither side differs by more than this factor."""
 BOX_WEIGHT = 5.0
 
 
@@ -26,13 +26,13 @@ class Losses:
 
     @property
     def total(self) -> Tensor:
-        """What is minimised."""
+        """The loss that training minimises."""
         return BOX_WEIGHT * self.box + self.objectness + self.classes
 
 
 @dataclass(frozen=True)
 class _Matches:
-    """The M cells of one scale that answer for an object: indices, each (M,), and the object's row."""
+    """The M cells of one scale that are matched with an object: indices, each (M,), and the object's row."""
 
     image: Tensor
     anchor: Tensor
@@ -58,7 +58,7 @@ def detection_loss(head: Detect, maps: Sequence[Tensor], targets: Tensor) -> Los
             box.append((1 - overlap).sum())
             labels = functional.one_hot(targets[m.target, 1].long(), found.shape[1] - 5).float()
             classes.append(functional.binary_cross_entropy_with_logits(found[:, 5:], labels, reduction="sum"))
-            # Where two objects share a cell and an anchor, the better answered one counts.
+            # Where two objects share a cell and an anchor, the object with the higher IoU counts.
             worst_first = overlap.detach().clamp(0).argsort()
             place = tuple(index[worst_first] for index in (m.image, m.anchor, m.row, m.column))
             wanted[place] = overlap.detach().clamp(0)[worst_first]

@@ -1,11 +1,11 @@
-"""The training run: rendered scenes in, a checkpoint of averaged weights out; it can be stopped and resumed."""
+"""The training run: it reads rendered scenes, writes a checkpoint of averaged weights, and can be resumed."""
 
 from __future__ import annotations
 
 import copy
 import csv
+import io
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from model_store.files import write_atomically
 from model_store.network.graph import Network
 from model_store.network.heads import Anchors
 from model_store.network.variants import build
@@ -43,7 +44,7 @@ AVERAGE_DECAY = 0.999
 
 @dataclass
 class Progress:
-    """How far a run has come, and what it has seen lately; averages are over the images since the last judgement."""
+    """The progress of a run, with running averages of its losses and the results of the last judgement."""
 
     step: int = 0
     images: int = 0
@@ -76,7 +77,7 @@ class Run:
         self.optimizer = torch.optim.AdamW(_groups(self.network), lr=LEARNING_RATE)
 
     def train(self, *, workers: int, save_every_s: float, judge_every: int, report: Callable[[Progress], None]) -> None:
-        """Go on until the plan is done; `judge_every` is in images. Each batch is reported."""
+        """Train until the plan is done; `judge_every` is in images. Each batch is reported."""
         last_save = time.monotonic()
         next_judgement = (self.progress.images // judge_every + 1) * judge_every
         clock = time.monotonic()
@@ -120,7 +121,7 @@ class Run:
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        """Move the averaged weights on; early on they follow quickly, as they started from noise."""
+        """Update the averaged weights; at first they follow quickly, because they started from noise."""
         decay = AVERAGE_DECAY * (1 - math.exp(-self.progress.step / 200))
         for mean, value in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
             if mean.is_floating_point():
@@ -163,7 +164,7 @@ class Run:
         return run
 
     def export(self, path: Path) -> None:
-        """Write the averaged weights with all that converting them needs."""
+        """Write the averaged weights and everything that converting them needs."""
         checkpoint = {
             "variant": VARIANT,
             "labels": list(LABELS),
@@ -176,15 +177,15 @@ class Run:
 
 
 def save_atomically(data: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint beside its place and move it there, so that a kill leaves the old one whole."""
+    """Write a checkpoint so that a kill leaves the old one whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    torch.save(data, part)
-    os.replace(part, path)
+    buffer = io.BytesIO()
+    torch.save(data, buffer)
+    write_atomically(path, buffer.getvalue())
 
 
 def _expect_few_objects(network: Network) -> None:
-    """Start the head from one object in a hundred cells, else the first steps only unlearn the many."""
+    """Start the head at one object in a hundred cells; otherwise it has to unlearn too many objects first."""
     for conv in network.head.m:
         assert isinstance(conv, nn.Conv2d) and conv.bias is not None
         with torch.no_grad():
@@ -193,7 +194,7 @@ def _expect_few_objects(network: Network) -> None:
 
 
 def _groups(network: Network) -> list[dict[str, Any]]:
-    """Decay the weights of convolutions, and nothing else."""
+    """The optimizer's groups: only the weights of convolutions decay."""
     matrices = [p for p in network.parameters() if p.ndim == 4 and p.shape[0] > 1]
     others = [p for p in network.parameters() if not (p.ndim == 4 and p.shape[0] > 1)]
     return [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]

@@ -35,3 +35,11 @@ def test_detect_without_a_wanted_class_finds_nothing() -> None:
 def test_an_unknown_label_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UnknownLabel, match=r"classes: 'cat' is not a label of fake; known are bus, car"):
         Detector(CARD, FakeEngine()).class_ids(["bus", "cat"])
+
+
+def test_a_label_of_two_classes_finds_both() -> None:
+    card = CARD.model_copy(update={"labels": ("bus", "bus")})
+    detector = Detector(card, FakeEngine())
+    wanted = detector.class_ids(["bus"])
+    found = detector.detect(np.zeros((64, 64, 3), np.uint8), confidence=0.25, iou=0.45, class_ids=wanted)
+    assert found.class_ids.tolist() == [0, 1]

@@ -7,13 +7,13 @@ import copy
 import io
 import json
 import math
-import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from detection.errors import NotAPicture, PictureTooLarge
+from model_store.errors import CheckpointError
 from serving.aws import observe
 from serving.aws.function import Function
 from serving.aws.http_events import HttpEvents
@@ -28,6 +28,8 @@ from tests.conftest import decoded
 from tests.detection.test_headers import GIF, RGB, saved, tiff_with_a_tile
 from tests.detection.test_images import FILES
 from tests.fakes import FakeStorage, predictor
+from tests.fuzz import checkpoints
+from tests.fuzz.mutate import mutated
 from tests.serving.aws.test_events import EVENTS, PICTURE, Context, recorded
 
 
@@ -50,7 +52,6 @@ PICTURES = [
     *(saved(RGB, kind, save_all=True, append_images=[RGB.rotate(9)]) for kind in ("WEBP", "PNG", "GIF")),
 ]
 BODIES = [b'{"filename": "a/bus.jpg", "confidence": 0.5, "iou": 0.45, "classes": ["bus", "car"]}']
-EDGES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 30_000, 0x7FFFFFFF, 0xFFFFFFFF)
 ODD: tuple[Any, ...] = (
     None,
     True,
@@ -70,27 +71,6 @@ ODD: tuple[Any, ...] = (
     "é" * 2000,
     [[]],
 )
-
-
-def mutated(data: bytes, random: Random) -> bytes:
-    """Change, remove, repeat or insert a few bytes, half of the time near the beginning."""
-    changed = bytearray(data)
-    for _ in range(random.choice((1, 1, 2, 4, 16))):
-        at = random.randrange(min(len(changed), random.choice((200, 10**9))) or 1)
-        kind = random.randrange(5)
-        if kind == 0:
-            changed[at : at + 1] = random.randbytes(1)
-        elif kind == 1:
-            number = struct.pack(random.choice("<>") + "I", random.choice(EDGES))
-            changed[at : at + 4] = random.choice((number, number[:2], number[2:]))
-        elif kind == 2:
-            del changed[at : at + random.randrange(1, 100)]
-        elif kind == 3:
-            start = random.randrange(len(changed) or 1)
-            changed[at:at] = changed[start : start + random.randrange(1, 500)] * random.choice((1, 1, 2, 50))
-        else:
-            changed[at:at] = random.randbytes(random.randrange(1, 20))
-    return bytes(changed)
 
 
 def mutated_event(random: Random) -> bytes:
@@ -149,4 +129,5 @@ def targets() -> dict[str, Target]:
             (RequestError,),
         ),
         "events": Target(mutated_event, _event_reader(), (EventFailed,)),
+        "checkpoints": Target(checkpoints.mutated_checkpoint, checkpoints.read, (CheckpointError,)),
     }

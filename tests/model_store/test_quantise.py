@@ -18,8 +18,6 @@ from model_store.training.bundle import judge_held_out
 from scenes.render import TRAIN_SEEDS, write_coco
 from tests.conftest import BUNDLED
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -42,6 +40,7 @@ def detector(folder: Path) -> Detector:
     return Detector(read_card(folder), OpenVINOEngine(folder))
 
 
+@pytest.mark.slow
 def test_eight_bits_halve_the_size_and_cost_next_to_nothing(int8: Path) -> None:
     assert (int8 / WEIGHTS).stat().st_size < 0.55 * (BUNDLED / WEIGHTS).stat().st_size
     before = read_card(BUNDLED).evaluation
@@ -49,6 +48,7 @@ def test_eight_bits_halve_the_size_and_cost_next_to_nothing(int8: Path) -> None:
     assert judge_held_out(detector(int8)).map50_95 >= before["map50_95"] - 0.01
 
 
+@pytest.mark.slow
 def test_the_card_tells_the_precision_before_and_after(int8: Path, pictures: Path) -> None:
     card = read_card(int8)
     assert card.precision == "int8"
@@ -60,6 +60,7 @@ def test_the_card_tells_the_precision_before_and_after(int8: Path, pictures: Pat
     assert card.evaluation["after"]["map50_95"] == pytest.approx(again["map50_95"], abs=0.02)
 
 
+@pytest.mark.slow
 def test_without_annotations_the_agreement_is_told(pictures: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(BUNDLED, tmp_path / "model")
     some = tmp_path / "some"
@@ -95,6 +96,7 @@ def test_int8_and_its_pictures_go_together(more: list[str], capsys: pytest.Captu
     assert capsys.readouterr().err.startswith("error: --precision int8 and --calibrate FOLDER go together")
 
 
+@pytest.mark.slow
 def test_evaluate_prints_precision_and_speed(
     bundled_tag: str, pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -109,6 +111,7 @@ def test_evaluate_prints_precision_and_speed(
     assert main(["verify", bundled_tag]) == 0
 
 
+@pytest.mark.slow
 def test_categories_are_matched_by_name_not_by_number(pictures: Path, tmp_path: Path) -> None:
     data = json.loads((pictures / "annotations.json").read_text())
     for entry in data["categories"]:

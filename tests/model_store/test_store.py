@@ -89,6 +89,28 @@ def test_show_prints_all_that_is_known(bundled_tag: str, capsys: pytest.CaptureF
         (["add", "mine"], "error: nothing to make 'mine' from"),
         (["add", "mine", "--weights", "missing.pt"], "error: missing.pt does not exist"),
         (["add", "mine", "--weights", "README.md"], "error: README.md is not a torch checkpoint: give"),
+        (["add", "Mine", "--weights", "x.pt"], "error: 'Mine' cannot be a model's name: take 1 to 63 of a-z, 0-9, "),
+        (["add", "a:b", "--weights", "x.pt"], "error: 'a:b' cannot be a model's name"),
+        (["add", "../../x", "--weights", "x.pt"], "error: '../../x' cannot be a model's name"),
+        (["add", "has space", "--weights", "x.pt"], "error: 'has space' cannot be a model's name"),
+        (["add", "x\n", "--weights", "x.pt"], "error: 'x\\n' cannot be a model's name"),
+        (["add", "", "--weights", "x.pt"], "error: '' cannot be a model's name"),
+        (["add", "x" * 64, "--weights", "x.pt"], f"error: '{'x' * 63}' cannot be a model's name"),
+        (["add", "my-random", "--weights", "x.pt"], "error: my-random ends with -random, which marks random weights"),
+        (["add", "mine", "--weights", "x.pt", "--input-size", "-64"], "error: --input-size -64 is not possible"),
+        (["add", "mine", "--weights", "x.pt", "--input-size", "0"], "error: --input-size 0 is not possible"),
+        (["add", "mine", "--weights", "x.pt", "--input-size", "100"], "error: --input-size 100 is not possible"),
+        (["add", "mine", "--weights", "x.pt", "--input-size", "5152"], "error: --input-size 5152 is not possible"),
+        (["add", "yolov7", "--random", "--input-size", "640"], "error: --input-size 640 is not possible"),
+        (["add", "mine", "--weights", ""], "error: --weights '' is neither a file nor s3://bucket/key"),
+        (["add", "mine", "--weights", "s3://bucket/"], "error: --weights 's3://bucket/' is neither"),
+        (["add", "mine", "--weights", "x.pt", "--coco", "a.json"], "error: --coco FILE judges int8"),
+        (["add", "bundled", "--weights", "x.pt"], "error: bundled is the project's own model, stored as it is"),
+        (["add", "bundled", "--input-size", "640"], "error: bundled is the project's own model, stored as it is"),
+        (
+            ["add", "mine", "--weights", "x.pt", "--precision", "int8", "--calibrate", "missing"],
+            "error: missing holds 0 pictures; calibration needs at least 8",
+        ),
     ],
 )
 def test_a_command_that_cannot_be_carried_out_is_one_line(
@@ -100,6 +122,12 @@ def test_a_command_that_cannot_be_carried_out_is_one_line(
     assert printed.startswith(message)
     assert printed.count("\n") == 1
     assert len(bentoml.models.list()) == before
+
+
+@pytest.mark.parametrize("name", ["a", "7", "a-b_c.d", "x" * 63])
+def test_a_name_that_is_taken_is_one_for_bentoml(name: str) -> None:
+    store.check_name(name)
+    assert bentoml.Tag(name, None).name == name
 
 
 def test_verify_finds_a_changed_file(tmp_path: Path, bundled_tag: str, capsys: pytest.CaptureFixture[str]) -> None:

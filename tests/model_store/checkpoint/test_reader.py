@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from detection.postprocess import maps_to_candidates
 from local.doors import INPUT_BUCKET
 from local.s3 import LocalS3
 from model_store import store
+from model_store.checkpoint import archive, modules, unpickle
 from model_store.checkpoint.reader import read_checkpoint
 from model_store.cli import main
 from model_store.coco import COCO_LABELS
+from model_store.convert import from_checkpoint
 from model_store.download import Release
 from model_store.errors import CheckpointError
 from model_store.export import to_openvino
@@ -30,6 +33,11 @@ from tests.model_store.network.test_graph import unsettled
 from tests.model_store.published import save_published
 
 REFERENCE = os.environ.get("YOLOV7_REFERENCE", "")
+LIMITS = {
+    archive: ("MAX_PICKLE_BYTES", "MAX_DIRECTORY_BYTES", "MAX_WEIGHT_BYTES"),
+    modules: ("MAX_MODULES", "MAX_DEPTH"),
+    unpickle: ("MAX_OPERATIONS",),
+}
 NAMES = ["bus", "car", "写真", "traffic light"]
 
 
@@ -42,7 +50,12 @@ def same_weights(network: Network, other: Network) -> bool:
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("form", ["deploy", "training"])
 @pytest.mark.slow
-def test_every_variant_in_either_form_is_recognised(variant: str, form: str, tmp_path: Path) -> None:
+def test_every_variant_in_either_form_is_recognised(
+    variant: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, names in LIMITS.items():  # No network needs more than a sixth of a limit.
+        for name in names:
+            monkeypatch.setattr(module, name, getattr(module, name) // 6)
     network = unsettled(variant, training=form == "training")
     read = read_checkpoint(save_published(network, tmp_path / "best.pt", NAMES))
     assert (read.variant, read.form, read.labels) == (variant, form, tuple(NAMES))
@@ -110,6 +123,10 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, st
             module.act = torch.nn.SiLU()
     save_published(silu, tmp_path / "silu.pt", NAMES)
     save_published(network, tmp_path / "names.pt", NAMES[:3])
+    for name, key, value in VALUES:
+        state = {k: v.clone() for k, v in network.state_dict().items()}
+        state[key].view(-1)[-1] = value
+        save_file(state, tmp_path / f"{name}.safetensors", {"names": json.dumps(NAMES)})
     return {
         "lacking.safetensors": (tmp_path, "holds a network with 338 tensors that is none of yolov7-tiny, yolov7, "),
         "other.safetensors": (tmp_path, "its tensors have no detection head"),
@@ -118,13 +135,19 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, st
         "list.pt": (tmp_path, "holds a list, not the dictionary"),
         "empty.pt": (tmp_path, "holds no network"),
         "none.pt": (tmp_path, "holds no network"),
-        "silu.pt": (tmp_path, "is a yolov7-tiny with SiLU, not LeakyReLU"),
+        "silu.pt": (tmp_path, "it has SiLU at model.0.act, not the LeakyReLU of a yolov7-tiny"),
         "names.pt": (tmp_path, "has 4 classes, but 3 of their names"),
-    }
+    } | {f"{name}.safetensors": (tmp_path, f"is damaged: {key} has") for name, key, _ in VALUES}
 
 
+VALUES = [
+    ("nan", "model.0.conv.weight", math.nan),
+    ("infinite", "model.77.m.2.bias", math.inf),
+    ("overflowing", "model.77.ia.0.implicit", -math.inf),
+    ("variance", "model.9.bn.running_var", -1e-6),
+]
 BROKEN = ["lacking.safetensors", "other.safetensors", "text.safetensors", "missing.safetensors"]
-BROKEN += ["list.pt", "empty.pt", "none.pt", "silu.pt", "names.pt"]
+BROKEN += ["list.pt", "empty.pt", "none.pt", "silu.pt", "names.pt", *(f"{name}.safetensors" for name, *_ in VALUES)]
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -145,8 +168,12 @@ def test_add_stores_a_fine_tuned_checkpoint_with_its_labels(tmp_path: Path, caps
     first = capsys.readouterr().out
     assert main(["add", "my-model", "--weights", str(path), "--input-size", "416"]) == 0
     assert capsys.readouterr().out == first
-    assert main(["add", "my-model", "--weights", str(path), "--input-size", "417"]) == 1
-    assert "input size 417 is not a multiple of 32" in capsys.readouterr().err
+
+
+def test_an_input_size_that_the_variant_cannot_have_is_refused(tmp_path: Path) -> None:
+    path = save_published(unsettled("yolov7-tiny"), tmp_path / "best.pt", NAMES)
+    with pytest.raises(CheckpointError, match="input size 417 is not a multiple of 32"):
+        from_checkpoint(path, tmp_path, name="x", input_size=417)
 
 
 @pytest.fixture(scope="module")
@@ -195,9 +222,9 @@ def test_add_takes_an_official_release_from_the_catalogue(
     url = path.as_uri()  # urllib reads files as it reads the web.
     release = Release(url=url, input_size=640, licence="GPL-3.0", sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     monkeypatch.setattr("model_store.download.catalogue", lambda: {"yolov7-tiny": release})
-    assert main(["add", "yolov7-tiny"]) == 0
+    assert main(["add", "yolov7-tiny", "--input-size", "320"]) == 0
     card = read_card(store.find("yolov7-tiny"))
-    assert (card.source, card.licence, card.input_size) == (url, "GPL-3.0 (the weights' project)", 640)
+    assert (card.source, card.licence, card.input_size) == (url, "GPL-3.0 (the weights' project)", 320)
     assert card.source_sha256 == release.sha256
     store.remove(f"{card.name}:{card.version}")
 
@@ -207,9 +234,10 @@ def test_add_takes_weights_from_s3(
 ) -> None:
     for name, value in (s3.env | {"AWS_DEFAULT_REGION": "us-east-1"}).items():
         monkeypatch.setenv(name, value)
-    path = save_published(unsettled("yolov7-tiny"), tmp_path / "best.pt", NAMES)
+    path = save_published(unsettled("yolov7-tiny"), tmp_path / "best.pt", ["bus", "car", "bus", "bus"])
     upload(s3, "runs/best.pt", path.read_bytes())
     assert main(["add", "from-s3", "--weights", f"s3://{INPUT_BUCKET}/runs/best.pt"]) == 0
+    assert capsys.readouterr().err == "note: 3 classes have the label 'bus'; a request for it finds all\n"
     assert read_card(store.find("from-s3")).source == f"s3://{INPUT_BUCKET}/runs/best.pt"
     assert main(["add", "from-s3", "--weights", f"s3://{INPUT_BUCKET}/missing.pt"]) == 1
     assert "missing.pt could not be downloaded (" in capsys.readouterr().err
