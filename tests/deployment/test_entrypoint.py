@@ -19,10 +19,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize(("listen", "address"), [("", "0.0.0.0"), ("127.0.0.1", "127.0.0.1")])
 def test_it_listens_where_it_is_asked_to_and_on_no_other_port(
-    listen: str, address: str, s3: LocalS3, own_home: str, tmp_path: Path
+    listen: str, address: str, s3: LocalS3, tmp_path: Path
 ) -> None:
     port, log = free_port(), tmp_path / "log"
-    env = dict(os.environ) | s3.env | BUCKETS | {"MODEL_FOLDER": str(BUNDLED), "BENTOML_HOME": own_home}
+    env = dict(os.environ) | s3.env | BUCKETS | {"MODEL_FOLDER": str(BUNDLED)}
     env |= {"PORT": str(port), "LISTEN": listen, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     command: list[str | Path] = ["sh", ROOT / "deployment" / "image" / "entrypoint.sh"]
     with running(command, env=env, log=log, cwd=ROOT) as process:

@@ -12,9 +12,8 @@ from tests.soak.requests import Asked, Requests
 from tests.soak.results import Results
 from tests.soak.tally import Tally
 
-# A connection waits in the service's backlog until a killed worker has been replaced.
 ANSWER_WITHIN_S = 60.0
-# A killed worker may break the connections of these seconds.
+# A killed service may break the connections of these seconds after its restart.
 KILL_BREAKS_S = 15.0
 S3_STARTS_S = 15.0
 PAUSE_AFTER_REFUSAL_S = 0.2
@@ -25,7 +24,7 @@ class Clients:
 
     def __init__(self, number: int, url: str, requests: Requests, results: Results, tally: Tally, seed: int) -> None:
         self.active, self.pause_s = 0, 0.0
-        self.worker_killed_at = self.s3_started_at = float("-inf")
+        self.service_killed_at = self.s3_started_at = float("-inf")
         self.s3_is_down = False
         self._address = urlsplit(url).netloc
         self._requests, self._results, self._tally = requests, results, tally
@@ -99,6 +98,8 @@ class Clients:
         self._tally.response("connection broken", time.monotonic() - start)
         if asked.key:
             self._results.possible(asked.key)
-        if time.monotonic() - self.worker_killed_at > KILL_BREAKS_S:
+        if time.monotonic() - self.service_killed_at > KILL_BREAKS_S:
             waited = time.monotonic() - start
-            self._tally.finding(f"no response after {waited:.0f} s ({type(exc).__name__}), and no worker was killed")
+            self._tally.finding(
+                f"no response after {waited:.0f} s ({type(exc).__name__}), and the service was not killed"
+            )

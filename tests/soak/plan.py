@@ -9,7 +9,7 @@ from typing import Literal
 WARM_UP_S = 300.0
 ROUNDS = 3
 
-Fault = Literal["", "slow S3", "dripping S3", "killed S3", "killed worker"]
+Fault = Literal["", "slow S3", "dripping S3", "killed S3", "killed service"]
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,16 @@ ROUND: tuple[tuple[Fault, int, float, float], ...] = (
 
 
 def rounds(seconds: float) -> Iterator[tuple[str, list[Step]]]:
-    """The rounds of a test of this length; the worker is killed in the first and in the last one.
+    """The rounds of a test of this length; the service is killed in the first and in the last one.
 
-    A new worker's memory grows until it has met every step, so only the rounds between are compared.
+    A new process's memory grows until it has met every step, so only the rounds between are compared.
     """
     warm_up = min(WARM_UP_S, seconds / 6)
     last = seconds / 12
-    yield "warm-up", [Step("killed worker", 4, 0.3, warm_up / 4), *_round(warm_up * 3 / 4)]
+    yield "warm-up", [Step("killed service", 4, 0.3, warm_up / 4), *_round(warm_up * 3 / 4)]
     for number in range(1, ROUNDS + 1):
         yield f"round {number}", _round((seconds - warm_up - last) / ROUNDS)
-    yield "last", [Step("killed worker", 4, 0.3, last)]
+    yield "last", [Step("killed service", 4, 0.3, last)]
 
 
 def _round(seconds: float) -> list[Step]:

@@ -51,7 +51,7 @@ BAD_PICTURES = {
     "half.jpg": (b"\xff\xd8\xff\xe0" + bytes(1000), "not_an_image"),
 }
 BAD_BODIES = {
-    b'{"filename"': "not_an_image",
+    b'{"filename"': "unsupported_media_type",
     b"{}": "invalid_request",
     b'{"filename": "good-0.jpg", "confidence": 7}': "invalid_request",
     b'{"filename": "good-0.jpg", "classes": ["unicorn"]}': "invalid_request",

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from detection.card import read_card
-from local.doors import BUCKETS, INPUT_BUCKET, OUTPUT_BUCKET, local_service
+from local.doors import BUCKETS, INPUT_BUCKET, OUTPUT_BUCKET, LocalService, local_service
 from local.processes import free_port
 from local.s3 import LocalS3, local_s3
 from serving.settings import Settings
@@ -58,6 +58,32 @@ class S3Server:
         self._stack.close()
 
 
+class Service:
+    """The service, which can be killed and is then started again on the same port, as a platform does."""
+
+    def __init__(self, s3: LocalS3, log: Path, env: dict[str, str]) -> None:
+        self.port = free_port()
+        self._s3, self._log, self._env = s3, log, env
+        self._stack = contextlib.ExitStack()
+        self._starts = 0
+        self.now = self._start()
+
+    def _start(self) -> LocalService:
+        self._starts += 1
+        log = self._log.with_stem(f"{self._log.stem}-{self._starts}")
+        return self._stack.enter_context(local_service(self._s3, port=self.port, log=log, env=self._env))
+
+    def kill(self) -> None:
+        """Kill it at once, and start it again."""
+        psutil.Process(self.now.process_id).kill()
+        self.stop()
+        self.now = self._start()
+
+    def stop(self) -> None:
+        """Stop it."""
+        self._stack.close()
+
+
 def soak(seconds: float, seed: int, folder: Path, log: Path, say: Callable[[str], None]) -> Tally:
     """Run the whole test; returns what was counted. `say` is given a line per step."""
     tally = Tally()
@@ -69,20 +95,21 @@ def soak(seconds: float, seed: int, folder: Path, log: Path, say: Callable[[str]
         stack.callback(s3.stop)
         stack.enter_context(proxy.running())
         through_proxy = LocalS3(f"http://127.0.0.1:{proxy.port}")
-        service = stack.enter_context(local_service(through_proxy, port=free_port(), log=log, env=env))
+        service = Service(through_proxy, log, env)
+        stack.callback(service.stop)
         settings = Settings(input_bucket=BUCKETS["INPUT_BUCKET"], output_bucket=BUCKETS["OUTPUT_BUCKET"])
         requests = Requests(s3.server.client(), settings, read_card(BUNDLED))
         results = Results(s3.server.client(), tally)
         stack.callback(results.finish)
-        watch = Watch(service, tally)
+        watch = Watch(lambda: service.now.process_id, tally)
         stack.callback(watch.stop)
         most = max(clients for _, clients, _, _ in ROUND)
-        clients = Clients(most, service.url, requests, results, tally, seed)
+        clients = Clients(most, service.now.url, requests, results, tally, seed)
         stack.callback(clients.stop)
         compared = []
         for name, steps in rounds(seconds):
             for step in steps:
-                _run(step, name, s3=s3, proxy=proxy, clients=clients, watch=watch, tally=tally, say=say)
+                _run(step, name, s3=s3, proxy=proxy, clients=clients, service=service, tally=tally, say=say)
             clients.drain()
             time.sleep(QUIET_S)
             quiet = watch.usage()
@@ -95,20 +122,20 @@ def soak(seconds: float, seed: int, folder: Path, log: Path, say: Callable[[str]
 
 
 def _run(
-    step: Step, round_name: str, *, s3: S3Server, proxy: Proxy, clients: Clients, watch: Watch, tally: Tally,
+    step: Step, round_name: str, *, s3: S3Server, proxy: Proxy, clients: Clients, service: Service, tally: Tally,
     say: Callable[[str], None],
 ) -> None:  # fmt: skip
     """Run one step, and undo its fault."""
     phase = tally.begin(f"{round_name}: {step.name}")
     clients.active, clients.pause_s = step.clients, step.pause_s
     time.sleep(step.seconds / 4)  # A fault meets requests in work.
-    with _fault(step, s3, proxy, clients, watch):
+    with _fault(step, s3, proxy, clients, service):
         time.sleep(step.seconds * 3 / 4)
     say(f"{phase.name}: {phase.outcomes.total()} responses, {phase.rss_mb:.0f} MB")
 
 
 @contextlib.contextmanager
-def _fault(step: Step, s3: S3Server, proxy: Proxy, clients: Clients, watch: Watch) -> Iterator[None]:
+def _fault(step: Step, s3: S3Server, proxy: Proxy, clients: Clients, service: Service) -> Iterator[None]:
     if step.fault == "slow S3":
         proxy.delay_s = SLOW_S3_S
     elif step.fault == "dripping S3":
@@ -116,16 +143,15 @@ def _fault(step: Step, s3: S3Server, proxy: Proxy, clients: Clients, watch: Watc
     elif step.fault == "killed S3":
         clients.s3_is_down = True
         s3.kill()
-    elif step.fault == "killed worker":
-        clients.worker_killed_at = time.monotonic()
-        watch.worker().kill()
+    elif step.fault == "killed service":
+        clients.service_killed_at = float("inf")
+        service.kill()
+        clients.service_killed_at = time.monotonic()
     yield
     proxy.delay_s, proxy.drip = 0.0, False
     if step.fault == "killed S3":
         s3.start()
         clients.s3_is_down, clients.s3_started_at = False, time.monotonic()
-    elif step.fault == "killed worker":
-        watch.wait_for_worker()
 
 
 def growths(first: Usage, last: Usage) -> list[str]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psutil
 
-from local.doors import LocalService
 from tests.soak.tally import Tally
 
 EVERY_S = 0.25
-RESTART_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -28,28 +26,20 @@ class Usage:
 class Watch:
     """Samples the service; the largest memory goes to the phase that runs."""
 
-    def __init__(self, service: LocalService, tally: Tally) -> None:
-        self._root = psutil.Process(service.process_id)
-        self._url = f"{service.url}/readyz"
+    def __init__(self, process_id: Callable[[], int], tally: Tally) -> None:
+        """Watch the process that has this id at the time, and its children."""
+        self._process_id = process_id
         self._tally = tally
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
-    def worker(self) -> psutil.Process:
-        """The process that answers requests."""
-        [worker] = [child for child in self._root.children() if "_bentoml_impl.worker.service" in child.cmdline()]
-        return worker
-
-    def wait_for_worker(self) -> None:
-        """Wait until a new worker is ready: until then, connections wait in the backlog of the service's socket."""
-        urllib.request.urlopen(self._url, timeout=RESTART_WITHIN_S).close()
-
     def usage(self) -> Usage:
         """What is used now."""
         rss = threads = files = 0
-        for process in (self._root, *self._root.children(recursive=True)):
-            with contextlib.suppress(psutil.Error):
+        with contextlib.suppress(psutil.Error):
+            root = psutil.Process(self._process_id())
+            for process in (root, *root.children(recursive=True)):
                 rss += process.memory_info().rss
                 threads += process.num_threads()
                 files += process.num_fds()
