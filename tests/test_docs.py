@@ -129,6 +129,16 @@ def test_the_files_of_a_change_exist(row: list[str]) -> None:
     assert [name for name in files if not (ROOT / name).exists()] == []
 
 
+def test_the_drawing_of_rooms_leads_to_every_import_and_to_nothing_else() -> None:
+    arrows = re.findall(r"^  (\w+) --> (\w+)$", PAGES["docs/development.md"], re.M)
+    assert all(to in ROOMS[room] for room, to in arrows)
+
+    def reached(room: str) -> set[str]:
+        return {there for start, to in arrows if start == room for there in ({to} | reached(to))}
+
+    assert all(ROOMS[room] <= reached(room) for room in ROOMS)
+
+
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 155
 
