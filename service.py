@@ -58,7 +58,11 @@ class ContractService(bentoml.Service[Any]):  # type: ignore[misc]
         if not settings().metrics_port:
             pages["/metrics"] = lambda: metrics().page()
         keys = functools.cache(lambda: ApiKeys(settings().api_keys))
-        contract = ContractMiddleware(super().to_asgi(is_main), responder, settings, keys, pages)
+        app = super().to_asgi(is_main)
+        # BentoML's timeout frees a request's place, but not its thread, and its timers keep the memory of each request
+        # until they fire. Our deadline does neither.
+        app.user_middleware = [one for one in app.user_middleware if one.cls.__name__ != "TimeoutMiddleware"]
+        contract = ContractMiddleware(app, responder, settings, keys, pages)
         return MetricsMiddleware(contract, metrics, contract.routes)
 
     def _document(self) -> dict[str, Any]:
@@ -73,8 +77,6 @@ class ContractService(bentoml.Service[Any]):  # type: ignore[misc]
     # BentoML adds a series for every path that is asked for, and writes paths into its log as they come.
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
-    # BentoML's timeout would free a request's place in the queue, but not its thread: our deadline comes first.
-    traffic={"timeout": 24 * 3600},
 )
 class YOLOv7:
     """Finds objects in a picture from S3 with YOLOv7 and writes the annotated picture back to S3."""

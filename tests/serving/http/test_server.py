@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import bentoml
 import pytest
 
 from local.checkout import ROOT
@@ -103,3 +105,19 @@ def test_what_is_missing_or_wrong_is_one_line(change: dict[str, str], message: s
     assert done.returncode == 1
     [line] = done.stderr.decode().splitlines()
     assert line.startswith(message)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Of BentoML, when a service is made.
+def test_bentomls_timeout_is_removed_because_its_timers_keep_the_memory_of_requests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """4.7 KB of each request were kept for as long as the timeout, whatever the response."""
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    import service
+
+    def layers(app: Any) -> set[str]:
+        return {one.cls.__name__ for one in app.user_middleware}
+
+    made: Any = service.YOLOv7
+    assert layers(bentoml.Service.to_asgi(made)) - layers(made.to_asgi()._app._app) == {"TimeoutMiddleware"}
