@@ -1,8 +1,8 @@
 # One word per chore. `make` alone prints them.
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-# One pytest per processor; the tests of a file share its fixtures.
-PARALLEL := --numprocesses logical --dist loadfile
+# One pytest per processor, each with one thread of torch; the tests of a file share its fixtures.
+PARALLEL := OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses logical --dist loadfile
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -18,10 +18,10 @@ lambda: $(VENV)/.local ## The same by a local AWS Lambda behind a local API Gate
 	@$(PYTHON) -m local $(if $(ONCE),--once) lambda $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test-fast: $(VENV)/.dev ## Run the tests that start no servers, in under a minute: both doors answer in this process
-	@$(PYTHON) -m pytest $(PARALLEL) -m "not slow" $(ARGS)
+	@$(PARALLEL) -m "not slow" $(ARGS)
 
 test: $(VENV)/.dev .bentoctl/.done .bzt/.done ## Run all tests
-	@$(PYTHON) -m pytest $(PARALLEL) $(ARGS)
+	@$(PARALLEL) $(ARGS)
 
 fuzz: $(VENV)/.dev ## Read mutated pictures, requests, events and checkpoints, MINUTES= each; findings are kept in .local/fuzz
 	@$(PYTHON) -m tests.fuzz --minutes $(or $(MINUTES),1) $(ARGS)

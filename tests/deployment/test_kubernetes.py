@@ -380,7 +380,7 @@ def test_the_memory_limit_follows_from_measured_peaks_and_there_is_no_cpu_limit(
     assert resources["limits"] == {"memory": resources["requests"]["memory"]}
     requests = max(int(row) for row in re.findall(r"\| (\d+) \|$", (ROOT / "bench/memory.md").read_text(), re.M))
     w6 = (ROOT / "bench/precision.md").read_text().partition("## yolov7-w6")[2]
-    model = int(re.findall(r"one dynamic model .* \d+, (\d+) \|$", w6, re.M)[0])
+    model = int(re.findall(r"one dynamic model .* (\d+) \|$", w6, re.M)[0])
     [volume] = pod()["volumes"]
     tmp = int(volume["emptyDir"]["sizeLimit"].removesuffix("Mi")) * 2**20
     gib = math.ceil((requests * 1e6 + model * 1e6 + tmp) * 1.5 / 2**30)
