@@ -25,7 +25,7 @@ from planner.validate.data import folder
 
 OURS, THEIRS = "planner", "SimFaaS"
 # Requests of one sample, by their rate per second; a request takes 2 s, so that the rate is half the load.
-WORK = {0.1: 5000, 1.0: 5000, 10.0: 5000}
+WORK = {0.1: 50_000, 1.0: 50_000, 10.0: 20_000}
 LONG, CHUNK = {1.0: 5_000_000, 10.0: 5_000_000, 100.0: 5_000_000}, 1_000_000
 
 
