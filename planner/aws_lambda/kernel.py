@@ -3,6 +3,7 @@
 An instance has a slot. Idle slots are in a stack in the order in which they became idle, so the top was used last.
 Each instance knows when it will be gone if nobody uses it; one that is gone is removed when a request reaches it.
 There are never more slots than requests may run at once, because a new one is used only when the stack is empty.
+The first slots are those of the provisioned instances, which never leave.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from planner import heap
 from planner.jit import compiled
 from planner.types import Booleans, Floats, Integers
 
-IDLE, RUNNING, FREE, NEXT, RING, GONE = range(6)  # Positions in State.counts.
+IDLE, RUNNING, FREE, NEXT, RING, GONE, READY = range(7)  # Positions in State.counts.
 
 
 class State(NamedTuple):
@@ -32,6 +33,8 @@ class State(NamedTuple):
     free: Integers  # stack of slots without an instance
     counts: Integers
     starts: Floats  # the last new instances, a ring, seconds
+    ready: Integers  # stack of slots of idle provisioned instances
+    last: Floats  # the last response of the function, seconds
 
 
 class Table(NamedTuple):
@@ -54,6 +57,7 @@ class Limits(NamedTuple):
     youngest_s: float
     oldest_s: float
     newest: bool
+    provisioned: int
     concurrency: int
     burst_s: float
 
@@ -113,7 +117,11 @@ def _finish(now: float, limits: Limits, state: State, random: np.random.Generato
         slot, end = state.running[0], state.times[0]
         heap.pop(state.times, state.running, counts[RUNNING])
         counts[RUNNING] -= 1
-        state.ended[slot] = end
+        state.ended[slot] = state.last[0] = end
+        if slot < limits.provisioned:
+            state.ready[counts[READY]] = slot
+            counts[READY] += 1
+            continue
         gone = min(end + limits.idle_s, max(end, state.dies[slot]))
         if limits.halving_s < np.inf:
             # The number of periods until the first "leaves" of a fair coin.
@@ -129,7 +137,7 @@ def _expire_function(now: float, limits: Limits, state: State, table: Table) -> 
     counts = state.counts
     if counts[RUNNING] or not counts[IDLE]:
         return
-    deadline = state.ended[state.idle[counts[IDLE] - 1]] + limits.function_idle_s
+    deadline = state.last[0] + limits.function_idle_s
     if deadline > now or deadline == np.inf:
         return
     while counts[IDLE]:
@@ -143,6 +151,9 @@ def _expire_function(now: float, limits: Limits, state: State, table: Table) -> 
 def _take_idle(now: float, limits: Limits, state: State, table: Table) -> int:
     """Remove the instance that the request takes from the idle ones, and those that are gone; -1 if there is none."""
     counts, idle = state.counts, state.idle
+    if counts[READY]:
+        counts[READY] -= 1
+        return int(state.ready[counts[READY]])
     while counts[IDLE]:
         at = counts[IDLE] - 1
         if limits.newest:

@@ -23,6 +23,7 @@ class Rules:
 
     `pick`: a request takes the idle instance that was used last ("recent") or the one created last ("newest").
     `concurrency`: requests that run at once, reserved or of the account; more are throttled (status 429).
+    `provisioned` instances of these are always there and warm; what they cannot take spills over to others.
     `burst` new instances at most in any `burst_s`; more are throttled.
     """
 
@@ -34,6 +35,7 @@ class Rules:
     oldest_s: tuple[float, float] = (math.inf, math.inf)
     pick: Literal["recent", "newest"] = "recent"
     concurrency: int = 1000
+    provisioned: int = 0
     burst: int = 1000
     burst_s: float = 10
 
@@ -46,9 +48,10 @@ class Rules:
             raise RulesError(f"oldest_s is {self.oldest_s}, and must be two increasing times, both finite or both inf")
         if self.pick not in ("recent", "newest"):
             raise RulesError(f"pick is {self.pick!r}, and must be recent or newest")
-        for name, most in (("concurrency", MOST_INSTANCES), ("burst", MOST_BURST)):
-            if not 1 <= getattr(self, name) <= most:
-                raise RulesError(f"{name} is {getattr(self, name)}, and must be from 1 to {most:,}")
+        bounds = (("concurrency", 1, MOST_INSTANCES), ("provisioned", 0, self.concurrency), ("burst", 1, MOST_BURST))
+        for name, least, most in bounds:
+            if not least <= getattr(self, name) <= most:
+                raise RulesError(f"{name} is {getattr(self, name)}, and must be from {least} to {most:,}")
         if not 0 <= self.burst_s < math.inf:
             raise RulesError(f"burst_s is {self.burst_s}, and must be from 0 seconds")
 
@@ -56,7 +59,7 @@ class Rules:
 # The rule that is usually assumed, e.g. by SimFaaS: ten minutes, whatever the other instances do.
 FIXED = Rules()
 
-# S. Copik and others, "SeBS", Middleware 2021, section 6.5: half of a group of idle instances leaves every 380 s.
+# M. Copik and others, "SeBS", Middleware 2021: half of a group of idle instances leaves every 380 s.
 SEBS_2021 = Rules(idle_s=math.inf, halving_s=380)
 
 # Fitted on recorded requests of 2020 (docs/planner.md): instances of a function that is in use stay for 25 minutes, all

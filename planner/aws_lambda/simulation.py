@@ -20,7 +20,8 @@ from planner.types import Booleans, Floats, Integers
 class Requests:
     """What happened to each request of a chunk: arrays `(N,)`, seconds; a request starts when it arrives.
 
-    `latency_s` is NaN and `instance` -1 where a request was throttled. Instances are numbered from 0.
+    `latency_s` is NaN and `instance` -1 where a request was throttled. Instances are numbered from 0, the
+    provisioned ones first.
     """
 
     start_s: Floats
@@ -36,7 +37,10 @@ class Requests:
 
 @dataclass(frozen=True)
 class Instances:
-    """Instances that have left: arrays `(M,)`, seconds: creation, last response, and when each was gone."""
+    """Instances that have left: arrays `(M,)`, seconds: creation, last response, and when each was gone.
+
+    Provisioned instances never leave.
+    """
 
     number: Integers
     born_s: Floats
@@ -77,6 +81,7 @@ class Simulation:
         self._random = np.random.default_rng(seed)
         self._since_s, self._used_within_s = since_s, used_within_s
         self._last_s = 0.0
+        self._provisioned = rules.provisioned
         self._limits = _to_limits(rules)
         self._state = _new_state(rules)
         self._counts = np.zeros(3, np.int64)  # requests, cold starts, throttled requests
@@ -121,6 +126,7 @@ class Simulation:
         kernel.drain(self._limits, self._state, table, self._random)
         left = self._collect(table)
         instances, running, used = (mean.until(until) for mean in (self._instances, self._running, self._used))
+        instances, used = instances + self._provisioned, used + self._provisioned
         requests, cold, throttled = self._counts.tolist()
         means = Means(
             requests, cold, throttled,
@@ -161,18 +167,19 @@ def _to_limits(rules: Rules) -> kernel.Limits:
     return kernel.Limits(
         float(rules.idle_s), float(rules.function_idle_s), float(rules.halving_s), float(rules.recycled_s),
         float(rules.recycled_shape), float(rules.oldest_s[0]), float(rules.oldest_s[1]), rules.pick == "newest",
-        rules.concurrency, float(rules.burst_s),
+        rules.provisioned, rules.concurrency, float(rules.burst_s),
     )  # fmt: skip
 
 
 def _new_state(rules: Rules) -> kernel.State:
     size = rules.concurrency
     floats = [np.zeros(size) for _ in range(5)]
-    integers = [np.zeros(size, np.int64) for _ in range(3)]
-    counts = np.zeros(6, np.int64)
-    counts[kernel.FREE] = size
+    integers = [np.zeros(size, np.int64) for _ in range(2)]
+    counts = np.zeros(7, np.int64)
+    counts[kernel.FREE] = size - rules.provisioned
+    counts[kernel.NEXT] = counts[kernel.READY] = rules.provisioned
     return kernel.State(
-        born=floats[0], ended=floats[1], dies=floats[2], gone=floats[3], number=integers[0], idle=integers[1],
-        times=floats[4], running=integers[2], free=np.arange(size), counts=counts,
-        starts=np.full(rules.burst, -np.inf),
+        born=floats[0], ended=floats[1], dies=floats[2], gone=floats[3], number=np.arange(size), idle=integers[0],
+        times=floats[4], running=integers[1], free=np.arange(rules.provisioned, size), counts=counts,
+        starts=np.full(rules.burst, -np.inf), ready=np.arange(rules.provisioned), last=np.full(1, -np.inf),
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,22 +30,30 @@ def plain(arrivals: Floats, warm: Floats, cold: Floats, rules: Rules) -> list[tu
     starts: list[float] = []
     rows: list[tuple[int, bool]] = []
     ended = -math.inf
-    number = 0
+    number = rules.provisioned
+    provisioned = [Instance(k, 0, -math.inf) for k in range(number)]
     for now, warm_s, cold_s in zip(arrivals.tolist(), warm.tolist(), cold.tolist(), strict=True):
+        if not [one for one in present + provisioned if one.ended > now] and now >= ended + rules.function_idle_s:
+            present = []
         running = [one for one in present if one.ended > now]
+        ready = [one for one in provisioned if one.ended <= now]
         idle = [
             one
             for one in present
             if one.ended <= now < min(one.ended + rules.idle_s, max(one.ended, one.born + rules.oldest_s[0]))
         ]
-        if not running and now >= ended + rules.function_idle_s:
-            idle = []
         present = running + idle
-        if idle:
+        busy = len(running) + len(provisioned) - len(ready)
+        if ready:
+            # Which of them makes no difference; the simulation's choice is the one that was used last.
+            chosen = max(ready, key=lambda one: (one.ended, one.number))
+            chosen.ended = now + warm_s
+            rows.append((chosen.number, False))
+        elif idle:
             chosen = max(idle, key=lambda one: one.ended if rules.pick == "recent" else one.born)
             chosen.ended = now + warm_s
             rows.append((chosen.number, False))
-        elif len(running) >= rules.concurrency or sum(at > now - rules.burst_s for at in starts) >= rules.burst:
+        elif busy >= rules.concurrency or sum(at > now - rules.burst_s for at in starts) >= rules.burst:
             rows.append((-1, False))
             continue
         else:
@@ -67,6 +76,8 @@ def plain(arrivals: Floats, warm: Floats, cold: Floats, rules: Rules) -> list[tu
         Rules(idle_s=30, function_idle_s=4),
         Rules(idle_s=30, oldest_s=(25, 25), pick="newest"),
         Rules(idle_s=math.inf),
+        Rules(idle_s=10, provisioned=2, concurrency=4),
+        Rules(idle_s=30, function_idle_s=4, provisioned=1),
     ],
 )
 def test_every_request_takes_the_instance_that_the_rules_name(rules: Rules) -> None:
@@ -147,11 +158,40 @@ def test_a_function_without_requests_for_too_long_loses_all_instances() -> None:
         assert requests.cold.sum() == cold
 
 
+def test_provisioned_instances_are_always_there() -> None:
+    simulation = Simulation(Rules(provisioned=3))
+    requests, left = simulation.feed([0.0, 0.0, 100_000.0, 100_000.0, 100_000.0, 100_000.0], [10.0], [10.0])
+    assert requests.cold.tolist() == [False, False, False, False, False, True]
+    assert requests.instance[-1] == 3
+    means, rest = simulation.finish(100_010)
+    assert [*left.number, *rest.number] == [3]
+    assert means.instances == pytest.approx(3 + 10 / 100_010)
+    assert means.running == pytest.approx(60 / 100_010)
+
+
 def test_an_instance_in_use_reaches_its_largest_age_after_its_request() -> None:
     simulation = Simulation(Rules(idle_s=1500, oldest_s=(100, 100)))
     requests, gone = simulation.feed([0.0, 10.0, 99.0, 105.0, 111.0], [5.0], [5.0])
     assert requests.cold.tolist() == [True, False, False, True, False]
     assert [*gone.gone_s, *simulation.finish()[1].gone_s] == [104.0, 205.0]
+
+
+def test_memory_depends_on_the_chunk_and_not_on_the_requests() -> None:
+    def peak(chunks: int) -> int:
+        random = np.random.default_rng(1)
+        simulation, now = Simulation(AWS_2020), 0.0
+        tracemalloc.start()
+        for _ in range(chunks):
+            arrivals = now + np.cumsum(random.exponential(0.1, 50_000))
+            now = float(arrivals[-1])
+            simulation.feed(arrivals, [2.0], [3.0])
+        simulation.finish()
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(1)  # Compiles.
+    assert peak(20) < 1.2 * peak(3)
 
 
 def test_nothing_fed_has_no_means() -> None:
@@ -168,6 +208,7 @@ WRONG = [
     (dict(oldest_s=(2, math.inf)), "oldest_s is (2, inf), and must be two increasing times, both finite or both inf"),
     (dict(pick="oldest"), "pick is 'oldest', and must be recent or newest"),
     (dict(concurrency=0), "concurrency is 0, and must be from 1 to 1,000,000"),
+    (dict(provisioned=1001), "provisioned is 1001, and must be from 0 to 1,000"),
     (dict(burst=1_000_001), "burst is 1000001, and must be from 1 to 1,000,000"),
     (dict(burst_s=-1), "burst_s is -1, and must be from 0 seconds"),
 ]
