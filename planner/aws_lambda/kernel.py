@@ -85,7 +85,12 @@ def serve(
         now = arrivals[i]
         _finish(now, limits, state, random)
         _expire_function(now, limits, state, table)
-        slot = _take_idle(now, limits, state, table)
+        # Not in a function, which would be compiled to half the speed.
+        if counts[READY]:
+            counts[READY] -= 1
+            slot = state.ready[counts[READY]]
+        else:
+            slot = _take_idle(now, limits, state, table)
         is_cold[i] = slot < 0
         if slot < 0:
             if counts[RUNNING] >= limits.concurrency or not _may_start(now, limits, state):
@@ -151,9 +156,6 @@ def _expire_function(now: float, limits: Limits, state: State, table: Table) -> 
 def _take_idle(now: float, limits: Limits, state: State, table: Table) -> int:
     """Remove the instance that the request takes from the idle ones, and those that are gone; -1 if there is none."""
     counts, idle = state.counts, state.idle
-    if counts[READY]:
-        counts[READY] -= 1
-        return int(state.ready[counts[READY]])
     while counts[IDLE]:
         at = counts[IDLE] - 1
         if limits.newest:
