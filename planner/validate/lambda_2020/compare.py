@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.aws_lambda.rules import AWS_2020, Rules
+from planner.errors import DataError
 from planner.validate.data import folder
 from planner.validate.lambda_2020 import fit
 from planner.validate.lambda_2020.records import Rate, Run, read_rates, read_runs
@@ -38,6 +39,8 @@ def compare() -> list[Comparison]:
     """All runs and rates of the folder, each out of sample; a minute. Raises DataError."""
     where = folder(DATA)
     runs, rates = read_runs(where), read_rates(where)
+    if not runs and not rates:
+        raise DataError(f"{DATA}: {where} has neither rate-*.csv nor rates.csv")
     fits = leave_one_out(runs, rates)
     return [*_replays(runs, fits), *_rates(rates, fits)]
 
@@ -87,6 +90,8 @@ def _rates(rates: Sequence[Rate], fits: dict[str, Fitted]) -> list[Comparison]:
         probabilities.append(compared(SOURCE, figure, rate.cold_probability, cold_probability(means)))
         found = float(np.mean([one.recently_used for one in means]))
         instances.append(compared(SOURCE, f"{rate.name}/s: mean instances", rate.mean_instances, found))
+    if not rates:
+        return []
     return [
         *probabilities,
         mean_error(SOURCE, f"{len(rates)} rates: cold-start probability", probabilities, limit=0.12),

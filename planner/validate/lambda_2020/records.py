@@ -79,7 +79,9 @@ def read_runs(folder: Path) -> list[Run]:
 
 
 def read_rates(folder: Path) -> list[Rate]:
-    """All lines of rates.csv; raises DataError."""
+    """All lines of rates.csv, none without this file; raises DataError."""
+    if not (folder / "rates.csv").exists():
+        return []
     columns = _read(folder / "rates.csv", RATES)
     return [
         Rate(rate, warm_ms / 1000, cold_ms / 1000, probability, error, instances)

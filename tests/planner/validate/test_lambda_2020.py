@@ -82,9 +82,27 @@ def test_a_damaged_file_is_named(tmp_path: Path, text: str, message: str) -> Non
     assert message in str(caught.value)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"rates\.csv cannot be read: .*No such file"):
-        read_rates(tmp_path)
+def test_a_folder_without_data_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(lambda_2020.DATA, str(tmp_path))
+    with pytest.raises(DataError, match=f"^LAMBDA_2020: {tmp_path} has neither rate-\\*.csv nor rates.csv"):
+        lambda_2020.compare()
+
+
+def test_a_run_that_the_rules_do_not_know_is_predicted_by_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(lambda_2020.DATA, str(tmp_path))
+    for rate in (0.0123, 0.0223):
+        run = made_run(rate, AWS_2020, 3)
+        rows = zip(run.start_s, run.cold, run.instance, run.client_s * 1000, run.handler_s * 1000, strict=True)
+        lines = [",".join(RUN), *(f"{a:.3f},{int(b)},{c},{d:.0f},{e:.0f}" for a, b, c, d, e in rows)]
+        (tmp_path / f"rate-{rate}.csv").write_text("\n".join(lines))
+    found = lambda_2020.compare()
+    assert [one.figure for one in found] == [
+        "replay of 0.0123/s: cold starts", "replay of 0.0223/s: cold starts", "2 replays: cold starts",
+        "replay of 0.0123/s: mean instances", "replay of 0.0223/s: mean instances",
+    ]  # fmt: skip
+    # A run of 28 hours has some thirty cold starts, whose number varies by chance.
+    assert abs(found[2].error) < 0.25
+    assert [abs(one.error) < 0.08 for one in found[3:]] == [True, True]
 
 
 @needs_data
