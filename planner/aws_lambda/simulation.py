@@ -81,6 +81,7 @@ class Simulation:
         self._random = np.random.default_rng(seed)
         self._since_s, self._used_within_s = since_s, used_within_s
         self._last_s = 0.0
+        self._finished = False
         self._provisioned = rules.provisioned
         self._limits = _to_limits(rules)
         self._state = _new_state(rules)
@@ -95,6 +96,8 @@ class Simulation:
         `arrivals_s` is an array `(N,)`. `warm_s` and `cold_s` are measured samples, from which one is drawn for each
         request; where `per_request`, they hold one time for each arrival. Raises TrafficError.
         """
+        if self._finished:
+            raise TrafficError("the simulation is finished: make another one for more requests")
         arrivals = to_arrivals(arrivals_s, after_s=self._last_s)
         warm, cold = to_services(warm_s, "warm times"), to_services(cold_s, "cold times")
         for name, times in (("warm", warm), ("cold", cold)):
@@ -122,6 +125,7 @@ class Simulation:
         until = self._last_s if until_s is None else until_s
         if not self._last_s <= until < math.inf:
             raise TrafficError(f"the simulation cannot end at {until:g} s: the last arrival is at {self._last_s:g} s")
+        self._finished = True
         table = self._new_table(0)
         kernel.drain(self._limits, self._state, table, self._random)
         left = self._collect(table)

@@ -235,3 +235,6 @@ def test_the_simulation_names_what_is_wrong() -> None:
     simulation.feed([5.0], [1.0], [1.0])
     with pytest.raises(PlannerError, match="cannot end at 4 s: the last arrival is at 5 s"):
         simulation.finish(4)
+    simulation.finish(6)
+    with pytest.raises(PlannerError, match="the simulation is finished: make another one"):
+        simulation.feed([7.0], [1.0], [1.0])
