@@ -70,6 +70,10 @@ taurus: $(VENV)/.loadtest .bzt/.done ## The same by Taurus, which fails when p95
 	@echo "Setting up .bzt, once; half a minute"
 	@python3 -m venv .bzt && .bzt/bin/python -m pip install --quiet --require-hashes --no-deps -r $< && touch $@
 
+.oracles/.done: requirements/oracles.txt | $(VENV)/.dev
+	@echo "Setting up .oracles, once; half a minute"
+	@$(PYTHON) -m pip install --quiet --upgrade --target .oracles -r $< && touch $@
+
 report: $(VENV)/.loadtest ## One page of the runs in the folders RUNS=, side by side; ARGS=--json and others write more
 	@$(PYTHON) -m loadtest report $(or $(RUNS),results) $(ARGS)
 
@@ -81,8 +85,8 @@ lock: requirements/service.txt ## Lock what is in the image, with hashes; needs 
 	@uv pip compile --quiet --generate-hashes --python-version 3.11 --no-annotate --no-header \
 	    --custom-compile-command "make lock" --output-file requirements/taurus.lock requirements/taurus.in
 
-bench: $(VENV)/.dev ## Measure engines and whole requests side by side; writes bench/*.json and *.md
-	@$(PYTHON) -m bench $(ARGS) && $(PYTHON) -W ignore -m bench.cold $(ARGS) && $(PYTHON) -W ignore -m bench.generator $(ARGS) && $(PYTHON) -W ignore -m bench.precision $(ARGS) && $(PYTHON) -m bench.memory
+bench: $(VENV)/.dev .oracles/.done ## Measure engines and whole requests side by side; writes bench/*.json and *.md
+	@$(PYTHON) -m bench $(ARGS) && $(PYTHON) -W ignore -m bench.cold $(ARGS) && $(PYTHON) -W ignore -m bench.generator $(ARGS) && $(PYTHON) -W ignore -m bench.precision $(ARGS) && $(PYTHON) -m bench.memory && ORACLES=.oracles $(PYTHON) -m bench.planner
 
 train: $(VENV)/.convert ## Train the bundled model from scratch (about an hour on two cores); ARGS=--resume goes on
 	@$(PYTHON) -m model_store.training $(ARGS)
@@ -90,7 +94,7 @@ train: $(VENV)/.convert ## Train the bundled model from scratch (about an hour o
 convert-tools: $(VENV)/.convert ## Install the tools for converting models: torch, NNCF and a few more
 
 clean: ## Remove the virtual environment and local data; models in BentoML's store stay
-	rm -rf $(VENV) .bentoctl .bzt .local .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .bentoctl .bzt .oracles .local .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/.local: pyproject.toml requirements/service.txt requirements/emulator.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 10) and "error: Python 3.10 or later is needed, this is " + sys.version.split()[0])'

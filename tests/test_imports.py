@@ -21,7 +21,8 @@ ROOMS = {
     "lambda_function": {"detection", "serving", "model_store"},
     "local": {"detection", "serving", "model_store", "scenes"},
     "loadtest": {"detection", "serving", "model_store", "scenes", "local"},
-    "bench": {"detection", "serving", "model_store", "scenes", "local", "loadtest"},
+    "planner": {"detection", "serving", "local", "loadtest"},
+    "bench": {"detection", "serving", "model_store", "scenes", "local", "loadtest", "planner"},
     "deployment": {"detection", "serving", "model_store", "local"},
 }  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""AWS Lambda: instances of one function, their cold starts and their lifetimes."""

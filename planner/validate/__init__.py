@@ -1,0 +1,1 @@
+"""Comparing predictions with theory, with recorded platforms and with other simulators."""
