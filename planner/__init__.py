@@ -1,0 +1,1 @@
+"""Predicts latency, errors and the bill of a platform for traffic that was never run."""

@@ -1,0 +1,1 @@
+"""Comparisons of the planner's predictions with theory and with recordings."""
