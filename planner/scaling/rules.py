@@ -8,12 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 _KUBERNETES = "https://kubernetes.io/docs/reference"
 _FLAGS = f"{_KUBERNETES}/command-line-tools-reference/kube-controller-manager/"
+_PHASE = "assumption: as in the recordings of the controller, metrics are 13 s old at a beat"
 _BEHAVIOR = "https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/apis/autoscaling/v2/defaults.go"
 _METRICS_SERVER = "https://github.com/kubernetes-sigs/metrics-server#readme (--metric-resolution)"
 _TRACKING = "https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html"
 _STEPS = "https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html"
 _CLUSTER = "https://aws.amazon.com/blogs/containers/deep-dive-on-amazon-ecs-cluster-auto-scaling/"
 _MANAGED = "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ManagedScaling.html"
+_ALARMS = f"{_TRACKING}; the number is that of the alarms which AWS creates for a policy"
+_CLUSTER_ALARMS = f"{_CLUSTER}; the number is that of the alarms which AWS creates for a capacity provider"
 _KNATIVE = "https://knative.dev/docs/serving/autoscaling/kpa-specific/"
 _KNATIVE_MAP = "https://github.com/knative/serving/blob/main/config/core/configmaps/autoscaler.yaml"
 
@@ -112,13 +115,13 @@ class HpaRules(Bounds):
     min_replicas: int = sourced(1, _BEHAVIOR, ge=1, le=MOST_REPLICAS)
     target_percent: int = sourced(80, _BEHAVIOR, ge=1, le=1000)
     sync_s: float = seconds(15, _FLAGS, low=1)
-    first_sync_s: float = seconds(15, "assumption: the controller starts with the simulation")
+    first_sync_s: float = seconds(14, _PHASE)
     tolerance: float = sourced(0.1, _FLAGS, ge=0, lt=1)
     initial_readiness_s: float = seconds(30, _FLAGS)
     cpu_initialization_s: float = seconds(300, _FLAGS)
     downscale_stabilization_s: float = seconds(300, _FLAGS)
     window_s: float = seconds(15, _METRICS_SERVER, low=1)
-    first_window_s: float = seconds(7.5, "assumption: metrics are half a window old at a beat", low=0)
+    first_window_s: float = seconds(1, _PHASE)
     behavior: Behavior | None = sourced(None, _BEHAVIOR)
 
 
@@ -136,10 +139,10 @@ class TargetTrackingRules(Bounds):
     )
     delay_s: float = Field(ge=0, le=MOST_SECONDS_OF_RULES)
     first_period_s: float = seconds(60, "assumption: periods begin with the simulation", low=0)
-    out_points: int = sourced(3, _TRACKING, ge=1, le=100)
-    in_period_s: float = seconds(60, _TRACKING, low=1)
-    in_points: int = sourced(15, _TRACKING, ge=1, le=100)
-    in_share: float = sourced(0.9, _TRACKING, gt=0, le=1)
+    out_points: int = sourced(3, _ALARMS, ge=1, le=100)
+    in_period_s: float = seconds(60, _ALARMS, low=1)
+    in_points: int = sourced(15, _ALARMS, ge=1, le=100)
+    in_share: float = sourced(0.9, _ALARMS, gt=0, le=1)
     out_cooldown_s: float = seconds(300, _TRACKING)
     in_cooldown_s: float = seconds(300, _TRACKING)
 
@@ -204,8 +207,8 @@ class InstanceRules(Bounds):
     target_percent: float = sourced(100, _MANAGED, gt=0, le=100)
     period_s: float = seconds(60, _CLUSTER, low=1)
     delay_s: float = seconds(0, "assumption: the metric acts at the end of its period")
-    out_points: int = sourced(1, _CLUSTER, ge=1, le=100)
-    in_points: int = sourced(15, _CLUSTER, ge=1, le=100)
+    out_points: int = sourced(1, _CLUSTER_ALARMS, ge=1, le=100)
+    in_points: int = sourced(15, _CLUSTER_ALARMS, ge=1, le=100)
     warmup_s: float = seconds(300, _MANAGED)
     least_step: int = sourced(1, _MANAGED, ge=1, le=10_000)
     most_step: int = sourced(10_000, _MANAGED, ge=1, le=10_000)

@@ -73,7 +73,7 @@ class Simulation:
         return self.fleet.ready(now_s)
 
     def last_tick(self, first: int) -> int:
-        """The last of the ticks of a second each, from `first` on, until which nothing is decided and nothing changes."""
+        """The last of the ticks of a second each, from `first` on, until which nothing changes."""
         self.fleet.ready(first)
         decided = min(self.scaler.next_s, self.instances.next_s if self.instances else math.inf)
         return max(first, math.ceil(min(decided, self.fleet.next_s - 1, MOST_SECONDS)))

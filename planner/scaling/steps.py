@@ -1,6 +1,7 @@
 """AWS's step scaling: alarms of one's own on the mean CPU utilization, each with what it does.
 
-Source: https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html
+Source: https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html.
+A cooldown begins when the scaling activity completes, which for ECS is when the tasks run.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ class StepScaler:
         current, now_s = len(fleet), ticks[-1]
         for percent in self._points.add(now_s, utilization(fleet, self.replica, use, now_s)):
             for number, (step, alarm) in enumerate(zip(self.rules.steps, self._alarms, strict=True)):
-                if not alarm.add(percent) or now_s < self._acted_s[number] + step.cooldown_s:
+                raised, since_s = alarm.add(percent), self._acted_s[number]
+                if since_s > -math.inf and (step.change or 0) > 0:
+                    since_s = max(since_s, fleet.settled_s)
+                if not raised or now_s < since_s + step.cooldown_s:
                     continue
                 wanted = min(max(_after(step, current), self.rules.min_replicas), self.rules.max_replicas)
                 if wanted != current:

@@ -1,6 +1,8 @@
 """AWS's target tracking of the mean CPU utilization of ECS tasks.
 
-Source: https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html
+Sources: https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html and
+https://docs.aws.amazon.com/autoscaling/application/APIReference/API_TargetTrackingScalingPolicyConfiguration.html:
+a cooldown begins when a scaling activity completes, which for ECS is when the tasks run.
 """
 
 from __future__ import annotations
@@ -43,14 +45,14 @@ class TargetTrackingScaler:
                 self._raised_low = self._low.add(sum(self._part) / len(self._part))
                 self._part = []
             if out:
-                current = self._out(now_s, percent, current)
+                current = self._out(now_s, percent, current, fleet.settled_s)
             elif whole and self._raised_low:
                 current = self._in(now_s, percent, current)
         return current
 
-    def _out(self, now_s: float, percent: float, current: int) -> int:
+    def _out(self, now_s: float, percent: float, current: int, settled_s: float) -> int:
         """In a cooldown, what the last scale-out added counts as part of the next, which is larger or does nothing."""
-        cooling = now_s < self._out_s + self.rules.out_cooldown_s
+        cooling = self._base > 0 and now_s < max(self._out_s, settled_s) + self.rules.out_cooldown_s
         base = self._base if cooling else current
         wanted = min(math.ceil(base * percent / self.rules.target_percent), self.rules.max_replicas)
         if wanted <= current:
@@ -59,7 +61,7 @@ class TargetTrackingScaler:
         return wanted
 
     def _in(self, now_s: float, percent: float, current: int) -> int:
-        if now_s < max(self._in_s + self.rules.in_cooldown_s, self._out_s + self.rules.out_cooldown_s):
+        if now_s < self._in_s + self.rules.in_cooldown_s:
             return current
         wanted = max(math.ceil(current * percent / self.rules.target_percent), self.rules.min_replicas)
         if wanted >= current:

@@ -19,8 +19,6 @@ RECORDINGS = Path(__file__).parent / "data" / "hpa-1.34"
 MANIFEST = Path(__file__).parents[2] / "deployment" / "kubernetes" / "hpa.yaml"
 MOST_WRONG_PERCENT = 5.0
 LATEST_UP_S, LATEST_DOWN_S = 15.0, 30.0
-# The recordings' beats and windows begin at about these seconds.
-FIRST_BEAT_S, FIRST_WINDOW_S = 14.0, 1.0
 AWS = "AWS, 2026-06-18, mean over the phase; delay_s is fitted to it"
 AWS_SCALES_OUT_S = {"fargate": 363.0, "fargate-20s": 86.0}
 # The load comes at every second of a minute in turn, after a quarter of an hour of rest.
@@ -45,8 +43,7 @@ def rules_of(recording: Recording) -> HpaRules:
     rules = read_hpa(MANIFEST)
     behavior = rules.behavior or Behavior()
     down = behavior.down.model_copy(update={"stabilization_s": recording.window_s})
-    changes = {"first_sync_s": FIRST_BEAT_S, "first_window_s": FIRST_WINDOW_S}
-    return rules.model_copy(update={"behavior": behavior.model_copy(update={"down": down}), **changes})
+    return rules.model_copy(update={"behavior": behavior.model_copy(update={"down": down})})
 
 
 def replayed(recording: Recording, *, recorded: bool) -> Score:
