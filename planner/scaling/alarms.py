@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
 from planner.scaling.fleet import Fleet
 from planner.scaling.rules import Replica
+
+# So many digits of a mean count, so that a sum of floats which should be equal to a threshold is not above it.
+DIGITS = 9
 
 
 class Points:
@@ -34,7 +38,7 @@ class Points:
             return []
         if now_s >= self._end_s:
             if self._count:
-                self._known.append((self._end_s + self._delay_s, self._sum / self._count))
+                self._known.append((self._end_s + self._delay_s, round(self._sum / self._count, DIGITS)))
             self._sum, self._count = 0.0, 0
             while self._end_s <= now_s:
                 self._end_s += self._period_s
@@ -59,6 +63,11 @@ class Alarm:
         if len(self._last) < (self._last.maxlen or 0):
             return False
         return min(self._last) > self._threshold if self._above else max(self._last) < self._threshold
+
+
+def ceiling(replicas: float) -> int:
+    """Replicas rounded up; what floating point adds to a whole number does not count."""
+    return math.ceil(round(replicas, DIGITS))
 
 
 def utilization(fleet: Fleet, replica: Replica, use: Sequence[float], now_s: float) -> list[float]:

@@ -45,11 +45,6 @@ class Fleet:
         return len(self.members)
 
     @property
-    def placed(self) -> int:
-        """The number of replicas that have an instance."""
-        return sum(member.started_s < math.inf for member in self.members)
-
-    @property
     def settled_s(self) -> float:
         """The second at which the last container starts; infinite while a replica waits for an instance."""
         return max((member.started_s for member in self.members), default=-math.inf)
@@ -72,14 +67,13 @@ class Fleet:
         return ready + sum(member.started_s <= now_s for member in self._starting) if self._starting else ready
 
     def scale(self, wanted: int, now_s: float) -> None:
-        """Create or remove replicas until there are `wanted`.
+        """Create or remove replicas until there are `wanted`; the newest go first.
 
-        Those that are not ready go first, then the newest, as a ReplicaSet does:
+        A ReplicaSet removes those first that are not ready. Here they are the newest, as all start in the same time:
         https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#scaling-a-replicaset
         """
         self.ready(now_s)
         if wanted < len(self.members):
-            self.members.sort(key=lambda member: (member.ready_s > now_s, member.created_s))
             del self.members[wanted:]
             kept = {member.number for member in self.members}
             self._starting = [member for member in self._starting if member.number in kept]

@@ -56,7 +56,8 @@ class CapacityProvider:
                 self._launch(now_s, needed)
                 changed = True
             elif low and now_s >= self._launched_s + self.rules.warmup_s:
-                self._remove(now_s, needed, fleet)
+                # The newest go. Tasks are packed, so that as many as are not needed have none.
+                del self._up_s[self._wanted(needed) :]
                 changed = True
         if changed:
             self._booting_s = min((up_s for up_s in self._up_s if up_s > now_s), default=math.inf)
@@ -76,10 +77,3 @@ class CapacityProvider:
         if more > 0:
             self._up_s += [now_s + self.rules.boot_s] * more
             self._launched_s = now_s
-
-    def _remove(self, now_s: float, needed: int, fleet: Fleet) -> None:
-        """Remove instances without tasks, the newest first; tasks are packed onto as few instances as possible."""
-        empty = self.count - self._needed(fleet.placed)
-        fewer = min(self.count - self._wanted(needed), empty)
-        if fewer > 0:
-            del self._up_s[-fewer:]

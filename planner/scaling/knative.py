@@ -9,6 +9,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
+from planner.scaling.alarms import ceiling
 from planner.scaling.fleet import Fleet
 from planner.scaling.rules import KnativeRules
 
@@ -52,8 +53,8 @@ class KnativeScaler:
         rules, ready = self.rules, max(1, ready)
         target = rules.target_concurrency * rules.utilization
         least, most = math.floor(ready / rules.most_down_rate), math.ceil(ready * rules.most_up_rate)
-        stable = math.ceil(sum(self._stable) / len(self._stable) / target)
-        panic = math.ceil(sum(self._panic) / len(self._panic) / target)
+        stable = ceiling(sum(self._stable) / len(self._stable) / target)
+        panic = ceiling(sum(self._panic) / len(self._panic) / target)
         if panic / ready >= rules.panic_threshold:
             self._panic_s = now_s
         elif self._panic_s is not None and self._panic_s + rules.stable_window_s < now_s:

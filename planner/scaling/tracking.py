@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from planner.scaling.alarms import Alarm, Points, utilization
+from planner.scaling.alarms import Alarm, Points, ceiling, utilization
 from planner.scaling.fleet import Fleet
 from planner.scaling.rules import Replica, TargetTrackingRules
 
@@ -54,7 +54,7 @@ class TargetTrackingScaler:
         """In a cooldown, what the last scale-out added counts as part of the next, which is larger or does nothing."""
         cooling = self._base > 0 and now_s < max(self._out_s, settled_s) + self.rules.out_cooldown_s
         base = self._base if cooling else current
-        wanted = min(math.ceil(base * percent / self.rules.target_percent), self.rules.max_replicas)
+        wanted = min(ceiling(base * percent / self.rules.target_percent), self.rules.max_replicas)
         if wanted <= current:
             return current
         self._base, self._out_s, self._in_s = base, now_s, -math.inf
@@ -63,7 +63,7 @@ class TargetTrackingScaler:
     def _in(self, now_s: float, percent: float, current: int) -> int:
         if now_s < self._in_s + self.rules.in_cooldown_s:
             return current
-        wanted = max(math.ceil(current * percent / self.rules.target_percent), self.rules.min_replicas)
+        wanted = max(ceiling(current * percent / self.rules.target_percent), self.rules.min_replicas)
         if wanted >= current:
             return current
         self._in_s = now_s

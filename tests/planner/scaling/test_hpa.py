@@ -49,11 +49,11 @@ def test_the_metrics_ask_for_replicas(given: list[tuple[Pod, int | None]], expec
 
 
 def test_a_missing_pod_counts_as_the_target_where_the_target_is_above_the_request() -> None:
-    pods = {name: READY for name in range(4)}
+    pods = {name: READY for name in range(5)}
     metrics = {name: Metric(60 * REQUEST // 100, 990, 15) for name in range(3)}
     rules = HpaRules(max_replicas=100, target_percent=200)
-    # (3 x 60 + 200) / 4 = 95% of the request, 0.475 of the target.
-    assert propose(4, pods, metrics, rules, REQUEST, NOW) == Proposal(2, 60)
+    # (3 x 60 + 2 x 200) / 5 = 116% of the request, 0.58 of the target.
+    assert propose(5, pods, metrics, rules, REQUEST, NOW) == Proposal(3, 60)
 
 
 def test_utilization_is_rounded_down_before_it_is_compared() -> None:

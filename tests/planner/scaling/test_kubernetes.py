@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from planner.scaling.books import load_book
+from planner.scaling.fleet import Fleet
+from planner.scaling.kubernetes import HpaScaler
 from planner.scaling.rules import HpaRules
-from planner.scaling.simulate import simulate
+from planner.scaling.simulate import Simulation, simulate
 
 
 def changes(replicas: np.ndarray) -> list[tuple[int, int]]:
@@ -50,3 +52,35 @@ def test_the_controller_decides_at_its_beats(sync_s: float, expected: int) -> No
 def test_demand_within_the_tolerance_changes_nothing() -> None:
     demand = np.tile([1.3, 1.53], 450)
     assert changes(simulate(demand, load_book("kubernetes")).wanted) == []
+
+
+def hpa() -> HpaRules:
+    rules = load_book("kubernetes").scaler
+    assert isinstance(rules, HpaRules)
+    return rules
+
+
+def test_the_replicas_at_the_first_beat_count_as_a_proposal() -> None:
+    assert changes(simulate(np.full(300, 0.1), load_book("kubernetes"), replicas=5).wanted) == [(74, 1)]
+
+
+def test_a_pod_that_becomes_ready_within_a_window_was_idle_before() -> None:
+    # Without an initialization period the first window of a new pod counts.
+    book = load_book("kubernetes").model_copy(update={"scaler": hpa().model_copy(update={"cpu_initialization_s": 0})})
+    simulation = Simulation(book)
+    scaler = simulation.scaler
+    assert isinstance(scaler, HpaScaler)
+    for now in range(1, 195):
+        demand = 0.7 if now <= 120 else 2.0
+        simulation.advance([now], [demand], [demand / simulation.ready(now)])
+    # In the window from 166 to 181 the second pod is ready from 174 on: 7 x 2 + 8 x 1 of the one and 7 x 0.05 + 8 x 1 of
+    # the other are 1466 and 556 thousandths of a core, 50% of 4 cores.
+    assert scaler.percent == 50
+
+
+def test_a_proposal_is_as_old_as_its_beat_and_not_as_the_row_that_shows_it() -> None:
+    book = load_book("kubernetes")
+    scaler = HpaScaler(hpa(), book.replica, [10.1, 70.15], [5.0])
+    fleet = Fleet(book.replica, 5)
+    wanted = [scaler.advance([at_s], [0.0], [0.0], fleet) for at_s in (5.0, 10.9, 40.0, 70.2)]
+    assert wanted == [5, 5, 5, 1]

@@ -83,6 +83,13 @@ def test_fifteen_points_below_nine_tenths_of_the_target_scale_in_at_once() -> No
     assert changes(timeline.wanted) == [(930, 1)]
 
 
+def test_a_second_scale_in_waits_for_the_cooldown() -> None:
+    demand = steps((900, 1.5), (900, 0.5))
+    # 30% of 5 tasks are below 45%: 3 at 930. Then they have 17%: 1, when the cooldown allows it.
+    assert changes(simulate(demand, book(in_cooldown_s=60), replicas=5).wanted) == [(930, 3), (990, 1)]
+    assert changes(simulate(demand, book(in_cooldown_s=180), replicas=5).wanted) == [(930, 3), (1110, 1)]
+
+
 def test_between_nine_tenths_and_the_target_nothing_happens() -> None:
     assert changes(simulate(steps((2000, 2.3)), book(), replicas=5).wanted) == []
 
