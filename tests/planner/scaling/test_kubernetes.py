@@ -73,8 +73,8 @@ def test_a_pod_that_becomes_ready_within_a_window_was_idle_before() -> None:
     for now in range(1, 195):
         demand = 0.7 if now <= 120 else 2.0
         simulation.advance([now], [demand], [demand / simulation.ready(now)])
-    # In the window from 166 to 181 the second pod is ready from 174 on: 7 x 2 + 8 x 1 of the one and 7 x 0.05 + 8 x 1 of
-    # the other are 1466 and 556 thousandths of a core, 50% of 4 cores.
+    # In the window from 166 to 181 the second pod is ready from 174 on. The means are (7 x 2 + 8 x 1) / 15 cores and
+    # (7 x 0.05 + 8 x 1) / 15, together 2.02, which is 50% of 4 cores.
     assert scaler.percent == 50
 
 
