@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from planner.validate import lambda_2020, oracles, theory
+from planner.validate import kubernetes, lambda_2020, oracles, theory
 from planner.validate.table import Comparison
 
 
@@ -32,5 +32,6 @@ class Group:
 GROUPS = (
     Group("theory", theory.compare),
     Group("lambda", lambda_2020.compare, data=lambda_2020.DATA),
+    Group("kubernetes", kubernetes.compare),
     Group("oracles", oracles.compare, data=oracles.DATA),
 )
