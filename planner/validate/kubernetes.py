@@ -14,7 +14,7 @@ from planner.scaling.manifest import read_hpa
 from planner.scaling.recordings import Recording, Score, read, replay, score
 from planner.scaling.rules import Behavior, HpaRules
 from planner.scaling.simulate import simulate
-from planner.validate.table import Comparison
+from planner.validate.table import Comparison, compared
 
 RECORDINGS = Path(__file__).parent / "data" / "hpa-1.34"
 DATA = "HPA_1_34"
@@ -68,14 +68,14 @@ def _rows(recording: Recording, result: Score, beats: str, *, limited: bool) -> 
         ("steps that only the replay has", 0.0, result.extra, result.extra, None, "steps"),
     ]
     return [
-        Comparison(source, figure, expected, predicted, error, limit if limited else None, unit)
+        Comparison(source, figure, expected, predicted, error, limit if limited else None, unit, absolute=True)
         for figure, expected, predicted, error, limit, unit in figures
     ]
 
 
 def _aws(name: str, expected: float) -> Comparison:
     predicted = statistics.mean(scales_out_after(load_book(name), phase) for phase in range(60))
-    return Comparison(AWS, f"load to scale-out, {name}", expected, predicted, abs(predicted - expected), None, "s")
+    return compared(AWS, f"load to scale-out, {name}", expected, predicted, unit="s")
 
 
 def scales_out_after(book: Book, phase_s: int) -> float:

@@ -11,7 +11,8 @@ COLUMNS = ("source", "figure", "expected", "predicted", "unit", "error", "limit"
 
 @dataclass(frozen=True)
 class Comparison:
-    """One figure. `error` and `limit` are shares, e.g. 0.01 for 1%; without a limit the figure is only reported.
+    """One figure. `error` and `limit` are shares, e.g. 0.01 for 1%, or in `unit` if `absolute`; without a limit the
+    figure is only reported.
 
     `expected` and `predicted` are NaN where the figure is itself a mean of errors.
     """
@@ -23,6 +24,7 @@ class Comparison:
     error: float
     limit: float | None
     unit: str
+    absolute: bool = False
 
     @property
     def exceeded(self) -> bool:
@@ -59,10 +61,11 @@ def to_text(comparisons: Sequence[Comparison]) -> str:
 
 
 def _cells(one: Comparison) -> tuple[str, ...]:
-    limit = "" if one.limit is None else f"{one.limit:.1%}"
     sign = "" if math.isnan(one.expected) else "+"
+    error = f"{one.error:{sign}.2f} {one.unit}" if one.absolute else f"{one.error:{sign}.2%}"
+    limit = "" if one.limit is None else f"{one.limit:g} {one.unit}" if one.absolute else f"{one.limit:.1%}"
     return (
-        one.source, one.figure, _number(one.expected), _number(one.predicted), one.unit, f"{one.error:{sign}.2%}",
+        one.source, one.figure, _number(one.expected), _number(one.predicted), one.unit, error,
         limit, "TOO LARGE" if one.exceeded else "",
     )  # fmt: skip
 

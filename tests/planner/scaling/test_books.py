@@ -50,14 +50,15 @@ def test_the_book_of_kubernetes_says_what_the_manifest_says() -> None:
 
 
 def test_the_books_of_ecs_say_what_terraform_says() -> None:
-    terraform = (ROOT / "deployment" / "terraform" / "ecs" / "variables.tf").read_text()
+    module = ROOT / "deployment" / "terraform" / "ecs"
+    terraform = "".join(file.read_text() for file in sorted(module.glob("variables*.tf")))
     defaults = {
         name: value for name, value in re.findall(r'variable "(\w+)" \{.*?default\s*=\s*(\S+)', terraform, re.S)
     }
     for name in ("ecs", "ecs-20s", "fargate", "fargate-20s", "ecs-idle"):
         scaler = load_book(name).scaler
         assert [str(scaler.min_replicas), str(scaler.max_replicas)] == [defaults["min_tasks"], defaults["max_tasks"]]
-    scaling = (ROOT / "deployment" / "terraform" / "ecs" / "scaling.tf").read_text()
+    scaling = (module / "scaling.tf").read_text()
     assert re.findall(r"scale_(?:in|out)_cooldown\s*=\s*(\d+)", scaling) == ["60"] * 4
 
 

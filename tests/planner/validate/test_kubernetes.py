@@ -47,7 +47,7 @@ def test_every_recording_has_its_rows_and_none_is_beyond_its_limit() -> None:
     assert [row for row in rows if row.limit is not None and row.error > row.limit] == []
     source, figure = "HPA 1.34.4, burst-60, recorded beats", "seconds with the replicas wanted"
     wrong = pytest.approx(100 * 1 / 1495)
-    assert rows[0] == Comparison(source, figure, 100.0, 100.0 - rows[0].error, rows[0].error, 5.0, "%")
+    assert rows[0] == Comparison(source, figure, 100.0, 100.0 - rows[0].error, rows[0].error, 5.0, "%", absolute=True)
     assert rows[0].error == wrong
 
 
