@@ -93,10 +93,11 @@ def made(env: dict[str, str]) -> dict[str, int]:
             pages = aws.get_paginator(method).paginate(**options)
         else:
             pages = [getattr(aws, method)(**options)]
-        found[f"{service} {field}"] = sum(len(page.get(field, [])) for page in pages)
+        things = [thing for page in pages for thing in page.get(field, [])]
+        # What was deleted is listed for a while, on AWS too.
+        found[f"{service} {field}"] = sum(not isinstance(t, dict) or t.get("State") != "deleted" for t in things)
     ecs = client(env, "ecs")
     clusters = ecs.describe_clusters(clusters=ecs.list_clusters()["clusterArns"])["clusters"]
-    # A deleted one is listed for a while, on AWS too.
     return found | {"ecs clusters": sum(cluster["status"] == "ACTIVE" for cluster in clusters)}
 
 
