@@ -6,7 +6,7 @@ PARALLEL := OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses logical --dist 
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve lambda image sbom audit bentoctl compare loadtest report taurus test test-fast test-image fuzz soak check format lock bench train convert-tools clean
+.PHONY: help serve lambda image sbom audit bentoctl compare loadtest report taurus test test-fast test-image test-terraform fuzz soak check format lock bench train convert-tools clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,9 @@ test-fast: $(VENV)/.dev ## Run the tests that start no servers, in under a minut
 
 test: $(VENV)/.dev .bentoctl/.done .bzt/.done ## Run all tests
 	@$(PARALLEL) $(ARGS)
+
+test-terraform: $(VENV)/.dev .bentoctl/.done ## Apply both modules, by Terraform and bentoctl with the AWS provider, to moto; TERRAFORM_PLUGINS= names its folder
+	@$(PYTHON) -m pytest tests/deployment/test_terraform_apply.py tests/deployment/test_bentoctl_apply.py $(TEST_ARGS)
 
 fuzz: $(VENV)/.dev ## Read mutated pictures, requests, events and checkpoints, MINUTES= each; findings are kept in .local/fuzz
 	@$(PYTHON) -m tests.fuzz --minutes $(or $(MINUTES),1) $(ARGS)

@@ -12,12 +12,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import bentoctl.cli
 import bentoctl.deployment_config
+import bentoctl.utils.terraform
 import boto3
 import click
 import docker
@@ -216,6 +217,15 @@ def delete_repository(repository_name: str, operator_spec: Spec) -> None:
         ecr.delete_repository(repositoryName=name, force=True)
 
 
+def look_at_repository(operator_spec: Spec) -> None:
+    """Raise OperatorError where delete_repository would for want of credentials, of access or of a network."""
+    name = operator_spec["repository"]
+    with _aws(f"find repository {name}"):
+        ecr = _ecr(operator_spec)
+        with suppress(ecr.exceptions.RepositoryNotFoundException):
+            ecr.describe_repositories(repositoryNames=[name])
+
+
 def generator(module: str, check: Callable[[Spec], str | None]) -> Callable[..., list[str]]:
     """The operator's `generate` for a Terraform module; `check` returns the fault of a spec in one line, or None."""
 
@@ -304,7 +314,10 @@ def _digest_in_ecr(spec: Spec, version: str) -> str | None:
 
 
 def mend_bentoctl() -> None:
-    """Make bentoctl 0.4.0 accept Bentos of BentoML 1.4, print errors in one line, and push an image once."""
+    """Make bentoctl 0.4.0 accept Bentos of BentoML 1.4, print errors in one line, and push an image once.
+
+    Errors, Terraform's too, end it with status 1, and it looks for its credentials before it destroys.
+    """
 
     def bento_metadata(bento_path: str) -> dict[str, Any]:
         # The original reads env/python/version.txt, which BentoML no longer writes.
@@ -344,11 +357,46 @@ def mend_bentoctl() -> None:
             msg = f"deployment_config.yaml is not YAML: {' '.join(str(exc).split())[:200]}"
         BentoctlException.__init__(self, msg)
 
+    _mend_statuses()
     bentoctl.deployment_config.get_bento_metadata = bento_metadata
     bentoctl.cli.tag_docker_image = tag
     if push.__name__ != "push_once":
         bentoctl.cli.push_docker_image_to_repository = push_once
     InvalidDeploymentConfig.__init__ = one_line
+
+
+def _mend_statuses() -> None:
+    run = bentoctl.utils.terraform.terraform_run
+    apply, destroy = bentoctl.cli.terraform_apply, bentoctl.cli.terraform_destroy
+
+    def show(self: BentoctlException) -> None:
+        # The original returns, and bentoctl then exits with status 0.
+        click.echo(f"Error [{type(self).__name__}]:  {self}")
+        sys.exit(1)
+
+    def checked_run(cmd: list[str], return_output: bool = False) -> Any:
+        if return_output:
+            return run(cmd, return_output=True)
+        if not shutil.which("terraform"):
+            return run(cmd)  # Says so.
+        if subprocess.run(["terraform", *cmd]).returncode:
+            raise OperatorError(f"terraform {cmd[0]} failed: correct what it says above, then run this command again")
+
+    def careful_apply(auto_approve: bool) -> None:
+        # The original looks for the folder .terraform, which a failed init leaves too.
+        if not Path(".terraform.lock.hcl").is_file():
+            checked_run(["init"])
+        apply(auto_approve)
+
+    def careful_destroy(auto_approve: bool) -> None:
+        file = click.get_current_context().params["deployment_config_file"]
+        look_at_repository(bentoctl.deployment_config.DeploymentConfig.from_file(file).operator_spec)
+        destroy(auto_approve)
+
+    BentoctlException.show = show
+    bentoctl.utils.terraform.terraform_run = checked_run
+    if destroy.__name__ != "careful_destroy":
+        bentoctl.cli.terraform_apply, bentoctl.cli.terraform_destroy = careful_apply, careful_destroy
 
 
 def _faults(errors: object, path: str = "") -> Iterator[str]:

@@ -20,3 +20,12 @@ def evaluated(tmp_path: Path) -> Callable[..., Evaluation]:
         return evaluate(FOLDER / module, tmp_path, REQUIRED[module] | values)
 
     return run
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end which provider Terraform had, and what it could not do."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    for report in reports:
+        for name, value in getattr(report, "user_properties", []):
+            if name == "terraform":
+                terminalreporter.write_line(f"terraform: {value}")

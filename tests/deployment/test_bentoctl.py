@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 import yaml
 
 from local.checkout import ROOT
-from local.processes import free_port, running, wait_until_ready
+from tests.deployment.modules import needs_terraform
+from tests.deployment.moto_aws import REGION, client, moto_server
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +24,6 @@ DEPLOYMENT = ROOT / "deployment"
 BIN = ROOT / ".bentoctl" / "bin"
 CONFIGS = ("aws-lambda", "aws-ecs", "aws-fargate")
 OPERATORS = {"aws_lambda": "lambda", "aws_ecs": "ecs"}
-REGION = "eu-central-1"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,9 +66,14 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def bentoctl(env: dict[str, str], folder: Path, *arguments: str) -> str:
     """The output of a bentoctl command."""
+    return ended(env, folder, *arguments).stdout
+
+
+def ended(env: dict[str, str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A bentoctl command that has ended, whether well or not."""
     done = subprocess.run(["bentoctl", *arguments], env=env, cwd=folder, capture_output=True, text=True)
     assert "Traceback" not in done.stderr, done.stderr
-    return done.stdout
+    return done
 
 
 def change(folder: Path, **spec: Any) -> None:
@@ -158,8 +160,10 @@ def test_a_bad_config_is_one_clear_line_and_nothing_is_written(
     name, spec, said = BAD[case]
     shutil.copyfile(DEPLOYMENT / name / "deployment_config.yaml", tmp_path / "deployment_config.yaml")
     change(tmp_path, **spec)
-    shown = bentoctl(environment, tmp_path, "generate")
+    done = ended(environment, tmp_path, "generate")
+    shown = done.stdout
     assert said in shown
+    assert done.returncode == 1
     assert shown.strip().count("\n") == 0, shown
     assert [file.name for file in tmp_path.iterdir()] == ["deployment_config.yaml"]
 
@@ -177,14 +181,76 @@ def test_no_terraform_is_one_clear_line(folder: Path, environment: dict[str, str
     assert shown.strip().count("\n") == 0
 
 
-@pytest.mark.skipif(not shutil.which("terraform"), reason="terraform is not installed")
+@needs_terraform
 def test_apply_hands_the_files_to_terraform(folder: Path, environment: dict[str, str]) -> None:
     bentoctl(environment, folder, "generate")
-    done = subprocess.run(
-        ["bentoctl", "apply", "--auto-approve"], env=environment, cwd=folder, capture_output=True, text=True
-    )
+    (folder / "none").mkdir()
+    done = ended(environment | {"TF_CLI_ARGS_init": "-plugin-dir=none"}, folder, "apply", "--auto-approve")
     assert "Initializing provider plugins" in done.stdout
-    assert "hashicorp/aws" in done.stdout + done.stderr
+    assert "hashicorp/aws" in done.stderr
+    assert "terraform init failed" in done.stdout.splitlines()[-1]
+    assert "terraform apply" not in done.stdout  # It is not tried.
+    assert done.returncode == 1
+
+
+# Terraform knows this kind of resource without a provider; bentoctl wants an init, which only a module needs.
+SOMETHING = 'resource "terraform_data" "this" {lifecycle}\noutput "id" {\n  value = terraform_data.this.id\n}\n'
+
+
+def deployed(env: dict[str, str], folder: Path, lifecycle: str = "{}") -> None:
+    """Let bentoctl apply a deployment that needs no AWS."""
+    (folder / "part").mkdir(exist_ok=True)
+    (folder / "part" / "main.tf").write_text(SOMETHING.replace("{lifecycle}", lifecycle))
+    (folder / "main.tf").write_text(
+        'module "part" {\n  source = "./part"\n}\noutput "id" {\n  value = module.part.id\n}\n'
+    )
+    (folder / "bentoctl.tfvars").write_text("")
+    assert ended(env, folder, "apply", "--auto-approve").returncode == 0
+    assert things(env, folder)
+
+
+def things(env: dict[str, str], folder: Path) -> list[str]:
+    """What Terraform keeps in its state."""
+    command = ["terraform", "state", "list"]
+    return subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=True).stdout.split()
+
+
+@needs_terraform
+def test_apply_tries_again_after_a_failed_init(folder: Path, environment: dict[str, str]) -> None:
+    (folder / ".terraform").mkdir()  # What a failed init leaves.
+    deployed(environment, folder)
+
+
+@needs_terraform
+def test_apply_fails_when_terraform_fails(folder: Path, environment: dict[str, str]) -> None:
+    deployed(environment, folder)
+    (folder / "main.tf").write_text('output "id" {\n  value = terraform_data.gone.id\n}\n')
+    done = ended(environment, folder, "apply", "--auto-approve")
+    assert done.returncode == 1
+    assert "terraform apply failed: correct what it says above" in done.stdout.splitlines()[-1]
+
+
+@needs_terraform
+def test_destroy_without_credentials_destroys_nothing(folder: Path, environment: dict[str, str]) -> None:
+    deployed(environment, folder)
+    done = ended(environment, folder, "destroy", "--auto-approve")
+    assert (done.returncode, things(environment, folder)) == (1, ["module.part.terraform_data.this"])
+    assert done.stdout.strip().endswith("no AWS credentials to find repository yolov7: set a profile, a role or keys")
+
+
+@needs_terraform
+def test_a_destroy_that_fails_keeps_the_images(folder: Path, environment: dict[str, str], moto: dict[str, str]) -> None:
+    env = environment | moto
+    client(moto, "ecr").create_repository(repositoryName="yolov7")
+    deployed(env, folder, "{\n  lifecycle {\n    prevent_destroy = true\n  }\n}")
+    done = ended(env, folder, "destroy", "--auto-approve")
+    assert "terraform apply failed" in done.stdout
+    assert (done.returncode, things(env, folder)) == (1, ["module.part.terraform_data.this"])
+    assert client(moto, "ecr").describe_repositories(repositoryNames=["yolov7"])["repositories"]
+    deployed(env, folder)
+    done = ended(env, folder, "destroy", "--auto-approve")
+    assert (done.returncode, things(env, folder)) == (0, [])
+    assert client(moto, "ecr").describe_repositories()["repositories"] == []
 
 
 def operator(env: dict[str, str], name: str, code: str) -> Any:
@@ -196,7 +262,7 @@ def operator(env: dict[str, str], name: str, code: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.skipif(not shutil.which("terraform"), reason="terraform is not installed")
+@needs_terraform
 @pytest.mark.parametrize("folder", CONFIGS, indirect=True)
 def test_before_a_build_terraform_says_what_to_run_first(folder: Path, environment: dict[str, str]) -> None:
     bentoctl(environment, folder, "generate")
@@ -227,30 +293,11 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         yield env
 
 
-@contextlib.contextmanager
-def moto_server(log: Path) -> Iterator[dict[str, str]]:
-    """Run a moto server and yield the environment in which boto3 finds it."""
-    port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with running(command, env=os.environ, log=log) as process:
-        url = f"http://127.0.0.1:{port}"
-        wait_until_ready(process, f"{url}/moto-api/", name="moto", log=log, timeout_s=60)
-        yield {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-
-
-def ecr_of(env: dict[str, str]) -> Any:
-    """A client of an environment's ECR."""
-    return boto3.client(
-        "ecr", region_name=REGION, endpoint_url=env["AWS_ENDPOINT_URL"],
-        aws_access_key_id=env["AWS_ACCESS_KEY_ID"], aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-    )  # fmt: skip
-
-
 def test_both_platforms_share_one_repository_until_the_last_is_destroyed(
     environment: dict[str, str], moto: dict[str, str]
 ) -> None:
     env = environment | moto
-    ecr = ecr_of(moto)
+    ecr = client(moto, "ecr")
     spec = f"spec = {{'region': '{REGION}', 'repository': 'shared'}}\n"
     made = [
         operator(env, name, f"{spec}print(json.dumps([*op.create_repository('{name}', spec), spec]))")

@@ -18,16 +18,8 @@ import pytest
 from deployment.image.__main__ import build_bento
 from local.processes import running, wait_until_ready
 from tests.conftest import IMAGE, wait_for
-from tests.deployment.test_bentoctl import (
-    BIN,
-    DEPLOYMENT,
-    REGION,
-    bentoctl,
-    ecr_of,
-    install_operators,
-    moto_server,
-    values,
-)
+from tests.deployment.moto_aws import REGION, client, moto_server
+from tests.deployment.test_bentoctl import BIN, DEPLOYMENT, bentoctl, install_operators, values
 
 HOST = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
 NEEDED = ("podman", "docker-registry", "unshare")
@@ -124,7 +116,7 @@ def test_both_platforms_get_the_same_digest(bento: bentoml.Bento, environment: d
     with urllib.request.urlopen(request) as answer:
         digest, manifest = answer.headers["Docker-Content-Digest"], answer.read().decode()
     # On AWS the registry is ECR, which has the digest of the pushed image; podman only has its own.
-    ecr_of(environment).put_image(
+    client(environment, "ecr").put_image(
         repositoryName="yolov7", imageManifest=manifest, imageTag=bento.tag.version, imageDigest=digest,
         imageManifestMediaType=accept["Accept"],
     )  # fmt: skip

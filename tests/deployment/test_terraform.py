@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -359,20 +356,3 @@ def test_the_schema_is_that_of_the_pinned_provider() -> None:
     assert not any(argument.required for argument in queue.arguments.values())
     assert {"arn", "url"} <= queue.attributes
     assert "arn" not in queue.arguments
-
-
-@pytest.mark.slow
-@needs_terraform
-@each_module
-def test_terraform_validates_it(module: str, tmp_path: Path) -> None:
-    """This test needs the provider, from Terraform's registry or from a local copy."""
-    folder = shutil.copytree(FOLDER / module, tmp_path / module)
-    done = terraform("init", "-backend=false", "-no-color", cwd=folder)
-    if done.returncode != 0:
-        try:
-            urllib.request.urlopen("https://registry.terraform.io/.well-known/terraform.json", timeout=5).close()
-        except (urllib.error.URLError, OSError) as exc:
-            pytest.skip(f"registry.terraform.io cannot be reached: {exc}")
-    assert done.returncode == 0, done.stderr
-    done = terraform("validate", "-no-color", cwd=folder)
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -8,24 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.deployment.modules import (
-    CERTIFICATE,
-    EVERYBODY,
-    KEY,
-    MODULES,
-    OIDC,
-    SECRET,
-    VALUES,
-    WEB_ACL,
-    blocks_of,
-    each_module,
-    needs_terraform,
-)
+from tests.deployment.modules import MODULES, OIDC, SECRET, VALUES, blocks_of, each_module, needs_terraform
 from tests.deployment.terraform_files import references
 from tests.deployment.terraform_program import Evaluation
+from tests.deployment.variants import GOOD, NOT_TOGETHER
 
-# Pictures and results in one bucket, whose new objects start the function.
-ONE_BUCKET = {"s3_trigger": True, "input_bucket": "my-bucket", "output_bucket": "my-bucket"}
 COMMON: dict[str, list[Any]] = {
     "deployment_name": ["", "x", "Demo", "1demo", "demo-", "d" * 25, "de_mo"],
     "region": ["", "Frankfurt", "eu-central"],
@@ -107,44 +94,7 @@ def test_every_rule_has_a_value_that_it_refuses() -> None:
 
 @pytest.mark.slow
 @needs_terraform
-@pytest.mark.parametrize(
-    ("module", "values", "complaint"),
-    [
-        ("lambda", {"snap_start": True, "provisioned_concurrency": 1}, "Set snap_start or provisioned_concurrency"),
-        ("lambda", {"authorizer": "JWT", "jwt_issuer": "https://issuer.example"}, "at least one jwt_audience"),
-        (
-            "lambda",
-            {"provisioned_concurrency": 3, "reserved_concurrency": 2},
-            "provisioned_concurrency (3) must not be more than reserved_concurrency (2)",
-        ),
-        ("lambda", {"provisioned_concurrency": 1, "reserved_concurrency": 0}, "provisioned_concurrency (1) must not"),
-        ("lambda", ONE_BUCKET, "result_prefix and trigger_prefix"),
-        ("lambda", ONE_BUCKET | {"result_prefix": "annotated/"}, "result_prefix and trigger_prefix"),
-        ("lambda", ONE_BUCKET | {"trigger_prefix": "pictures/"}, "result_prefix and trigger_prefix"),
-        (
-            "lambda",
-            ONE_BUCKET | {"trigger_prefix": "pictures/", "result_prefix": "pictures/annotated/"},
-            "result_prefix and trigger_prefix",
-        ),
-        ("ecs", {"architecture": "arm64"}, "instance_type t3a.xlarge has an x86_64 processor, architecture is arm64"),
-        ("ecs", {"instance_type": "m7g.large"}, "instance_type m7g.large has an arm64 processor"),
-        ("ecs", {"instance_type": "a1.xlarge"}, "instance_type a1.xlarge has an arm64 processor"),
-        ("ecs", {"architecture": "arm64", "instance_type": "g4dn.xlarge"}, "g4dn.xlarge has an x86_64 processor"),
-        ("ecs", {"min_tasks": 3, "max_tasks": 2}, "min_tasks (3) must not be more than max_tasks (2)"),
-        ("ecs", {"min_instances": 3, "max_instances": 2}, "min_instances (3) must not be more than max_instances (2)"),
-        ("ecs", {"launch_type": "FARGATE", "memory": 4096}, "no tasks of 4096 CPU units with 4096 MiB"),
-        ("ecs", {"launch_type": "FARGATE", "cpu": 3584}, "no tasks of 3584 CPU units with 8192 MiB"),
-        ("ecs", {"launch_type": "FARGATE", "cpu": 256, "memory": 1536}, "no tasks of 256 CPU units with 1536 MiB"),
-        ("ecs", {"launch_type": "FARGATE", "cpu": 8192, "memory": 18432}, "no tasks of 8192 CPU units with 18432 MiB"),
-        ("ecs", {"vpc_id": "vpc-1"}, "Set vpc_id and subnet_ids, or neither"),
-        ("ecs", {"subnet_ids": ["subnet-1", "subnet-2"]}, "Set vpc_id and subnet_ids, or neither"),
-        ("ecs", {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1"]}, "subnets in two availability zones"),
-        ("ecs", EVERYBODY, "set certificate_arn, or allow_plain_http = true"),
-        ("ecs", {"internet_facing": True, "certificate_arn": CERTIFICATE}, "internet_facing needs allowed_cidrs"),
-        ("ecs", {"oidc": OIDC, "oidc_client_secret": "secret"}, "oidc needs certificate_arn"),
-        ("ecs", {"oidc": OIDC, "certificate_arn": CERTIFICATE}, "set TF_VAR_oidc_client_secret"),
-    ],
-)
+@pytest.mark.parametrize(("module", "values", "complaint"), NOT_TOGETHER)
 def test_values_that_do_not_go_together_are_refused(
     module: str, values: dict[str, Any], complaint: str, evaluated: Callable[..., Evaluation]
 ) -> None:
@@ -154,28 +104,7 @@ def test_values_that_do_not_go_together_are_refused(
 
 @pytest.mark.slow
 @needs_terraform
-@pytest.mark.parametrize(
-    ("module", "values"),
-    [
-        ("lambda", {"authorizer": "JWT", "jwt_issuer": "https://issuer.example", "jwt_audience": ["yolov7"]}),
-        ("lambda", {"provisioned_concurrency": 2, "memory_size": 10240, "reserved_concurrency": 2}),
-        ("lambda", {"snap_start": True, "architecture": "arm64", "env": {"MODEL": "mine"}}),
-        ("lambda", ONE_BUCKET | {"trigger_prefix": "pictures/", "result_prefix": "annotated/"}),
-        ("lambda", ONE_BUCKET | {"output_bucket": "my-results"}),
-        ("ecs", {"launch_type": "FARGATE", "cpu": 512, "memory": 3072}),
-        ("ecs", {"launch_type": "FARGATE", "architecture": "arm64"}),
-        ("ecs", EVERYBODY | {"certificate_arn": CERTIFICATE}),
-        ("ecs", EVERYBODY | {"allow_plain_http": True}),
-        ("ecs", {"oidc": OIDC, "oidc_client_secret": "secret", "certificate_arn": CERTIFICATE}),
-        ("ecs", {"kms_key_arn": KEY, "bucket_kms_key_arns": [KEY], "web_acl_arn": WEB_ACL}),
-        ("ecs", {"deletion_protection": True, "access_logs_bucket": "my-logs"}),
-        ("lambda", {"kms_key_arn": KEY, "bucket_kms_key_arns": [KEY]}),
-        ("ecs", {"architecture": "arm64", "instance_type": "c6gn.2xlarge"}),
-        ("ecs", {"architecture": "arm64", "instance_type": "im4gn.large"}),
-        ("ecs", {"launch_type": "FARGATE", "cpu": 16384, "memory": 122880}),
-        ("ecs", {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1"], "alb_subnet_ids": ["subnet-2", "subnet-3"]}),
-    ],
-)
+@pytest.mark.parametrize(("module", "values"), [(m, values) for m in MODULES for values in GOOD[m].values()])
 def test_good_values_are_accepted(module: str, values: dict[str, Any], evaluated: Callable[..., Evaluation]) -> None:
     assert evaluated(module, **values).complaints == []
 
