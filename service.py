@@ -91,9 +91,14 @@ class YOLOv7:
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
     def check_setup() -> None:
-        """Stop before any worker starts when a setting or the model is missing: BentoML restarts workers for ever."""
+        """Stop before any worker starts when a setting or the model is missing or wrong.
+
+        BentoML restarts workers for ever.
+        """
         try:
             store.located(settings().model, settings().model_folder)
+            if settings().metrics_port:
+                ServiceMetrics.check_port(settings().metrics_port)
         except UserError as exc:
             sys.stderr.write(f"error: {exc}\n")
             raise SystemExit(1) from None
@@ -106,4 +111,4 @@ class YOLOv7:
 
 
 if __name__ == "__main__":  # Of the image; see serving.http.server.
-    sys.exit(serve(YOLOv7, settings, sys.argv[1:]))
+    sys.exit(serve(YOLOv7, settings, responder, sys.argv[1:]))

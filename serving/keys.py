@@ -23,6 +23,8 @@ class ApiKeys:
     def __init__(self, setting: str) -> None:
         """Read `name:sha256,name:sha256`; raises ValueError that names the first entry at fault."""
         entries = [entry.strip() for entry in setting.split(",") if entry.strip()]
+        if setting and not entries:  # For instance "," of a template: without entries everybody may call.
+            raise ValueError("has no entry; leave it empty if everybody may call")
         self._hashes: dict[str, bytes] = {}
         for number, entry in enumerate(entries, start=1):
             if not (found := _ENTRY.fullmatch(entry)):
@@ -43,7 +45,7 @@ class ApiKeys:
         given = header("x-api-key") or (bearer[1] if bearer else None)
         if not given:
             raise Unauthorized("send a key in the header x-api-key, or in Authorization as a bearer token")
-        digest = hashlib.sha256(given.encode(errors="surrogateescape")).digest()
+        digest = hashlib.sha256(given.encode(errors="surrogatepass")).digest()
         matches = [hmac.compare_digest(digest, known) for known in self._hashes.values()]
         if not any(matches):
             raise Forbidden("the key is not one of this service's (API_KEYS)")

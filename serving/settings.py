@@ -46,12 +46,14 @@ class Settings(BaseSettings):
     metrics_port: int = Field(
         0, ge=0, le=65_535, description="port on which the service answers /metrics alone; 0 is its own port"
     )
-    request_timeout_s: float = Field(25.0, gt=0, description="time for a request, its waiting included, seconds")
+    request_timeout_s: float = Field(
+        25.0, gt=0, le=3600, description="time for a request, its waiting included, seconds"
+    )
     expected_bucket_owner: str = Field(
         "", pattern=r"^(\d{12})?$", description="AWS account that must own both buckets, else S3 refuses; empty for any"
     )
-    s3_connect_timeout_s: float = Field(2.0, gt=0, description="time to connect to S3, seconds")
-    s3_read_timeout_s: float = Field(5.0, gt=0, description="time to wait for S3's next byte, seconds")
+    s3_connect_timeout_s: float = Field(2.0, gt=0, le=3600, description="time to connect to S3, seconds")
+    s3_read_timeout_s: float = Field(5.0, gt=0, le=3600, description="time to wait for S3's next byte, seconds")
     s3_attempts: int = Field(3, ge=1, le=10, description="tries per S3 request, the first included")
 
 

@@ -131,6 +131,7 @@ class S3Storage:
                 except HTTPError:  # The connection broke while the picture was read, which boto3 does not try again.
                     if not left:
                         raise
+            etag = answer["ETag"].strip('"')
         if max(size, len(data)) > limit:
             raise ImageTooLarge(
                 f"{key} has {max(size, len(data)) / 1e6:.1f} MB; the limit is {limit / 1e6:g} MB (MAX_IMAGE_BYTES): "
@@ -139,7 +140,7 @@ class S3Storage:
         if not data:
             raise NotAnImage(f"{key} is empty: upload it again")
         marked = RESULT_MARK.items() <= answer.get("Metadata", {}).items()
-        return Fetched(data, answer["ETag"].strip('"'), is_result=marked)
+        return Fetched(data, etag, is_result=marked)
 
     def store(self, key: str, data: bytes, deadline: Deadline) -> str:
         """Write an annotated JPEG; raises StorageBusy, StorageRefused, StorageTimeout or DeadlineExceeded.
@@ -220,6 +221,11 @@ def _translated(bucket: str, key: str, verb: str) -> Iterator[None]:
     except (RefusedError, HTTPClientError, HTTPError) as exc:  # Refused, timed out, or interrupted.
         raise StorageTimeout(
             f"S3 did not answer in time to {verb} {key} in bucket {bucket} ({type(exc).__name__}): try again"
+        ) from exc
+    except (KeyError, ValueError) as exc:  # boto3 reads the fields of S3's answer without judging them.
+        raise StorageRefused(
+            f"S3 gave no answer to {verb} {key} in bucket {bucket} that boto3 understands ({exc!s:.60}): "
+            "check the address of S3 (AWS_ENDPOINT_URL_S3)"
         ) from exc
     except BotoCoreError as exc:
         raise StorageRefused(

@@ -69,7 +69,7 @@ class ContractMiddleware:
         try:
             check_route(self.routes, scope["method"], path)
             if path not in PROBES:
-                self._keys().check(headers.get)
+                self._keys().check(lambda name: _utf8(headers.get(name)))
         except RequestError as exc:
             await self._refuse(exc)(scope, receive, send)
             return
@@ -151,6 +151,11 @@ async def _read_body(request: Request, ends: Deadline) -> bytes:
     except ClientDisconnect:
         raise InvalidRequest("the client disconnected before the request's body was complete") from None
     return body
+
+
+def _utf8(header: str | None) -> str | None:
+    """A header's value read as UTF-8, as the Lambda door gets it: Starlette reads ISO 8859-1."""
+    return header and header.encode("latin-1").decode(errors="replace")
 
 
 def _bare(scope: Scope) -> Scope:

@@ -8,6 +8,7 @@ hang. Here a process that ends is the platform's to start again, as platforms do
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -17,13 +18,19 @@ import bentoml
 import uvicorn
 
 from serving.http.connections import GuardedProtocol
+from serving.respond import Responder
 from serving.settings import Settings
 
 # More than the 60 s of AWS's load balancers, which answer 502 when a service closes a connection that they use.
 KEEP_ALIVE_S = 75
 
 
-def serve(service: bentoml.Service[Any], settings: Callable[[], Settings], arguments: Sequence[str]) -> int:
+def serve(
+    service: bentoml.Service[Any],
+    settings: Callable[[], Settings],
+    responder: Callable[[], Responder],
+    arguments: Sequence[str],
+) -> int:
     """Serve until SIGTERM or SIGINT, then refuse connections and finish the requests in work; returns the exit status.
 
     `arguments` are those of the command line.
@@ -34,11 +41,12 @@ def serve(service: bentoml.Service[Any], settings: Callable[[], Settings], argum
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     service.inner.check_setup()
+    protocol: Any = functools.partial(GuardedProtocol, refuse=lambda cause, name: responder().refuse(cause, name))
     config = uvicorn.Config(
         service.to_asgi(),
         host=options.host,
         port=options.port,
-        http=GuardedProtocol,
+        http=protocol,
         ws="none",
         log_config=None,
         access_log=False,

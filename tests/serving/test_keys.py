@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from serving.errors import SettingsError
+from serving.errors import Forbidden, SettingsError
 from serving.keys import ApiKeys
 from serving.settings import load_settings
 
@@ -32,6 +32,8 @@ def test_without_keys_everybody_is_accepted() -> None:
 
 BROKEN = [
     ("one", "entry 1 must be name:hash"),
+    (",", "has no entry"),
+    (" ", "has no entry"),
     (f"ci:{hashed('one')},alice:1234", "entry 2 must be name:hash"),
     (f"a b:{hashed('one')}", "entry 1 must be name:hash"),
     (f"ci:{hashed('one')},ci:{hashed('two')}", "entry 2 has the name ci again"),
@@ -48,3 +50,8 @@ def test_a_broken_setting_is_one_line_that_shows_nothing_of_it(
         load_settings(None)
     assert f"API_KEYS: Value error, {message}" in str(caught.value)
     assert hashed("one") not in str(caught.value)
+
+
+def test_a_key_that_utf8_cannot_hold_is_unknown() -> None:
+    with pytest.raises(Forbidden):
+        ApiKeys(f"ci:{hashed('one')}").check(headers(x_api_key="\ud800"))

@@ -42,6 +42,14 @@ def test_a_env_file_adds_to_the_environment(tmp_path: Path, monkeypatch: pytest.
         ({"INPUT_BUCKET": "", "OUTPUT_BUCKET": "abc"}, "INPUT_BUCKET: .* at least 3 characters"),
         ({"INPUT_BUCKET": "abc", "OUTPUT_BUCKET": "abc", "JPEG_QUALITY": "101"}, "JPEG_QUALITY: .* less than or equal"),
         ({"INPUT_BUCKET": "abc", "OUTPUT_BUCKET": "abc", "RESULT_URL": "x"}, "RESULT_URL: .*'presigned' or 'public'"),
+        (
+            {"INPUT_BUCKET": "abc", "OUTPUT_BUCKET": "abc", "REQUEST_TIMEOUT_S": "inf"},
+            "REQUEST_TIMEOUT_S: .* less than",
+        ),
+        (
+            {"INPUT_BUCKET": "abc", "OUTPUT_BUCKET": "abc", "S3_READ_TIMEOUT_S": "1e10"},
+            "S3_READ_TIMEOUT_S: .* less than",
+        ),
         ({"INPUT_BUCKET": "abc", "OUTPUT_BUCKET": "abc", "MAX_QUEUE": "many"}, "MAX_QUEUE: .* valid integer"),
     ],
 )

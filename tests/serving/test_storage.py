@@ -271,3 +271,17 @@ def test_s3_is_told_whose_the_buckets_must_be(storage: Make) -> None:
     made.store("b.jpg", b"two", Deadline(60))
     for request in server.requests:
         assert "x-amz-expected-bucket-owner: 123456789012" in request
+
+
+ODD = [
+    (picture(b"one", 3).replace(b'ETag: "1"\r\n', b""), r"\('ETag'\)"),
+    (picture(b"one", 3).replace(b"ETag", b"Last-Modified: x\r\nETag"), "Invalid timestamp"),
+    (picture(b"one", 3).replace(b": 3", b": x"), "invalid literal"),
+]
+
+
+@pytest.mark.parametrize(("response", "reason"), ODD)
+def test_an_answer_that_is_not_s3s_is_the_operators_to_correct(response: bytes, reason: str, storage: Make) -> None:
+    made = storage(AWS_ENDPOINT_URL_S3=ScriptedS3(response).url)
+    with pytest.raises(StorageRefused, match=f"no answer to read a.jpg .* that boto3 understands .*{reason}"):
+        made.fetch("a.jpg", Deadline(60))

@@ -184,6 +184,12 @@ def test_with_api_keys_only_their_owners_are_answered(headers: dict[str, str], s
     assert door.get("/livez").status_code == 200
 
 
+def test_a_key_is_read_as_utf8_as_at_the_other_door() -> None:
+    door = Door(api_keys=f"mine:{hashlib.sha256('schlüssel'.encode()).hexdigest()}")
+    assert door.post(BUS, x_api_key="schlüssel".encode().decode("latin-1")).status_code == 200
+    assert door.post(BUS, x_api_key="schl\xffssel").status_code == 403
+
+
 def test_nothing_is_stored_for_a_request_that_fails(door: Door) -> None:
     assert isinstance(OURS.storage, FakeStorage)
     before = dict(OURS.storage.stored)

@@ -107,6 +107,16 @@ def test_what_is_missing_or_wrong_is_one_line(change: dict[str, str], message: s
     assert line.startswith(message)
 
 
+def test_a_metrics_port_that_is_taken_is_one_line() -> None:
+    with socket.create_server(("", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        env = os.environ | SETTINGS | {"METRICS_PORT": port}
+        done = subprocess.run([*COMMAND, "--port=1"], env=env, cwd=ROOT, capture_output=True)
+    assert done.returncode == 1
+    [line] = done.stderr.decode().splitlines()
+    assert line.startswith(f"error: METRICS_PORT {port} cannot be listened to")
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Of BentoML, when a service is made.
 def test_bentomls_timeout_is_removed_because_its_timers_keep_the_memory_of_requests(
     monkeypatch: pytest.MonkeyPatch,
