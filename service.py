@@ -18,7 +18,7 @@ from serving.contract import PredictAnswer, PredictRequest
 from serving.http.metrics import MetricsMiddleware, PrometheusObserver, ServiceMetrics
 from serving.http.middleware import ContractMiddleware, deadline, request_id, to_response
 from serving.http.openapi import openapi
-from serving.http.server import serve
+from serving.http.server import listen, serve, serve_metrics
 from serving.instance import Instance
 from serving.keys import ApiKeys
 from serving.predictor import load_predictor
@@ -84,7 +84,7 @@ class YOLOv7:
     def __init__(self) -> None:
         responder()
         if settings().metrics_port:
-            metrics().serve(settings().metrics_port)
+            serve_metrics(settings().metrics_port, metrics(), responder)
         folder = store.located(settings().model, settings().model_folder)
         self._predictor = load_predictor(settings(), folder, lambda: load_engine(folder))
 
@@ -98,7 +98,7 @@ class YOLOv7:
         try:
             store.located(settings().model, settings().model_folder)
             if settings().metrics_port:
-                ServiceMetrics.check_port(settings().metrics_port)
+                listen(settings().metrics_port).close()
         except UserError as exc:
             sys.stderr.write(f"error: {exc}\n")
             raise SystemExit(1) from None

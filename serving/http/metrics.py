@@ -8,7 +8,6 @@ bounded set of values.
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from collections.abc import Callable, Collection
 
@@ -20,13 +19,12 @@ from prometheus_client import (
     Histogram,
     ProcessCollector,
     generate_latest,
-    start_http_server,
 )
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.contract import STEPS, PredictAnswer, PredictRequest
-from serving.errors import InternalError, RequestError, SettingsError
+from serving.errors import InternalError, RequestError
 
 logger = logging.getLogger("bentoml.yolov7")
 
@@ -61,27 +59,6 @@ class ServiceMetrics:
     def page(self) -> Response:
         """All metrics in Prometheus's text format."""
         return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    @staticmethod
-    def check_port(port: int) -> None:
-        """Raise SettingsError when `serve` could not listen on the port."""
-        with socket.socket() as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind(("", port))
-            except OSError as exc:
-                raise _no_port(port, exc) from None
-
-    def serve(self, port: int) -> None:
-        """Answer /metrics on a port of its own, in a thread; raises SettingsError when the port is taken."""
-        try:
-            start_http_server(port, registry=self._registry)
-        except OSError as exc:
-            raise _no_port(port, exc) from None
-
-
-def _no_port(port: int, cause: OSError) -> SettingsError:
-    return SettingsError(f"METRICS_PORT {port} cannot be listened to ({cause.strerror}): choose another port")
 
 
 class MetricsMiddleware:

@@ -11,8 +11,6 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from local.processes import free_port
-from serving.errors import SettingsError
 from serving.http.metrics import MetricsMiddleware, ServiceMetrics
 
 
@@ -55,11 +53,3 @@ def test_unknown_paths_share_one_series(client: httpx.AsyncClient) -> None:
     *_, before = get(client, "/unknown", "/metrics", "/metrics")
     *_, after = get(client, *(f"/{number}" for number in range(5000)), "/metrics")
     assert len(after.text.splitlines()) == len(before.text.splitlines())
-
-
-def test_the_metrics_can_have_a_port_of_their_own() -> None:
-    metrics, port = ServiceMetrics(), free_port()
-    metrics.serve(port)
-    assert "yolov7_requests_in_progress 0.0" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
-    with pytest.raises(SettingsError, match=f"METRICS_PORT {port} cannot be listened to"):
-        metrics.serve(port)

@@ -11,16 +11,23 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import bentoml
+import psutil
 import pytest
 
 from local.checkout import ROOT
 from local.processes import free_port, running, wait_until_ready
+from serving.errors import SettingsError
+from serving.http.metrics import ServiceMetrics
+from serving.http.server import MetricsProtocol, listen, serve_metrics
+from serving.instance import Instance
+from serving.respond import Responder
 from tests.conftest import BUNDLED, send, wait_for
+from tests.fakes import RecordingObserver
 
 pytestmark = pytest.mark.slow
 
@@ -114,7 +121,7 @@ def test_a_metrics_port_that_is_taken_is_one_line() -> None:
         done = subprocess.run([*COMMAND, "--port=1"], env=env, cwd=ROOT, capture_output=True)
     assert done.returncode == 1
     [line] = done.stderr.decode().splitlines()
-    assert line.startswith(f"error: METRICS_PORT {port} cannot be listened to")
+    assert line.startswith(f"error: METRICS_PORT {port} cannot be used (Address already in use): ")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Of BentoML, when a service is made.
@@ -131,3 +138,21 @@ def test_bentomls_timeout_is_removed_because_its_timers_keep_the_memory_of_reque
 
     made: Any = service.YOLOv7
     assert layers(bentoml.Service.to_asgi(made)) - layers(made.to_asgi()._app._app) == {"TimeoutMiddleware"}
+
+
+def test_the_metrics_have_a_port_of_their_own_that_answers_nothing_else_and_holds_few_connections() -> None:
+    observer, port = RecordingObserver(), free_port()
+    serve_metrics(port, ServiceMetrics(), lambda: Responder(Instance(), observer))
+    url = f"http://127.0.0.1:{port}"
+    assert b"yolov7_requests_in_progress 0.0" in send(f"{url}/metrics", method="GET").body
+    other = send(f"{url}/predict", {"filename": "a.jpg"})
+    assert (other.status, other.json["error"]["code"]) == (404, "not_found")
+    with pytest.raises(SettingsError, match=f"METRICS_PORT {port} cannot be used"):
+        listen(port)
+    with ExitStack() as stack:
+        for _ in range(50):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        assert send(f"{url}/metrics", method="GET").status == 200
+        held = [one for one in psutil.Process().net_connections("tcp") if one.laddr and one.laddr[1] == port]
+        # One listens; the test's own ends of the connections have other ports.
+        assert sum(one.status == psutil.CONN_ESTABLISHED for one in held) <= MetricsProtocol.limit
