@@ -92,7 +92,8 @@ def listen(port: int) -> socket.socket:
     try:
         return socket.create_server(("", port))
     except OSError as exc:
-        raise SettingsError(f"METRICS_PORT {port} cannot be used ({os.strerror(exc.errno or 0)}): choose another port") from None
+        reason = os.strerror(exc.errno or 0)
+        raise SettingsError(f"METRICS_PORT {port} cannot be used ({reason}): choose another port") from None
 
 
 def _config(
