@@ -142,8 +142,9 @@ def test_users_of_a_step_begin_when_their_step_does(target: Target, tmp_path: Pa
     table, _ = read_samples(folder / "samples.jtl")
     first = table.group_by("threadName").agg(pl.col("timeStamp").min()).sort("timeStamp")["timeStamp"]
     assert len(first) == 3
-    # The first user compiles the scripts of the plan before it sends a request.
-    assert 2500 <= first[1] - first[0] <= first[2] - first[0] <= 8000
+    # The second step begins 4 s after the first one. The first user compiles the scripts of the plan before it sends a
+    # request, which takes a busy machine some seconds; without steps all users would begin within the ramp's second.
+    assert 1500 <= first[1] - first[0] <= first[2] - first[0] <= 8000
     assert [phase.errors for phase in read_run(folder).phases] == [0, 0]
     assert target.most_at_once == 3
 
