@@ -1,9 +1,8 @@
 # One word per chore. `make` alone prints them.
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-# One pytest more than processors, as some wait, each with one thread of torch; the tests of a file share its fixtures.
-WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-PARALLEL = OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadfile
+# One pytest per processor, each with one thread of torch; the tests of a file share its fixtures.
+PARALLEL := OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses logical --dist loadfile
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
