@@ -193,11 +193,11 @@ def parse_json(text: bytes) -> object:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
-        raise InvalidRequest(f"{twice[:100]}: is given more than once")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise InvalidRequest(f"{name[:100]}: is given more than once")
+        found[name] = value
     return found
 
 

@@ -30,7 +30,7 @@ def openapi(service: bentoml.Service[Any], labels: Sequence[str], *, keys: bool)
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
     [names] = [kind for kind in schemas["PredictRequest"]["properties"]["classes"]["anyOf"] if "items" in kind]
-    names["items"]["enum"] = list(labels)
+    names["items"]["enum"] = list(dict.fromkeys(labels))  # Two classes may share a label.
     if keys:
         document["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
         document["paths"]["/predict"]["post"]["security"] = [{"key": []}]
