@@ -93,7 +93,7 @@ class ContractMiddleware:
             if self._in_work >= limit:
                 raise Overloaded(f"{limit} requests are in work or waiting (MAX_QUEUE): try again later")
         except Exception as exc:  # noqa: BLE001
-            # An exception that passes would make BentoML hold the connection until its own timeout.
+            # An exception that passes would become a response of another shape.
             await self._refuse(exc)(scope, receive, send)
             return
         self._in_work += 1
