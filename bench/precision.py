@@ -40,9 +40,12 @@ ASPECTS = ((4, 3), (3, 4), (1, 1), (16, 9), (9, 16), (3, 2), (2, 3), (2, 1))
 class Worker:
     """A worker process that runs one model in one way."""
 
-    def __init__(self, folder: Path, *, hint: str | None = None, isa: str | None = None, static: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, hint: str | None = None, isa: str | None = None, static: bool = False, threads: int = 0
+    ) -> None:
         command = [sys.executable, "-m", "bench.worker", str(folder)]
         command += (["--hint", hint] if hint else []) + (["--static"] if static else [])
+        command += ["--threads", str(threads)] if threads else []
         env = os.environ | ({"ONEDNN_MAX_CPU_ISA": isa} if isa else {})
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
 

@@ -23,9 +23,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.worker", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder of the model")
     parser.add_argument("--hint", help="INFERENCE_PRECISION_HINT; without it OpenVINO chooses the precision")
+    parser.add_argument("--threads", type=int, help="INFERENCE_NUM_THREADS; without it OpenVINO chooses the number")
     parser.add_argument("--static", action="store_true", help="compile one model per shape")
     options = parser.parse_args()
-    settings = {"PERFORMANCE_HINT": "LATENCY"} | ({"INFERENCE_PRECISION_HINT": options.hint} if options.hint else {})
+    settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY"}
+    if options.hint:
+        settings["INFERENCE_PRECISION_HINT"] = options.hint
+    if options.threads:
+        settings["INFERENCE_NUM_THREADS"] = options.threads
     core = ov.Core()
     compiled: dict[tuple[int, int], ov.InferRequest] = {}
     for line in sys.stdin:
