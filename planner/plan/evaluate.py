@@ -1,0 +1,72 @@
+"""From simulations with several seeds to the outcome of one configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+
+from loadtest.results.summary import Estimate
+from planner.plan.bill import bill
+from planner.plan.candidates import Candidate
+from planner.plan.objective import Objective
+from planner.plan.simulate import Simulated, simulate
+from planner.plan.types import BillLine, Figures, Outcome
+from planner.plan.world import Demand, World
+
+# The simulations of a plan run two at a time or more: compiled loops do not hold Python's lock.
+WORKERS = 2
+
+
+def evaluate(candidate: Candidate, demand: Demand, world: World, objective: Objective, seeds: int) -> Outcome:
+    """Simulate a configuration with seeds 1 to `seeds`; raises RulesError, MeasuredError and TrafficError."""
+    runs = [simulate(candidate, demand, world, seed) for seed in range(1, seeds + 1)]
+    return outcome(candidate, runs, world, objective)
+
+
+def outcome(candidate: Candidate, runs: Sequence[Simulated], world: World, objective: Objective) -> Outcome:
+    """The outcome of one configuration; each figure is the mean over the runs, with their range."""
+    bills = [bill(candidate, run, world) for run in runs]
+    figures = Figures(
+        **{
+            name: _estimate([run.collector.percentile(share) for run in runs])
+            for name, share in (("p50_s", 0.5), ("p95_s", 0.95), ("p99_s", 0.99))
+        },
+        cold=_estimate([run.collector.cold for run in runs]),
+        errors=_estimate([run.collector.errors for run in runs]),
+        instances=_estimate([run.collector.instances for run in runs]),
+        usd=_estimate([sum(line.usd for line in lines) for lines in bills if lines is not None])
+        if bills[0] is not None else None,
+    )  # fmt: skip
+    return Outcome(
+        label=candidate.label, platform=candidate.platform, settings=candidate.settings, figures=figures,
+        misses=objective.misses(figures), bill=_mean_bill([lines for lines in bills if lines is not None]),
+        slices=runs[0].collector.slices(),
+    )  # fmt: skip
+
+
+def evaluate_all(
+    candidates: Sequence[Candidate], demand: Demand, world: World, objective: Objective, seeds: int
+) -> Iterator[tuple[Candidate, Outcome]]:
+    """The outcomes of several configurations, in their order, each as soon as it and those before it are known."""
+    pool = ThreadPoolExecutor(WORKERS)
+    try:
+        found = pool.map(evaluate, candidates, repeat(demand), repeat(world), repeat(objective), repeat(seeds))
+        yield from zip(candidates, found, strict=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def sort_key(one: Outcome, objective: Objective) -> tuple[float, ...]:
+    """Those that meet the objective by cost, then the others by their distance from it; without a price last."""
+    usd = one.figures.usd.value if one.figures.usd else float("inf")
+    return (not one.meets, 0.0 if one.meets else objective.distance(one.figures), usd, one.figures.p95_s.value)
+
+
+def _estimate(values: Sequence[float]) -> Estimate:
+    return Estimate(sum(values) / len(values), min(values), max(values))
+
+
+def _mean_bill(bills: Sequence[Sequence[BillLine]]) -> list[BillLine]:
+    """The mean of each line of several bills, which have the same lines."""
+    return [BillLine(lines[0].what, sum(line.usd for line in lines) / len(lines)) for lines in zip(*bills, strict=True)]

@@ -1,0 +1,216 @@
+"""The configurations to try, and the search that leaves out those that cannot win."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from loadtest.cost.tariff import (
+    SECONDS_PER_MONTH,
+    alb_usd_per_month,
+    ec2_usd_per_month,
+    fargate_usd_per_month,
+    lambda_usd_per_request,
+    provisioned_usd_per_month,
+)
+from planner.containers import with_changes
+from planner.plan.bill import FARGATE_MB_PER_CPU
+from planner.plan.candidates import Candidate, ContainerCandidate, FunctionCandidate, HybridCandidate
+from planner.plan.evaluate import evaluate_all, sort_key
+from planner.plan.objective import Objective
+from planner.plan.types import Outcome
+from planner.plan.world import Demand, World
+from planner.scaling.books import load_book
+from serving.settings import Settings
+
+OVERFLOW_QUEUE = 1  # Requests that wait for a container before the next one goes to the function.
+DEFAULT_QUEUE = Settings.model_fields["max_queue"].default
+BETWEEN = (1024, 1280, 1536, 1792, 2048, 2560, 3000, 3538)  # MB, tried by a search where they lie between measured ones
+PROVISIONED = (0, 1, 2, 4, 8, 16)
+TARGETS = (50, 70, 85)
+LEAST = (1, 2, 3, 5)
+MOST_TRIED = 400
+FINALISTS = 3  # Configurations of each platform that are simulated with all seeds.
+
+
+def usual(world: World, instance_type: str, cpus: float) -> list[Candidate]:
+    """The configurations of the templates: every measured size of Lambda, containers by each book, and a hybrid."""
+    plain = [FunctionCandidate(memory_mb) for memory_mb in world.memory_sizes]
+    functions = [*plain, *_snapstart(world, world.memory_sizes)]
+    containers = [
+        _container("ecs", "ECS", "ecs", instance_type, cpus),
+        _container("ecs-20s", "ECS, 20 s metrics", "ecs", instance_type, cpus),
+        _container("fargate", "Fargate", "fargate", f"{cpus:g} CPUs", cpus),
+        _container("fargate-20s", "Fargate, 20 s metrics", "fargate", f"{cpus:g} CPUs", cpus),
+        _container("kubernetes", "Kubernetes HPA", "", "", cpus),
+        _container("knative", "Knative", "", "", cpus),
+    ]
+    return [*functions, *containers, *_hybrids(plain, containers[1:2])]
+
+
+def wide(world: World, instance_type: str, cpus: float, peak_per_s: float) -> list[Candidate]:
+    """All that a search tries, for a traffic with this rate in its busiest minute."""
+    low, high = min(world.memory_sizes, default=0), max(world.memory_sizes, default=0)
+    sizes = sorted({*world.memory_sizes, *(size for size in BETWEEN if low < size < high)})
+    functions = [FunctionCandidate(memory_mb, count) for memory_mb, count in itertools.product(sizes, PROVISIONED)]
+    functions += _snapstart(world, sizes)
+    containers: list[ContainerCandidate] = []
+    types = [name for name in world.region_prices.ec2 if vcpus(name) == vcpus(instance_type) and "g." not in name]
+    most = _most_replicas(world, peak_per_s)
+    for least, target in itertools.product(LEAST, TARGETS):
+        if least > most:
+            continue
+        changes = {"min_replicas": least, "max_replicas": most, "target_percent": target}
+        for metrics, title in (("", ""), ("-20s", ", 20 s metrics")):
+            containers += [
+                _container(f"ecs{metrics}", f"ECS {name}{title}, {target}%", "ecs", name, cpus, **changes)
+                for name in types
+            ]
+            name = f"Fargate{title}, {target}%"
+            containers.append(_container(f"fargate{metrics}", name, "fargate", f"{cpus:g} CPUs", cpus, **changes))
+    base = [one for one in containers if one.price_of == "ecs" and one.book.scaler.min_replicas < 3]
+    cheapest = [FunctionCandidate(memory_mb) for memory_mb in sizes]
+    hybrids = _hybrids(cheapest, [one for one in base if one.size == instance_type and "70%" in one.name])
+    free = [
+        one for one in usual(world, instance_type, cpus) if isinstance(one, ContainerCandidate) and not one.price_of
+    ]
+    return [*functions, *containers, *hybrids, *free]
+
+
+def search(
+    candidates: Sequence[Candidate],
+    demand: Demand,
+    world: World,
+    objective: Objective,
+    seeds: int,
+    progress: Callable[[str], None],
+) -> tuple[list[tuple[Candidate, Outcome]], list[str], bool]:
+    """Outcomes in the order of the plan, what was left out, and whether the search came to its end.
+
+    A configuration cannot win if the least that it costs exceeds the bill of one on the same platform that meets the
+    objective. Ctrl-C ends the search and keeps what is finished.
+    """
+    found: list[tuple[Candidate, Outcome]] = []
+    left_out = 0
+    try:
+        for group in _by_platform(candidates):
+            best = math.inf
+            ordered = sorted(group, key=lambda one: least_usd(one, demand, world))
+            while ordered:
+                part = [one for one in ordered[:4] if least_usd(one, demand, world) <= best]
+                left_out += min(4, len(ordered)) - len(part)
+                ordered = ordered[4:]
+                for candidate, one in evaluate_all(part, demand, world, objective, min(seeds, 2)):
+                    found.append((candidate, one))
+                    if one.meets and one.figures.usd:
+                        best = min(best, one.figures.usd.value)
+                    progress(f"{len(found) + left_out} of {len(candidates)}: {one.label}")
+        found = _with_all_seeds(found, demand, world, objective, seeds)
+    except KeyboardInterrupt:
+        if not found:
+            raise
+        return _sorted(found, objective), _notes(left_out), False
+    return _sorted(found, objective), _notes(left_out), True
+
+
+def finalists(found: Sequence[tuple[Candidate, Outcome]], count: int = FINALISTS) -> list[tuple[Candidate, Outcome]]:
+    """The first ones of each platform, in their order."""
+    seen: dict[str, int] = {}
+    chosen = []
+    for candidate, one in found:
+        seen[one.platform] = seen.get(one.platform, 0) + 1
+        if seen[one.platform] <= count:
+            chosen.append((candidate, one))
+    return chosen
+
+
+def least_usd(candidate: Candidate, demand: Demand, world: World) -> float:
+    """A lower bound of the monthly bill: warm requests only, and the fewest instances; 0 without a price."""
+    pictures = demand.requests / demand.once_s * SECONDS_PER_MONTH
+    prices = world.region_prices
+    if isinstance(candidate, FunctionCandidate):
+        times = world.function(candidate.memory_mb)
+        # Some requests may be throttled, which costs nothing; then the objective is not met.
+        request = lambda_usd_per_request(
+            prices,
+            memory_mb=candidate.memory_mb,
+            architecture=world.architecture,
+            billed_ms=times.warm_billed_s * 1000 - 1,
+            answer_bytes=times.answer_bytes,
+        )
+        provisioned = provisioned_usd_per_month(
+            prices, memory_mb=candidate.memory_mb, architecture=world.architecture, instances=candidate.provisioned
+        )
+        return pictures * request * 0.9 + provisioned
+    containers = candidate.containers if isinstance(candidate, HybridCandidate) else candidate
+    if not containers.price_of:
+        return 0.0
+    replica = (
+        ec2_usd_per_month(prices, containers.size) if containers.price_of == "ecs"
+        else fargate_usd_per_month(
+            prices, cpus=containers.book.replica.cores, architecture="x86_64",
+            task_memory_mb=containers.book.replica.cores * FARGATE_MB_PER_CPU,
+        )
+    )  # fmt: skip
+    idle = alb_usd_per_month(world.prices, prices, pictures_per_month=0, bytes_per_picture=0)
+    return containers.book.scaler.min_replicas * replica + idle
+
+
+def vcpus(instance_type: str) -> int:
+    """The processors of an instance type, by its size; raises KeyError for a size that is not known."""
+    return {"medium": 2, "large": 2, "xlarge": 4, "2xlarge": 8}[instance_type.partition(".")[2]]
+
+
+def _most_replicas(world: World, peak_per_s: float) -> int:
+    """At least the templates' five, and enough for the busiest minute at half use."""
+    detect_s = float(world.service("ecs").detect_s.mean())
+    return min(100, max(5, math.ceil(2 * peak_per_s * detect_s)))
+
+
+def _snapstart(world: World, sizes: Sequence[int]) -> list[FunctionCandidate]:
+    """Functions with SnapStart, where a restore time is given and the region has prices."""
+    if world.restore_s is None or world.region_prices.functions[world.architecture].snapstart is None:
+        return []
+    return [FunctionCandidate(memory_mb, snapstart=True) for memory_mb in sizes]
+
+
+def _container(book: str, name: str, price_of: str, size: str, cpus: float, **changes: float) -> ContainerCandidate:
+    changed = with_changes(load_book(book), cores=cpus, **changes)
+    title = {"ecs": "ECS", "fargate": "Fargate", "": name.partition(" ")[0]}[price_of]
+    return ContainerCandidate(changed, name, title, price_of, size, DEFAULT_QUEUE)
+
+
+def _hybrids(
+    functions: Sequence[FunctionCandidate], containers: Sequence[ContainerCandidate]
+) -> Iterator[HybridCandidate]:
+    for function, base in itertools.product(functions, containers):
+        yield HybridCandidate(replace(base, queue=OVERFLOW_QUEUE), function)
+
+
+def _by_platform(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
+    groups: dict[str, list[Candidate]] = {}
+    for one in candidates:
+        groups.setdefault(one.platform, []).append(one)
+    return list(groups.values())
+
+
+def _with_all_seeds(
+    found: Sequence[tuple[Candidate, Outcome]], demand: Demand, world: World, objective: Objective, seeds: int
+) -> list[tuple[Candidate, Outcome]]:
+    if seeds <= 2:
+        return list(found)
+    best = [candidate for candidate, _ in finalists(_sorted(found, objective))]
+    again = {one.label: one for _, one in evaluate_all(best, demand, world, objective, seeds)}
+    return [(candidate, again.get(one.label, one)) for candidate, one in found]
+
+
+def _sorted(found: Sequence[tuple[Candidate, Outcome]], objective: Objective) -> list[tuple[Candidate, Outcome]]:
+    return sorted(found, key=lambda pair: sort_key(pair[1], objective))
+
+
+def _notes(left_out: int) -> list[str]:
+    if not left_out:
+        return []
+    return [f"{left_out} configurations were left out: even at their least cost they are dearer than one that meets"]

@@ -1,0 +1,142 @@
+"""Simulating one configuration under a demand, with one seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from planner.aws_lambda.simulation import Simulation as FunctionSimulation
+from planner.containers import Simulation as ContainerSimulation
+from planner.containers import Usage
+from planner.plan.candidates import Candidate, ContainerCandidate, FunctionCandidate, HybridCandidate
+from planner.plan.collect import Collector
+from planner.plan.measured import ServiceTimes
+from planner.plan.world import Demand, World, resampled
+from planner.types import Booleans, Floats
+
+API_GATEWAY_S = 30.0  # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+
+
+@dataclass(frozen=True)
+class FunctionUse:
+    """What a function is billed for: requests by kind, and the provisioned instances."""
+
+    times: ServiceTimes
+    warm: int
+    cold: int
+    provisioned: int
+    snapstart: bool
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """One configuration under a demand: its figures, and what is billed."""
+
+    collector: Collector
+    length_s: float
+    function: FunctionUse | None = None
+    containers: Usage | None = None
+    requests_to_containers: int = 0
+
+
+def simulate(candidate: Candidate, demand: Demand, world: World, seed: int) -> Simulated:
+    """Simulate a configuration; the first seed takes the measured times, each other one resamples them."""
+    random = np.random.default_rng(seed) if seed > 1 else None
+    if isinstance(candidate, FunctionCandidate):
+        return _function(candidate, demand, world, seed, random)
+    if isinstance(candidate, ContainerCandidate):
+        return _containers(candidate, demand, world, seed, random)
+    assert isinstance(candidate, HybridCandidate)
+    return _hybrid(candidate, demand, world, seed, random)
+
+
+class _Function:
+    """A function, fed chunk by chunk."""
+
+    def __init__(
+        self, candidate: FunctionCandidate, world: World, seed: int, random: np.random.Generator | None
+    ) -> None:
+        self._rules = replace(world.lifetimes, provisioned=candidate.provisioned)
+        self._simulation = FunctionSimulation(self._rules, seed=seed)
+        self._times = world.function(candidate.memory_mb, snapstart=candidate.snapstart)
+        self._snapstart = candidate.snapstart
+        self._warm_s, self._cold_s = (resampled(one, random) for one in (self._times.warm_s, self._times.cold_s))
+        self._cold = self._served = 0
+
+    def feed(self, arrivals_s: Floats, collector: Collector) -> tuple[Floats, Booleans, Booleans]:
+        """Latencies, seconds, which requests failed for the client, and which were cold."""
+        requests, left = self._simulation.feed(arrivals_s, self._warm_s, self._cold_s)
+        collector.add_instances(left.born_s, left.gone_s)
+        self._served += int((~requests.throttled).sum())
+        self._cold += int(requests.cold.sum())
+        # A throttled one has no latency; one that takes too long is billed, but the client has an error.
+        return requests.latency_s, ~(requests.latency_s <= API_GATEWAY_S), requests.cold
+
+    def finish(self, length_s: float, collector: Collector) -> FunctionUse:
+        """What is billed."""
+        _, left = self._simulation.finish(length_s)
+        collector.add_instances(left.born_s, left.gone_s)
+        collector.add_constant(self._rules.provisioned)
+        warm = self._served - self._cold
+        return FunctionUse(self._times, warm, self._cold, self._rules.provisioned, self._snapstart)
+
+
+def _function(
+    candidate: FunctionCandidate, demand: Demand, world: World, seed: int, random: np.random.Generator | None
+) -> Simulated:
+    collector, function = Collector(demand.length_s), _Function(candidate, world, seed, random)
+    for arrivals in demand.chunks():
+        collector.add(arrivals, *function.feed(arrivals, collector))
+    return Simulated(collector, demand.length_s, function=function.finish(demand.length_s, collector))
+
+
+def _new_containers(candidate: ContainerCandidate, world: World, seed: int) -> tuple[ContainerSimulation, ServiceTimes]:
+    times = world.service(candidate.price_of)
+    simulation = ContainerSimulation(
+        candidate.book, cores_per_request=min(world.cores_per_request, candidate.book.replica.cores),
+        overhead_s=times.overhead_s, queue=candidate.queue, seed=seed,
+    )  # fmt: skip
+    return simulation, times
+
+
+def _containers(
+    candidate: ContainerCandidate, demand: Demand, world: World, seed: int, random: np.random.Generator | None
+) -> Simulated:
+    collector = Collector(demand.length_s)
+    simulation, times = _new_containers(candidate, world, seed)
+    detect_s = resampled(times.detect_s, random)
+    for arrivals in demand.chunks():
+        requests = simulation.feed(arrivals, detect_s)
+        failed = requests.refused | requests.timed_out
+        collector.add(arrivals, requests.latency_s, failed, np.zeros(arrivals.size, np.bool_))
+    usage = simulation.finish(demand.length_s)
+    collector.set_instances(simulation.timeline)
+    return Simulated(collector, demand.length_s, containers=usage, requests_to_containers=usage.requests)
+
+
+def _hybrid(
+    candidate: HybridCandidate, demand: Demand, world: World, seed: int, random: np.random.Generator | None
+) -> Simulated:
+    """Containers first; what they would refuse goes to the function at once."""
+    collector = Collector(demand.length_s)
+    simulation, times = _new_containers(candidate.containers, world, seed)
+    function = _Function(candidate.function, world, seed, random)
+    detect_s = resampled(times.detect_s, random)
+    for arrivals in demand.chunks():
+        requests = simulation.feed(arrivals, detect_s)
+        over = requests.refused
+        latency_s, cold = requests.latency_s.copy(), np.zeros(arrivals.size, np.bool_)
+        failed = requests.timed_out.copy()
+        latency_s[over], failed[over], cold[over] = function.feed(arrivals[over], collector)
+        collector.add(arrivals, latency_s, failed, cold)
+    usage = simulation.finish(demand.length_s)
+    collector.set_instances(simulation.timeline)
+    use = function.finish(demand.length_s, collector)
+    return Simulated(
+        collector,
+        demand.length_s,
+        function=use,
+        containers=usage,
+        requests_to_containers=usage.requests - usage.refused,
+    )
