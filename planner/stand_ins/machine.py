@@ -39,7 +39,7 @@ class Process:
         self.waiting: list[Callable[[], None]] = []
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """Work in progress: what is left of it, and its present share of the machine."""
 

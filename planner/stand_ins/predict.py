@@ -140,6 +140,4 @@ def read_predictions(file: Path) -> Predictions:
     except OSError as exc:
         raise DataError(f"{file} cannot be read: {exc.strerror}") from None
     except ValidationError as exc:
-        raise DataError(
-            f"{file} is broken: {first_problem(exc)}: write it again with python -m planner predict"
-        ) from None
+        raise DataError(f"{file} is broken: {first_problem(exc)}: predict again") from None
