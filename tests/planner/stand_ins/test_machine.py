@@ -62,7 +62,8 @@ def iter_nothing() -> Steps:
 def test_a_busy_machine_is_done_when_all_work_is_done() -> None:
     random = np.random.default_rng(3)
     works = random.uniform(0.1, 2, 30).tolist()
-    assert max(ends(*((0.0, [Work(work)]) for work in works))) == pytest.approx(sum(works))
+    plans: list[tuple[float, list[Step]]] = [(0.0, [Work(work)]) for work in works]
+    assert max(ends(*plans)) == pytest.approx(sum(works))
 
 
 def test_a_gate_lets_processes_in_one_after_the_other_as_they_came() -> None:
