@@ -1,14 +1,17 @@
-"""`python -m planner`: compare predictions with theory and with recorded platforms, and read traffic."""
+"""`python -m planner`: compare predictions with theory and recordings, read traffic, predict load tests."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 import numpy as np
 
 from detection.errors import UserError
 from planner.errors import TrafficError
+from planner.stand_ins.predict import SEEDS, predict
+from planner.stand_ins.singles import read_singles
 from planner.traffic import load_traffic
 from planner.validate.registry import GROUPS
 from planner.validate.table import Comparison, to_text
@@ -30,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="python -m planner", description=__doc__)
-    commands = top.add_subparsers(required=True, metavar="validate|traffic")
+    commands = top.add_subparsers(required=True, metavar="validate|traffic|predict")
     validate = commands.add_parser("validate", help="print every error of the planner; exit with 1 if one is too large")
     validate.add_argument("groups", nargs="*", metavar="GROUP", help=f"{', '.join(_names())}; all by default")
     validate.set_defaults(run=_validate)
@@ -39,6 +42,12 @@ def parser() -> argparse.ArgumentParser:
     traffic.add_argument("--scale", type=float, default=1, help="factor for the number of requests, e.g. 10 or 0.1")
     traffic.add_argument("--seed", type=int, default=1, help="seed of the random part of the arrivals")
     traffic.set_defaults(run=_traffic)
+    predict = commands.add_parser("predict", help="predict the load test of the local stand-ins from runs of single")
+    predict.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a run of single, or of runs")
+    predict.add_argument("--output", type=Path, default=Path("predictions.json"), help="file for the predictions")
+    predict.add_argument("--short", action="store_true", help="predict the short form of each profile")
+    predict.add_argument("--seeds", type=int, default=SEEDS, help="number of simulated runs of each profile")
+    predict.set_defaults(run=_predict)
     return top
 
 
@@ -66,6 +75,13 @@ def _validate(options: argparse.Namespace) -> int:
     limited = sum(one.limit is not None for one in comparisons)
     print(f"{len(comparisons)} comparisons, {limited} with a limit, {exceeded} beyond it")
     return 1 if exceeded else 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    predictions = predict(read_singles(options.runs), short=options.short, seeds=options.seeds, progress=print)
+    predictions.write(options.output)
+    print(f"{options.output}: {len(predictions.predictions)} predictions from {predictions.singles} runs of single")
+    return 0
 
 
 def _traffic(options: argparse.Namespace) -> int:
