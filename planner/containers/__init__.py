@@ -1,0 +1,1 @@
+"""Containers: requests on the replicas of ECS, Fargate, Kubernetes and Knative."""
