@@ -29,6 +29,9 @@ class Traffic:
     seed: int = 1
     scale: float = 1
 
+    length_s: float | None = None
+    described: str = ""
+
     def chunks(self) -> Iterator[Floats]:
         """The arrivals in chunks, arrays `(N,)`, seconds from 0, which do not decrease; raises TrafficError.
 

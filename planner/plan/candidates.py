@@ -42,7 +42,8 @@ class ContainerCandidate:
     """Containers behind a load balancer, scaled by the rules of a book.
 
     `price_of` is the platform whose prices apply, or empty where the price is unknown; `size` is the instance type on
-    ECS, the CPUs of a task on Fargate. `queue` is the number of requests that may wait for a replica.
+    ECS, the CPUs of a task on Fargate. A replica has room for `queue` requests, in work or waiting; None is the
+    default of the service.
     """
 
     book: Book
@@ -50,7 +51,7 @@ class ContainerCandidate:
     platform: str
     price_of: str
     size: str
-    queue: int
+    queue: int | None = None
 
     @property
     def label(self) -> str:
@@ -93,7 +94,7 @@ class HybridCandidate:
         return {
             **self.containers.settings,
             **self.function.settings,
-            "requests that may wait for a container": str(self.containers.queue),
+            "requests in a container at most": str(self.containers.queue),
         }
 
 

@@ -69,8 +69,13 @@ class Collector:
         """Count instances that are always there."""
         self._instance_s += instances * self._width_s
 
-    def set_instances(self, timeline) -> None:
-        self.add_constant(timeline)
+    def add_steps(self, instances: Floats, step_s: float) -> None:
+        """Count instances that are known for each step, an array `(K,)`; the last number holds until the end."""
+        edges = np.arange(SLICES + 1, dtype=np.float64) * self._width_s
+        levels = np.append(instances, instances[-1] if instances.size else 0.0)
+        times = np.append(np.arange(instances.size + 1, dtype=np.float64) * step_s, edges[-1] + step_s)
+        until = np.concatenate(([0.0], (levels * np.diff(times)).cumsum()))
+        self._instance_s += np.diff(np.interp(edges, times, until))
 
     @property
     def requests(self) -> int:

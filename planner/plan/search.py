@@ -15,7 +15,7 @@ from loadtest.cost.tariff import (
     lambda_usd_per_request,
     provisioned_usd_per_month,
 )
-from planner.containers import with_changes
+from planner.containers.changes import with_changes
 from planner.plan.bill import FARGATE_MB_PER_CPU
 from planner.plan.candidates import Candidate, ContainerCandidate, FunctionCandidate, HybridCandidate
 from planner.plan.evaluate import evaluate_all, sort_key
@@ -23,10 +23,8 @@ from planner.plan.objective import Objective
 from planner.plan.types import Outcome
 from planner.plan.world import Demand, World
 from planner.scaling.books import load_book
-from serving.settings import Settings
 
-OVERFLOW_QUEUE = 1  # Requests that wait for a container before the next one goes to the function.
-DEFAULT_QUEUE = Settings.model_fields["max_queue"].default
+OVERFLOW_QUEUE = 2  # Requests in each container, one of which waits, before the next one goes to the function.
 BETWEEN = (1024, 1280, 1536, 1792, 2048, 2560, 3000, 3538)  # MB, tried by a search where they lie between measured ones
 PROVISIONED = (0, 1, 2, 4, 8, 16)
 TARGETS = (50, 70, 85)
@@ -179,7 +177,7 @@ def _snapstart(world: World, sizes: Sequence[int]) -> list[FunctionCandidate]:
 def _container(book: str, name: str, price_of: str, size: str, cpus: float, **changes: float) -> ContainerCandidate:
     changed = with_changes(load_book(book), cores=cpus, **changes)
     title = {"ecs": "ECS", "fargate": "Fargate", "": name.partition(" ")[0]}[price_of]
-    return ContainerCandidate(changed, name, title, price_of, size, DEFAULT_QUEUE)
+    return ContainerCandidate(changed, name, title, price_of, size)
 
 
 def _hybrids(

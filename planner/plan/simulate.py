@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from planner.aws_lambda.simulation import Simulation as FunctionSimulation
-from planner.containers import Simulation as ContainerSimulation
-from planner.containers import Usage
+from planner.containers.simulation import Requests
+from planner.containers.simulation import Simulation as ContainerSimulation
+from planner.containers.usage import Usage
 from planner.plan.candidates import Candidate, ContainerCandidate, FunctionCandidate, HybridCandidate
 from planner.plan.collect import Collector
 from planner.plan.measured import ServiceTimes
@@ -91,27 +92,45 @@ def _function(
     return Simulated(collector, demand.length_s, function=function.finish(demand.length_s, collector))
 
 
-def _new_containers(candidate: ContainerCandidate, world: World, seed: int) -> tuple[ContainerSimulation, ServiceTimes]:
-    times = world.service(candidate.price_of)
-    simulation = ContainerSimulation(
-        candidate.book, cores_per_request=min(world.cores_per_request, candidate.book.replica.cores),
-        overhead_s=times.overhead_s, queue=candidate.queue, seed=seed,
-    )  # fmt: skip
-    return simulation, times
+class _Containers:
+    """Containers, fed chunk by chunk."""
+
+    def __init__(
+        self, candidate: ContainerCandidate, world: World, seed: int, random: np.random.Generator | None
+    ) -> None:
+        times = world.service(candidate.price_of)
+        self._detect_s = resampled(times.detect_s, random)
+        self._simulation = ContainerSimulation(
+            candidate.book, cores_per_request=min(world.cores_per_request, candidate.book.replica.cores),
+            overhead_s=times.overhead_s, queue=candidate.queue, burst=world.prices.burstable.get(candidate.size),
+            seed=seed,
+        )  # fmt: skip
+
+    def feed(self, arrivals_s: Floats) -> Requests:
+        """What happened to the requests whose outcome is known."""
+        return self._simulation.feed(arrivals_s, self._detect_s)
+
+    def finish(self, length_s: float, collector: Collector) -> tuple[Usage, Requests]:
+        """What is billed, and the requests whose outcome was not known before."""
+        usage = self._simulation.finish(length_s)
+        timeline = self._simulation.timeline
+        collector.add_steps(timeline.instances.astype(np.float64), timeline.step_s)
+        return usage, self._simulation.rest
 
 
 def _containers(
     candidate: ContainerCandidate, demand: Demand, world: World, seed: int, random: np.random.Generator | None
 ) -> Simulated:
-    collector = Collector(demand.length_s)
-    simulation, times = _new_containers(candidate, world, seed)
-    detect_s = resampled(times.detect_s, random)
+    collector, containers = Collector(demand.length_s), _Containers(candidate, world, seed, random)
+
+    def count(requests: Requests) -> None:
+        none = np.zeros(requests.arrival_s.size, np.bool_)
+        collector.add(requests.arrival_s, requests.latency_s, requests.refused | requests.timed_out, none)
+
     for arrivals in demand.chunks():
-        requests = simulation.feed(arrivals, detect_s)
-        failed = requests.refused | requests.timed_out
-        collector.add(arrivals, requests.latency_s, failed, np.zeros(arrivals.size, np.bool_))
-    usage = simulation.finish(demand.length_s)
-    collector.set_instances(simulation.timeline)
+        count(containers.feed(arrivals))
+    usage, rest = containers.finish(demand.length_s, collector)
+    count(rest)
     return Simulated(collector, demand.length_s, containers=usage, requests_to_containers=usage.requests)
 
 
@@ -119,24 +138,15 @@ def _hybrid(
     candidate: HybridCandidate, demand: Demand, world: World, seed: int, random: np.random.Generator | None
 ) -> Simulated:
     """Containers first; what they would refuse goes to the function at once."""
-    collector = Collector(demand.length_s)
-    simulation, times = _new_containers(candidate.containers, world, seed)
+    collector, containers = Collector(demand.length_s), _Containers(candidate.containers, world, seed, random)
     function = _Function(candidate.function, world, seed, random)
-    detect_s = resampled(times.detect_s, random)
     for arrivals in demand.chunks():
-        requests = simulation.feed(arrivals, detect_s)
+        requests = containers.feed(arrivals)
         over = requests.refused
-        latency_s, cold = requests.latency_s.copy(), np.zeros(arrivals.size, np.bool_)
-        failed = requests.timed_out.copy()
-        latency_s[over], failed[over], cold[over] = function.feed(arrivals[over], collector)
-        collector.add(arrivals, latency_s, failed, cold)
-    usage = simulation.finish(demand.length_s)
-    collector.set_instances(simulation.timeline)
+        latency_s, failed, cold = requests.latency_s.copy(), requests.timed_out.copy(), np.zeros(over.size, np.bool_)
+        latency_s[over], failed[over], cold[over] = function.feed(requests.arrival_s[over], collector)
+        collector.add(requests.arrival_s, latency_s, failed, cold)
+    usage, _ = containers.finish(demand.length_s, collector)
     use = function.finish(demand.length_s, collector)
-    return Simulated(
-        collector,
-        demand.length_s,
-        function=use,
-        containers=usage,
-        requests_to_containers=usage.requests - usage.refused,
-    )
+    to_containers = usage.requests - usage.refused
+    return Simulated(collector, demand.length_s, function=use, containers=usage, requests_to_containers=to_containers)
