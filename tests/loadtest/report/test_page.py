@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from loadtest.report.page import to_html
 from loadtest.results.summary import Skipped
 from tests.loadtest.report.made_up import HOSTILE, LAMBDA, TINY, W6, cost, info, page, phase, summary, tried
 
@@ -117,6 +118,19 @@ def test_a_dashboard_is_linked() -> None:
 
 def test_without_a_dashboard_there_is_no_link() -> None:
     assert "dashboard" not in page([summary(replace(info(), dashboard=None))])
+
+
+@pytest.mark.parametrize(
+    ("plan", "link"),
+    [("../a plan/plan.html", "../a%20plan/plan.html"), ("javascript:alert(1)", "javascript%3Aalert%281%29")],
+)  # fmt: skip
+def test_a_plan_of_these_runs_is_linked(plan: str, link: str) -> None:
+    reader = Reader(to_html([summary()], [], [], made="now", command="report", plan=plan))
+    assert {"href": link} in reader.all("a")
+
+
+def test_without_a_plan_there_is_no_link_to_one() -> None:
+    assert "Plan for other traffic" not in page([summary()])
 
 
 def test_every_link_inside_of_the_page_leads_somewhere(whole: Reader) -> None:
