@@ -74,7 +74,7 @@ def measured_facts(plan: Plan) -> list[tuple[str, str]]:
 
 def to_markdown(plan: Plan, made: str, command: str) -> str:
     """The decision and the tables as one Markdown document, created at the time `made` by `command`."""
-    lines = [f"# Plan: {escaped(plan.traffic.name)}", "", f"{escaped(made)}, `{' '.join(command.split())}`", ""]
+    lines = [f"# Plan: {escaped(plan.traffic.name)}", "", f"{escaped(made)}, {escaped(command)}", ""]
     lines += [f"**{sentence.topic}.** {escaped(sentence.text)}\n" for sentence in answer(plan)]
     lines += [f"> {escaped(caution)}\n" for caution in cautions(plan)]
     lines += ["## Configurations", "", f"Objective: {escaped(objective(plan.objective))}.", ""]

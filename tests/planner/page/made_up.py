@@ -97,11 +97,12 @@ def cost_curve(made: Sequence[Outcome]) -> CostCurve:
 
 def heat_map() -> HeatMap:
     """Functions are cheap for little traffic, tasks for much."""
-    winners: list[list[str | None]] = [
-        ["Lambda"] * 4 + ["Fargate", "ECS", "ECS"],
-        ["Lambda"] * 5 + ["ECS", "ECS"],
-        ["Lambda"] * 6 + [None],
-        ["Lambda"] * 3 + [None] * 4,
+    function: list[str | None] = ["Lambda"]
+    winners = [
+        function * 4 + ["Fargate", "ECS", "ECS"],
+        function * 5 + ["ECS", "ECS"],
+        function * 6 + [None],
+        function * 3 + [None] * 4,
     ]
     bills = [[volume * 3.5e-5 if one else None for one, volume in zip(row, VOLUMES, strict=True)] for row in winners]
     return HeatMap(SHAPES, VOLUMES, winners, bills)
