@@ -14,6 +14,10 @@ from planner.plan.types import Outcome, Plan
 
 NAME = 24  # Letters of a name that fit beside a mark on a phone.
 MOST_SAID = 6  # Configurations in the description of the chart.
+COLUMNS = [
+    ("label", "Platform"), ("configuration", "Configuration"), ("usd", "USD a month"), ("usd_low", "from"),
+    ("usd_high", "to"), ("p95_s", "p95, s"), ("p95_low_s", "from, s"), ("p95_high_s", "to, s"), ("meets", "Objective"),
+]  # fmt: skip
 HALO: Spec = {"stroke": "var(--surface)", "strokeWidth": 4, "strokeJoin": "round"}
 
 
@@ -23,11 +27,6 @@ def cost_against_p95(plan: Plan, looks: Looks) -> Chart | None:
     if not drawn:
         return None
     rows: list[Row] = [_point(outcome) for outcome in drawn]
-    columns = [
-        ("label", "Platform"), ("configuration", "Configuration"), ("usd", "USD a month"), ("usd_low", "from"),
-        ("usd_high", "to"), ("p95_s", "p95, s"), ("p95_low_s", "from, s"), ("p95_high_s", "to, s"),
-        ("meets", "Objective"),
-    ]  # fmt: skip
     limit = limit_s(plan.objective)
     times, bills = [float(row["p95_s"] or 0) for row in rows], [float(row["usd"] or 0) for row in rows]
     y = quantity("p95_s", "p95, s", [*times, limit] if limit else times)
@@ -37,7 +36,7 @@ def cost_against_p95(plan: Plan, looks: Looks) -> Chart | None:
         "labelExpr": DOLLARS
     }
     place: Spec = {"x": x, "y": y}
-    look = place | {"tooltip": tooltip(columns, rows)} | looks.encode(rows, shape=True)
+    look = place | {"tooltip": tooltip(COLUMNS, rows)} | looks.encode(rows, shape=True)
     layers: list[Spec] = [
         *limit_rule(limit, "y"),
         _front(drawn, place),
@@ -52,12 +51,12 @@ def cost_against_p95(plan: Plan, looks: Looks) -> Chart | None:
     caption = "On the Pareto front no other configuration is both cheaper and faster."
     caption += f" {left_out} without a price or without responses are not drawn." if left_out else ""
     title = "Cost and p95 of all configurations"
-    return Chart(title, caption, chart_spec(f"{title}. {_said(drawn)}", rows, layers), columns, keys)
+    return Chart(title, caption, chart_spec(f"{title}. {_said(drawn)}", rows, layers), COLUMNS, keys)
 
 
 def _has_both(outcome: Outcome) -> bool:
     bill, p95 = outcome.figures.usd, outcome.figures.p95_s.value
-    return bill is not None and bool(known(bill.value)) and known(p95) is not None
+    return bill is not None and known(bill.value) is not None and known(p95) is not None
 
 
 def _point(outcome: Outcome) -> Row:

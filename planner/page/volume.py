@@ -15,6 +15,9 @@ from planner.plan.types import CostCurve, Plan
 MEETS = {True: "meets", False: "misses"}
 CROSS: Spec = {"type": "point", "shape": "cross", "angle": 45, "size": 55, "color": "var(--bad)"}
 DOLLARS = "format(datum.value, '$,.2~r')"
+COLUMNS = [
+    ("label", "Configuration"), ("pictures", "Pictures a month"), ("usd", "USD a month"), ("meets", "Objective")
+]  # fmt: skip
 
 
 def cost_over_volume(plan: Plan, looks: Looks) -> Chart | None:
@@ -24,16 +27,10 @@ def cost_over_volume(plan: Plan, looks: Looks) -> Chart | None:
     rows = _bills(curve, labels) if curve else []
     if not rows:
         return None
-    columns = [("label", "Configuration"), ("pictures", "Pictures a month"), ("usd", "USD a month")]
-    columns.append(("meets", "Objective"))
-    x: Spec = {"field": "pictures", "type": "quantitative", "scale": {"type": "log", "nice": False}}
-    x["axis"] = {"title": "pictures a month, logarithmic", "format": "~s", "tickCount": 6}
-    y = quantity("usd", "USD a month, logarithmic")
-    y["scale"] = {"type": "log"}
-    y["axis"]["labelExpr"] = DOLLARS
+    axes = _axes()
     ranks = {label: [one for one in labels if platform[one] == platform[label]].index(label) for label in labels}
     dash = {label: DASHES[ranks[label] % len(DASHES)] for label in labels}
-    place: Spec = {"x": x, "y": y, "color": nominal("label", labels, [looks.colour(platform[one]) for one in labels])}
+    place = axes | {"color": nominal("label", labels, [looks.colour(platform[one]) for one in labels])}
     layers: list[Spec] = [
         *_this_volume(plan, [float(row["pictures"] or 0) for row in rows]),
         {
@@ -42,24 +39,32 @@ def cost_over_volume(plan: Plan, looks: Looks) -> Chart | None:
         },
         {
             "mark": {"type": "point", "size": 50, "opacity": 0},
-            "encoding": place | {"tooltip": tooltip(columns, rows)},
+            "encoding": place | {"tooltip": tooltip(COLUMNS, rows)},
         },
         {
             "transform": [{"filter": {"field": "meets", "equal": MEETS[False]}}],
             "mark": CROSS,
-            "encoding": {"x": x, "y": y},
+            "encoding": axes,
         },
     ]
     keys = [Key(one, "dash", looks.colour(platform[one]), " ".join(map(str, dash[one]))) for one in labels]
-    keys += (
-        [Key("misses the objective", "cross", "var(--bad)")] if any(row["meets"] == "misses" for row in rows) else []
-    )
+    if any(row["meets"] == MEETS[False] for row in rows):
+        keys.append(Key("misses the objective", "cross", "var(--bad)"))
     more = len(curve.usd) - len(labels) if curve else 0
     caption = "The best configuration of each platform, and the cheapest of each volume."
     caption += f" {more} more are in the JSON file." if more > 0 else ""
     title = "Monthly cost by volume"
     spec = chart_spec(f"{title}. {_spans(rows)}", rows, layers)
-    return Chart(title, caption, spec, columns, keys)
+    return Chart(title, caption, spec, COLUMNS, keys)
+
+
+def _axes() -> Spec:
+    x: Spec = {"field": "pictures", "type": "quantitative", "scale": {"type": "log", "nice": False}}
+    x["axis"] = {"title": "pictures a month, logarithmic", "format": "~s", "tickCount": 6}
+    y = quantity("usd", "USD a month, logarithmic")
+    y["scale"] = {"type": "log"}
+    y["axis"]["labelExpr"] = DOLLARS
+    return {"x": x, "y": y}
 
 
 def _bills(curve: CostCurve, labels: Sequence[str]) -> list[Row]:

@@ -64,7 +64,7 @@ def test_merged_slices_keep_sums_and_the_highest_percentiles() -> None:
     assert [sum(getattr(one, name) for one in merged) for name in ("requests", "errors", "cold")] == [180_300, 300, 601]
     first, last = merged[0], merged[-1]
     assert (first.at_s, first.width_s, first.instances) == (0, 50, 2)
-    assert (first.p50_s, first.p95_s) == (0.4, pytest.approx(0.6))
+    assert (first.p50_s, round(first.p95_s or 0, 9)) == (0.4, 0.6)
     assert (last.at_s, last.width_s, last.requests) == (6000, 10, 600)
 
 
@@ -103,6 +103,12 @@ def test_configurations_without_a_price_or_responses_are_counted_and_not_drawn()
     dead = replace(second, figures=replace(second.figures, p95_s=estimate(math.nan)))
     chart = drawn(plan(outcomes=[unpriced, dead, *others]))["Cost and p95 of all configurations"]
     assert len(chart.rows) == len(others) and "2 without a price or without responses" in chart.caption
+
+
+def test_a_configuration_that_costs_nothing_is_drawn() -> None:
+    first = outcomes()[0]
+    free = replace(first, figures=replace(first.figures, usd=estimate(0.0)))
+    assert drawn(plan(outcomes=[free]))["Cost and p95 of all configurations"].rows[0]["usd"] == 0
 
 
 def test_curves_are_the_best_of_each_platform_and_the_cheapest_of_each_volume() -> None:
