@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
     many = commands.add_parser("matrix", help="run several profiles on several platforms and sizes")
     many.add_argument("matrix", help="compare, memory, or a .yaml file")
     many.add_argument("--report", type=Path, help="write a report of these runs to this file, e.g. report.html")
-    many.set_defaults(run=_matrix)
+    many.set_defaults(run=_matrix, plan=None)
     for command in (one, level, many):
         command.add_argument("--short", action="store_true", help="run the short form of each profile")
         command.add_argument("--results", type=Path, default=RESULTS, help="folder for the runs")
@@ -84,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     page = commands.add_parser("report", help="write a page that compares runs")
     page.add_argument("runs", nargs="+", type=Path, help="folders of runs, or folders of such folders")
     page.add_argument("--output", type=Path, default=RESULTS / "report.html", help="file of the page")
+    page.add_argument("--plan", type=Path, help="page of a plan that was made from these runs; the report links to it")
     page.set_defaults(run=lambda options: _report(options.runs, options.output, options))
     for command in (many, page):
         for kind in ("json", "csv", "markdown"):
@@ -208,8 +209,9 @@ def _report(runs: Sequence[Path], output: Path, options: argparse.Namespace) -> 
     for warning in sorted({warning for cost in costs for warning in cost.warnings}):
         print(f"warning: {warning}", file=sys.stderr)
     made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    plan = os.path.relpath(options.plan, output.parent) if options.plan else None
     texts = {
-        ".html": lambda *what: to_html(*what, made=made, command=_command()),
+        ".html": lambda *what: to_html(*what, made=made, command=_command(), plan=plan),
         ".json": to_json, ".csv": lambda runs, *_: to_csv(runs), ".md": to_markdown,
     }  # fmt: skip
     wanted = {".html": True, ".json": options.json, ".csv": options.csv, ".md": options.markdown}

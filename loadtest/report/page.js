@@ -119,6 +119,6 @@ function openTarget() {
 }
 
 window.addEventListener("hashchange", openTarget);
-window.addEventListener("beforeprint", () => open("details.run, details.assumptions"));
+window.addEventListener("beforeprint", () => open("details[data-paper]"));
 openTarget();
 draw();

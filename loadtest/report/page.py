@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
-from pathlib import Path
-from urllib.parse import quote
 
-import vl_convert
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-from loadtest.report import figures
 from loadtest.report.answer import answer
 from loadtest.report.charts import charts
 from loadtest.report.contents import TITLE, Report, sections, series
+from loadtest.report.html import environment, vega
 from loadtest.report.tables import comparison
 from loadtest.report.vega import Looks
 from loadtest.results.summary import CostComparison, Skipped, Summary
 
-_ENVIRONMENT = Environment(
-    loader=FileSystemLoader(Path(__file__).parent),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-# `tojson` escapes <, > and & as \u003c and so on, so nothing in it can end a script element.
-_ENVIRONMENT.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
-_ENVIRONMENT.filters |= {name: getattr(figures, name) for name in ("ms", "rate", "usd", "pictures", "duration", "size")}
-_ENVIRONMENT.globals |= {
-    "comparison": comparison,
-    "share": figures.share,
-    "link": quote,
-}
+_ENVIRONMENT = environment()
 
 
 def to_html(
@@ -44,22 +23,22 @@ def to_html(
     made: str,
     command: str,
     title: str = TITLE,
+    plan: str | None = None,
 ) -> str:
-    """The page, created at the time `made` by `command`; it links to the `dashboard` of each run."""
+    """The page, created at the time `made` by `command`; it links to the `dashboard` of each run and to a plan.
+
+    `plan` is the path of the plan's page, relative to this one.
+    """
     report = Report(runs, skipped, costs)
     looks = Looks(series(report))
+    drawn = [(section, answer(section), charts(section, looks)) for section in sections(report)]
     return _ENVIRONMENT.get_template("page.html.j2").render(
         report=report,
         title=title,
         made=made,
         command=command,
-        sections=[(section, answer(section), charts(section, looks)) for section in sections(report)],
-        vega=_vega(),
+        plan=plan,
+        sections=drawn,
+        comparison=comparison,
+        vega=vega() if drawn else "",
     )
-
-
-@functools.cache
-def _vega() -> Markup:
-    """Vega, Vega-Lite and vega-embed as one script that needs no network; it sets `window.vegaEmbed`."""
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return Markup(bundle.replace("</script", r"<\/script"))

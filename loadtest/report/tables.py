@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import io
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -17,6 +16,7 @@ from loadtest.report.answer import answer
 from loadtest.report.charts import ALL_STEPS
 from loadtest.report.contents import TITLE, Report, Section, sections
 from loadtest.report.figures import NONE, interval, ms, pictures, rate, share, usd
+from loadtest.report.markdown import escaped, line
 from loadtest.results.summary import CostComparison, Estimate, Latency, Skipped, Summary
 
 SCHEMA = 1
@@ -77,20 +77,24 @@ def to_markdown(runs: Sequence[Summary], skipped: Sequence[Skipped], costs: Sequ
     for section in divided:
         lines += _section(section)
     if skipped:
-        lines += ["", "## Skipped runs", "", *(f"- {_md(run.name)}: {_md(run.reason)}" for run in skipped)]
+        lines += ["", "## Skipped runs", "", *(f"- {escaped(run.name)}: {escaped(run.reason)}" for run in skipped)]
     return "\n".join(lines) + "\n"
 
 
 def _section(section: Section) -> list[str]:
-    lines = ["", f"## {_md(section.model)}: {section.place}", ""]
-    lines += [f"**{sentence.topic}.** {_md(sentence.text)}\n" for sentence in answer(section)]
-    lines += [f"> {_md(caution)}\n" for caution in section.cautions]
+    lines = ["", f"## {escaped(section.model)}: {section.place}", ""]
+    lines += [f"**{sentence.topic}.** {escaped(sentence.text)}\n" for sentence in answer(section)]
+    lines += [f"> {escaped(caution)}\n" for caution in section.cautions]
     for profile, runs in section.profiles.items():
         headings, rows = comparison(runs)
-        lines += [f"### {_md(profile)}: {section.place}", "", f"{_md(runs[0].run.question)} Times in ms.", ""]
-        lines += [_line(headings), _line(["---", *(["---:"] * (len(headings) - 2)), "---"])]
-        lines += [_line([f"{_md(cell.text)} {_md(cell.small)}".strip() for cell in row]) for row in rows]
-        lines += ["", *(f"- {_md(run.run.name)}: {_md(warning)}" for run in runs for warning in run.warnings), ""]
+        lines += [f"### {escaped(profile)}: {section.place}", "", f"{escaped(runs[0].run.question)} Times in ms.", ""]
+        lines += [line(headings), line(["---", *(["---:"] * (len(headings) - 2)), "---"])]
+        lines += [line([f"{escaped(cell.text)} {escaped(cell.small)}".strip() for cell in row]) for row in rows]
+        lines += [
+            "",
+            *(f"- {escaped(run.run.name)}: {escaped(warning)}" for run in runs for warning in run.warnings),
+            "",
+        ]
     for cost in section.costs:
         lines += _cost(cost)
     return lines
@@ -100,23 +104,17 @@ def _cost(cost: CostComparison) -> list[str]:
     lines = [
         "### Cost",
         "",
-        _line(["Platform", "USD per 1,000 pictures", "Fixed USD a month", "Pictures a month of one instance"]),
+        line(["Platform", "USD per 1,000 pictures", "Fixed USD a month", "Pictures a month of one instance"]),
     ]
-    lines += [_line(["---", "---:", "---:", "---:"])]
+    lines += [line(["---", "---:", "---:", "---:"])]
     for option in cost.options:
         capacity = pictures(option.capacity_per_month) if option.capacity_per_month else NONE
-        lines.append(_line([_md(option.label), usd(option.usd_per_1000), usd(option.fixed_usd_per_month), capacity]))
-    lines += ["", *(f"- {_md(option.label)}: {_md(said)}" for option in cost.options for said in option.assumptions)]
-    return [*lines, *(f"- {_md(warning)}" for warning in cost.warnings)]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _md(text: str) -> str:
-    """Text on one line, escaped for Markdown and for the HTML that is made of it."""
-    return re.sub(r"([\\`*_|\[\]<>])", r"\\\1", " ".join(text.split()))
+        lines.append(line([escaped(option.label), usd(option.usd_per_1000), usd(option.fixed_usd_per_month), capacity]))
+    lines += [
+        "",
+        *(f"- {escaped(option.label)}: {escaped(said)}" for option in cost.options for said in option.assumptions),
+    ]
+    return [*lines, *(f"- {escaped(warning)}" for warning in cost.warnings)]
 
 
 def to_csv(runs: Sequence[Summary]) -> str:

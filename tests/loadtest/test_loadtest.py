@@ -99,6 +99,13 @@ def test_a_report_names_skipped_runs_and_old_prices(tmp_path: Path, capsys: Capt
     assert "half" in text and "overloaded" in text and "older than a year" in text
 
 
+def test_a_report_links_to_the_plan_from_its_own_folder(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", [sample(0, 100)], record())
+    page = tmp_path / "pages" / "report.html"
+    assert main(["report", str(tmp_path / "run"), "--output", str(page), "--plan", str(tmp_path / "plan.html")]) == 0
+    assert '<a href="../plan.html">Plan for other traffic from these runs</a>' in page.read_text()
+
+
 def test_a_report_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: Captured) -> None:
     write_run(tmp_path / "run", [sample(0, 100)], record())
     (tmp_path / "file").touch()

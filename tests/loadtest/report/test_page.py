@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
+from loadtest.report.page import to_html
 from loadtest.results.summary import Skipped
 from tests.loadtest.report.made_up import HOSTILE, LAMBDA, TINY, W6, cost, info, page, phase, summary, tried
-
-
-class Reader(HTMLParser):
-    """The elements of a page, the text of each section, and the data of its scripts."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.specs: list[tuple[str, dict[str, Any]]] = []
-        self.sections: dict[str, str] = {}
-        self._section, self._script, self._json = "", False, False
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
-        self.elements.append((tag, attributes))
-        self._script = tag in ("script", "style")
-        self._json = attributes.get("type") == "application/json"
-        if tag == "section":
-            self._section = str(attributes["id"])
-
-    def handle_endtag(self, tag: str) -> None:
-        self._script = self._script and tag not in ("script", "style")
-        self._section = "" if tag == "section" else self._section
-
-    def handle_data(self, data: str) -> None:
-        if self._json and self._script:
-            self.specs.append((self._section, json.loads(data)["spec"]))
-        elif not self._script:
-            self.sections[self._section] = self.sections.get(self._section, "") + data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        """The attributes of every such element."""
-        return [attributes for name, attributes in self.elements if name == tag]
+from tests.reader import Reader
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +83,19 @@ def test_a_dashboard_is_linked() -> None:
 
 def test_without_a_dashboard_there_is_no_link() -> None:
     assert "dashboard" not in page([summary(replace(info(), dashboard=None))])
+
+
+@pytest.mark.parametrize(
+    ("plan", "link"),
+    [("../a plan/plan.html", "../a%20plan/plan.html"), ("javascript:alert(1)", "javascript%3Aalert%281%29")],
+)  # fmt: skip
+def test_a_plan_of_these_runs_is_linked(plan: str, link: str) -> None:
+    reader = Reader(to_html([summary()], [], [], made="now", command="report", plan=plan))
+    assert {"href": link} in reader.all("a")
+
+
+def test_without_a_plan_there_is_no_link_to_one() -> None:
+    assert "Plan for other traffic" not in page([summary()])
 
 
 def test_every_link_inside_of_the_page_leads_somewhere(whole: Reader) -> None:
