@@ -15,7 +15,7 @@ from loadtest.report import figures
 from loadtest.report.answer import answer
 from loadtest.report.charts import charts
 from loadtest.report.contents import TITLE, Report, sections, series
-from loadtest.report.tables import comparison
+from loadtest.report.tables import UNITS, comparison
 from loadtest.report.vega import Looks
 from loadtest.results.summary import CostComparison, Skipped, Summary
 
@@ -33,6 +33,7 @@ _ENVIRONMENT.globals |= {
     "comparison": comparison,
     "share": figures.share,
     "link": quote,
+    "units": UNITS,
 }
 
 

@@ -14,8 +14,8 @@ from loadtest.errors import SamplesError
 from loadtest.profiles import Profile
 from loadtest.results.jtl import NO_RESPONSE, NO_STATUS
 from loadtest.results.samples import clock_warnings, read_samples
-from loadtest.results.statistics import latency
-from loadtest.results.summary import Phase, PhaseKind, Point, RunInfo, Skipped, Summary
+from loadtest.results.statistics import latency, percentile
+from loadtest.results.summary import Phase, PhaseKind, Point, RunInfo, Skipped, Summary, too_few
 from loadtest.runs import DASHBOARD, SAMPLES, Record, read_record
 from serving.contract import STEPS
 
@@ -55,11 +55,12 @@ def summarise(table: pl.DataFrame, record: Record, folder: Path) -> Summary:
     seconds = max(_end(table) - start, 1) / 1000
     due = answered.filter(pl.col("due").is_not_null())
     lag = (table["timeStamp"] - table["due"]).drop_nulls()
-    lag_ms = float(lag.quantile(0.95, "linear") or 0) if len(lag) else None
+    lag_ms = percentile(lag, "p95")
     if lag_ms is not None and lag_ms > LAG_LIMIT_MS:
+        which = f"the longest of {len(lag)}" if "p95" in too_few(len(lag)) else "95th percentile"
         warnings.append(
-            f"the load generator sent its requests {lag_ms:.0f} ms late (95th percentile), so it was too slow for this "
-            "rate; the corrected times include this delay"
+            f"the load generator sent its requests {lag_ms:.0f} ms late ({which}), so it may be too slow for "
+            "this rate; the corrected times include this delay"
         )
     if len(models := _models(table)) > 1:
         warnings.append(f"answers came from {len(models)} models: {', '.join(models)}")
