@@ -27,7 +27,16 @@ def test_mean_and_percentiles_are_those_of_the_dashboard(tmp_path: Path) -> None
     times = {f"of {count}": random.lognormal(6, 0.7, count).astype(int) for count in COUNTS}
     samples = [sample(at, int(ms), label=label) for label, own in times.items() for at, ms in enumerate(own)]
     (tmp_path / "samples.jtl").write_text(text(samples))
-    made = ["-g", tmp_path / "samples.jtl", "-o", tmp_path / "made", "-q", PROPERTIES, "-j", tmp_path / "jmeter.log"]
+    made: list[str | Path] = [
+        "-g",
+        tmp_path / "samples.jtl",
+        "-o",
+        tmp_path / "made",
+        "-q",
+        PROPERTIES,
+        "-j",
+        tmp_path / "jmeter.log",
+    ]
     command = [part for part in find_jmeter().command(*made) if part != "-n"]  # Not with -g.
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     theirs = json.loads((tmp_path / "made" / "statistics.json").read_text())
