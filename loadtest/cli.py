@@ -29,6 +29,7 @@ from loadtest.results.analysis import read_runs
 from loadtest.results.summary import Summary
 from loadtest.run import jmeter
 from loadtest.run.matrix import LOCAL, Matrix, Size, load_matrix, run_matrix
+from loadtest.run.remote import parse_servers
 from loadtest.run.runner import Job, key_of, run
 from loadtest.run.taurus import CRITERIA, run_taurus
 from loadtest.runs import parse_target
@@ -65,6 +66,16 @@ def parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("run", help="run one profile against one target")
     one.add_argument("--model", default="yolov7-tiny-scenes", help="model of the local stand-in")
+    one.add_argument(
+        "--remote",
+        default="",
+        metavar="HOST:PORT,...",
+        help="JMeter servers that send the load instead of this machine",
+    )
+    one.add_argument(
+        "--jmeter", action="append", default=[], metavar="NAME=VALUE",
+        help="property of this machine's JMeter, e.g. client.rmi.localport=25000; may be repeated",
+    )  # fmt: skip
     one.set_defaults(run=_run)
 
     level = commands.add_parser("taurus", help="run one profile by Taurus and check pass/fail criteria")
@@ -134,13 +145,16 @@ def _install(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    servers = parse_servers(options.remote) if options.remote else ()
     if options.target == LOCAL:
+        if servers:
+            raise SettingsError("--remote needs the URL of a target: a stand-in is started for this machine only")
         profile = load_profile(options.profile, short=options.short, changes=options.set)
         size = Size(platform=options.platform, settings=_settings(options), image=options.image)
         matrix = Matrix(profiles=(profile.name,), platforms=(size,), models=(options.model,))
         failures = run_matrix(matrix, [profile], options.results, command=_command(), done=_done)
         return 1 if failures else 0
-    _done(run(_job(options), options.results))
+    _done(run(replace(_job(options), servers=servers, own=_pairs(options.jmeter)), options.results))
     return 0
 
 

@@ -125,7 +125,7 @@ def _info(record: Record, folder: Path, models: list[str]) -> RunInfo:
         mode="open" if record.profile.open else "closed", platform=record.platform, where=record.where,
         label=record.label, target=record.target.url, settings=record.settings,
         model=models[0] if models else "unknown",
-        commit=record.commit, image=record.image, machine=record.machine,
+        commit=record.commit, image=record.image, machine=record.generator,
         started=datetime.fromtimestamp(record.started / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC"),
         # A run that was killed could not record it.
         status="interrupted" if record.status == "running" else record.status,

@@ -30,6 +30,7 @@ class Progress:
 
     def __post_init__(self) -> None:
         self._tail = Tail(self.file)
+        self._users: dict[str, int] = {}  # By the server that the name of a thread begins with, if there are servers.
 
     def read(self) -> None:
         """Count the samples that were written since the last call."""
@@ -44,7 +45,8 @@ class Progress:
         self.requests += 1
         self.errors += failed
         self.cold_starts += sample["cold"] == TRUE
-        self.users = int(sample["allThreads"])
+        self._users[sample["threadName"].partition("users ")[0]] = int(sample["allThreads"])
+        self.users = sum(self._users.values())
 
 
 def hopeless(sample: dict[str, str]) -> str | None:
