@@ -120,7 +120,8 @@ def _failing(phase: Phase) -> str:
 def _warm(section: Section) -> str:
     chosen = [(run, run.warm) for run in picks.like_for_like(section.runs) if run.warm]
     if not chosen:
-        return "No warm answer was measured."
+        known = any(run.knows_cold for run in section.runs)
+        return "No warm answer was measured." if known else "Which answers are cold or warm was not recorded."
     said = listed(f"{ms(w.p50.value)} ms on {run.run.label} ({_tail(w)} ms)" for run, w in chosen)
     return f"The median of warm answers is {said}, in profile {chosen[0][0].run.profile}."
 

@@ -52,7 +52,7 @@ def _cells(run: Summary, opened: bool) -> list[Cell]:
         _percentile(every, "p99", bounds=False),
         Cell(ms(every.max if every else None)),
         _percentile(warm, "p50", bounds=False),
-        Cell(ms(cold.p50.value), f"{cold.count:,} cold") if cold else Cell(NONE, "0 cold"),
+        Cell(ms(cold.p50.value), f"{cold.count:,} cold") if cold else Cell(NONE, "0 cold" if run.knows_cold else ""),
         Cell(rate(run.throughput_per_s)),
     ]
     if opened:

@@ -12,6 +12,7 @@ import polars as pl
 
 from loadtest.errors import SamplesError
 from loadtest.profiles import Profile
+from loadtest.results.bare import bare_record
 from loadtest.results.jtl import NO_RESPONSE, NO_STATUS
 from loadtest.results.samples import clock_warnings, read_samples
 from loadtest.results.statistics import latency, percentile
@@ -37,7 +38,11 @@ def read_runs(folders: list[Path]) -> tuple[list[Summary], list[Skipped]]:
 
 
 def read_run(folder: Path) -> Summary:
-    """Summarise the run in a folder; raises SamplesError."""
+    """Summarise the run in a folder, or the samples in a file that has no record; raises SamplesError."""
+    if folder.is_file():
+        table, warnings = read_samples(folder)
+        summary = summarise(table, bare_record(folder, table), folder)
+        return replace(summary, warnings=warnings + summary.warnings)
     if not folder.is_dir():
         raise SamplesError("there is no such folder")
     record = read_record(folder)
@@ -68,6 +73,8 @@ def summarise(table: pl.DataFrame, record: Record, folder: Path) -> Summary:
     if info.status == "interrupted":
         warnings.append("the run was interrupted, so it has fewer samples than its profile requires")
     cold = answered.filter(pl.col("cold").fill_null(False))
+    # Without the field in any answer, none of them is known to be warm.
+    warm = answered.filter(~pl.col("cold").fill_null(not answered["cold"].is_not_null().any()))
     instances = table["instance"].drop_nulls()
     return Summary(
         run=info,
@@ -79,7 +86,7 @@ def summarise(table: pl.DataFrame, record: Record, folder: Path) -> Summary:
         offered_per_s=_offered(record.profile),
         all=latency(answered["elapsed"]),
         cold=latency(cold["elapsed"]),
-        warm=latency(answered.filter(~pl.col("cold").fill_null(False))["elapsed"]),
+        warm=latency(warm["elapsed"]),
         corrected=latency(due["timeStamp"] + due["elapsed"] - due["due"]) if record.profile.open else None,
         lag_ms=lag_ms,
         cold_starts={str(name): int(count) for name, count in cold.group_by("instance").len().sort("instance").rows()},

@@ -128,12 +128,12 @@ class Point:
 class Summary:
     """The figures of one run.
 
-    `all`, `cold` and `warm` cover answers with status 200; `corrected` counts from the scheduled start of a request in
-    an open profile and is None for a closed one. `errors` counts by code: that of the contract if the answer had one,
-    else the HTTP status, else the client's reason. `steps_ms` is the mean of each of the five steps of warm answers and
-    of `other`, the rest of the response time. `billed_ms` is the mean billed time of a function, estimated by the
-    client: the steps of a warm answer, the whole response time of a cold one. `lag_ms` is the 95th percentile of the
-    delays of the load generator itself.
+    `all`, `cold` and `warm` cover answers with status 200; if it is unknown which of them are cold, `cold` and `warm`
+    are None. `corrected` counts from the scheduled start of a request in an open profile and is None for a closed one.
+    `errors` counts by code: that of the contract if the answer had one, else the HTTP status, else the client's reason.
+    `steps_ms` is the mean of each of the five steps of warm answers and of `other`, the rest of the response time.
+    `billed_ms` is the mean billed time of a function, estimated by the client: the steps of a warm answer, the whole
+    response time of a cold one. `lag_ms` is the 95th percentile of the delays of the load generator itself.
     """
 
     run: RunInfo
@@ -156,6 +156,11 @@ class Summary:
     phases: list[Phase]
     points: list[Point]
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def knows_cold(self) -> bool:
+        """Whether its answers say if they are cold."""
+        return bool(self.cold or self.warm)
 
     @property
     def failed(self) -> int:

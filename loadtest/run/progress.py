@@ -96,7 +96,10 @@ class Display:
         if now - before >= 5:
             self._seen = (now, progress.requests)
         requests = f"{progress.requests} of {self._total} requests" if self._total else f"{progress.requests} requests"
-        long = f"{passed:.0f} of {self._length:.0f} s" if self._length else f"{passed:.0f} s"
+        long = f"{passed:.0f} s"
+        if self._length:  # JMeter starts before the profile does, and ends after it.
+            passed = time.time() - progress.started if progress.started is not None else 0.0
+            long = f"{min(max(passed, 0), self._length):.0f} of {self._length:.0f} s"
         return (
             f"{requests}, {long}, {self._users(progress)}{rate:.1f}/s, "
             f"{progress.errors} errors, {progress.cold_starts} cold starts"

@@ -72,6 +72,7 @@ def run(job: Job, results: Path) -> Path:
     KeyboardInterrupt, after everything is written, if it was interrupted.
     """
     jmeter = find_jmeter()
+    sys.stderr.write(f"JMeter {jmeter.versions['jmeter']} in {jmeter.home}, Java {jmeter.versions['java']}\n")
     with recorded(job, jmeter, results, job.profile.name) as folder:
         _run_jmeter(jmeter, job, folder)
     return folder
