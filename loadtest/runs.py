@@ -74,7 +74,10 @@ def parse_target(url: str) -> Target:
 
 
 class Record(OnPlatform):
-    """The contents of run.json; `started`, `ended` and `stopped` are this machine's clock, milliseconds since 1970."""
+    """The contents of run.json; `started`, `ended` and `stopped` are this machine's clock, milliseconds since 1970.
+
+    `servers` are the JMeter servers that sent the load; without any it was this machine.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -92,6 +95,7 @@ class Record(OnPlatform):
     stopped: int | None = None
     status: Literal["running", "finished", "interrupted", "failed"] = "running"
     problem: str = ""
+    servers: tuple[str, ...] = ()
 
     @property
     def where(self) -> Where:
@@ -102,6 +106,13 @@ class Record(OnPlatform):
     def label(self) -> str:
         """The platform with its size, the same in every table and chart."""
         return PLATFORMS[self.platform].label(self.settings, self.where, self.machine)
+
+    @property
+    def generator(self) -> str:
+        """The machine that sent the load, or the JMeter servers that did."""
+        return (
+            f"JMeter servers {', '.join(self.servers)}, controlled by {self.machine}" if self.servers else self.machine
+        )
 
     def write(self, folder: Path) -> None:
         """Write it atomically into a run's folder; settings that were not given are omitted."""

@@ -17,7 +17,6 @@ SHARED = (
 )
 FASTER = 1.25  # Times; a smaller difference is not called faster.
 MOST_STEPS = 3  # Changes of the cheapest platform that fit into a sentence.
-ENOUGH = 20  # Answers that a 95th percentile needs to be shown.
 
 
 @dataclass(frozen=True)
@@ -88,15 +87,21 @@ def _both(cost: CostComparison, steps: list[tuple[str, int | None]], i: int) -> 
 
 
 def _users(phases: dict[str, Phase], where: Where) -> str:
-    times = {label: phase.latency.p95.value for label, phase in phases.items() if phase.latency}
-    if not times:
+    latencies = {label: phase.latency for label, phase in phases.items() if phase.latency}
+    if not latencies:
         return ""
+    few = any(_few(latency) for latency in latencies.values())
+    times = {label: latency.max if few else latency.p95.value for label, latency in latencies.items()}
     ordered = sorted(times, key=times.__getitem__)
-    within = {label: f"within {ms(times[label])} ms{_failing(phases[label])}" for label in ordered}
-    within[ordered[0]] = f"answers 95% of its requests {within[ordered[0]]}"
-    said = listed(f"{label} {text}" for label, text in within.items())
     users = phases[ordered[0]].users
-    text = f"With {users} simultaneous user{'s' * (users != 1)} {said}"
+    text = f"With {users} simultaneous user{'s' * (users != 1)} "
+    if few:
+        said = [f"{ms(times[label])} ms on {label}{_failing(phases[label])}" for label in ordered]
+        text += f"the longest answer takes {listed(said)}"
+    else:
+        within = {label: f"within {ms(times[label])} ms{_failing(phases[label])}" for label in ordered}
+        within[ordered[0]] = f"answers 95% of its requests {within[ordered[0]]}"
+        text += listed(f"{label} {said}" for label, said in within.items())
     if len(times) < 2:
         return f"{text}."
     if where == "local":
@@ -115,8 +120,9 @@ def _failing(phase: Phase) -> str:
 def _warm(section: Section) -> str:
     chosen = [(run, run.warm) for run in picks.like_for_like(section.runs) if run.warm]
     if not chosen:
-        return "No warm answer was measured."
-    said = listed(f"{ms(w.p50.value)} ms on {run.run.label} (p95 {ms(w.p95.value)} ms)" for run, w in chosen)
+        known = any(run.knows_cold for run in section.runs)
+        return "No warm answer was measured." if known else "Which answers are cold or warm was not recorded."
+    said = listed(f"{ms(w.p50.value)} ms on {run.run.label} ({_tail(w)} ms)" for run, w in chosen)
     return f"The median of warm answers is {said}, in profile {chosen[0][0].run.profile}."
 
 
@@ -133,9 +139,15 @@ def _cold(section: Section) -> str:
 def _counted(latency: Latency) -> str:
     if latency.count == 1:
         return "a single one"
-    # Few answers have no meaningful 95th percentile.
-    tail = f"p95 {ms(latency.p95.value)}" if latency.count >= ENOUGH else f"longest {ms(latency.max)}"
-    return f"{latency.count:,} cold starts, {tail} ms"
+    return f"{latency.count:,} cold starts, {_tail(latency)} ms"
+
+
+def _tail(latency: Latency) -> str:
+    return f"longest {ms(latency.max)}" if _few(latency) else f"p95 {ms(latency.p95.value)}"
+
+
+def _few(latency: Latency) -> bool:
+    return "p95" in latency.too_few
 
 
 def _rate(section: Section) -> str:

@@ -8,7 +8,7 @@ from loadtest.report import picks
 from loadtest.report.answer import listed
 from loadtest.report.contents import Section
 from loadtest.report.figures import ms, pictures, usd
-from loadtest.report.phase_charts import described, phase_charts, ring
+from loadtest.report.phase_charts import described, phase_charts, ring, unsupported
 from loadtest.report.vega import Chart, Key, Looks, Row, Spec, chart_spec, nominal, quantity, tooltip
 from loadtest.results.summary import CostComparison, Latency, Summary
 from serving.contract import STEPS
@@ -33,6 +33,7 @@ STATES = [
     ("low_ms", "p50 from, ms"),
     ("high_ms", "p50 to, ms"),
     ("p95_ms", "p95, ms"),
+    ("too_few", "Too few for"),
 ]
 # A label breaks at the first space after six letters, so that horizontal labels do not overlap on a phone.
 WORDS: Spec = {
@@ -115,6 +116,7 @@ def _cold_and_warm(runs: Sequence[Summary], looks: Looks) -> Chart | None:
             "low_ms": float(latency.p50.low),
             "high_ms": float(latency.p50.high),
             "p95_ms": float(latency.p95.value),
+            "too_few": unsupported(latency),
             "text": ms(latency.p50.value),
         }
         for state, run, latency in found

@@ -8,7 +8,7 @@ from loadtest.report.answer import answer
 from loadtest.report.charts import charts
 from loadtest.report.contents import TITLE, Report, sections, series
 from loadtest.report.html import environment, vega
-from loadtest.report.tables import comparison
+from loadtest.report.tables import UNITS, comparison
 from loadtest.report.vega import Looks
 from loadtest.results.summary import CostComparison, Skipped, Summary
 
@@ -40,5 +40,6 @@ def to_html(
         plan=plan,
         sections=drawn,
         comparison=comparison,
+        units=UNITS,
         vega=vega() if drawn else "",
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from loadtest.report.contents import natural
-from loadtest.report.figures import ms
+from loadtest.report.figures import NONE, ms
 from loadtest.report.vega import DASHED, Chart, Key, Looks, Row, Spec, chart_spec, nominal, quantity, tooltip
-from loadtest.results.summary import PhaseKind, Summary
+from loadtest.results.summary import Latency, PhaseKind, Summary
 
 COLUMNS = [
     ("label", "Platform"),
@@ -19,6 +19,7 @@ COLUMNS = [
     ("mean_ms", "Mean, ms"),
     ("p50_ms", "p50, ms"),
     ("p95_ms", "p95, ms"),
+    ("too_few", "Too few for"),
     ("max_ms", "Max, ms"),
     ("answered_per_s", "Answered per s"),
 ]
@@ -50,8 +51,14 @@ def _rows(runs: Sequence[Summary], kind: PhaseKind) -> list[Row]:
                 row[f"{name}_ms"] = float(estimate.value) if estimate else None
                 row[f"{name}_low_ms"] = estimate.low if estimate else None
                 row[f"{name}_high_ms"] = estimate.high if estimate else None
+            row["too_few"] = unsupported(phase.latency)
             rows.append(row | {"max_ms": float(phase.latency.max) if phase.latency else None})
     return rows
+
+
+def unsupported(latency: Latency | None) -> str:
+    """The percentiles of a chart's row that too few answers carry, e.g. "p95"; a dash if all are carried."""
+    return ", ".join(name for name in ("p50", "p95") if latency and name in latency.too_few) or NONE
 
 
 def _phases(runs: Sequence[Summary], kind: PhaseKind) -> list[str]:

@@ -40,7 +40,7 @@ def coldest(runs: Sequence[Summary]) -> dict[str, Summary | None]:
         gaps = any(phase.kind == "gap" for phase in run.phases)
         return gaps, -_unrest(run), run.cold.count if run.cold else 0
 
-    chosen: dict[str, Summary | None] = {run.run.label: None for run in usable(runs)}
+    chosen: dict[str, Summary | None] = {run.run.label: None for run in usable(runs) if run.knows_cold}
     for label in chosen:
         had = [run for run in usable(runs) if run.run.label == label and run.cold]
         chosen[label] = max(had, key=rank, default=None)

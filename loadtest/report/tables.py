@@ -20,6 +20,7 @@ from loadtest.report.markdown import escaped, line
 from loadtest.results.summary import CostComparison, Estimate, Latency, Skipped, Summary
 
 SCHEMA = 1
+UNITS = "milliseconds, [95% confidence interval]; max of N: N answers are too few for the percentile"
 Field = str | int | float | None
 Column = Callable[[Summary], Field]
 
@@ -46,21 +47,26 @@ def _cells(run: Summary, opened: bool) -> list[Cell]:
         Cell(run.run.label, run.run.name),
         Cell(f"{run.requests:,}"),
         Cell(share(run.failed, run.requests)),
-        _estimated(every.p50 if every else None),
-        _estimated(every.p95 if every else None),
-        Cell(ms(every.p99.value if every else None)),
+        _percentile(every, "p50"),
+        _percentile(every, "p95"),
+        _percentile(every, "p99", bounds=False),
         Cell(ms(every.max if every else None)),
-        Cell(ms(warm.p50.value if warm else None)),
-        Cell(ms(cold.p50.value), f"{cold.count:,} cold") if cold else Cell(NONE, "0 cold"),
+        _percentile(warm, "p50", bounds=False),
+        Cell(ms(cold.p50.value), f"{cold.count:,} cold") if cold else Cell(NONE, "0 cold" if run.knows_cold else ""),
         Cell(rate(run.throughput_per_s)),
     ]
     if opened:
-        cells += [Cell(rate(run.offered_per_s)), _estimated(corrected.p95 if corrected else None)]
+        cells += [Cell(rate(run.offered_per_s)), _percentile(corrected, "p95")]
     return [*cells, Cell(_notes(run))]
 
 
-def _estimated(estimate: Estimate | None) -> Cell:
-    return Cell(ms(estimate.value), interval(estimate)) if estimate else Cell(NONE)
+def _percentile(latency: Latency | None, name: str, *, bounds: bool = True) -> Cell:
+    """A percentile with its interval, and a word if its answers are too few."""
+    if latency is None:
+        return Cell(NONE)
+    estimate: Estimate = getattr(latency, name)
+    few = f"max of {latency.count:,}" if name in latency.too_few else ""
+    return Cell(ms(estimate.value), " ".join(filter(None, (interval(estimate) if bounds else "", few))))
 
 
 def _notes(run: Summary) -> str:
@@ -87,17 +93,24 @@ def _section(section: Section) -> list[str]:
     lines += [f"> {escaped(caution)}\n" for caution in section.cautions]
     for profile, runs in section.profiles.items():
         headings, rows = comparison(runs)
-        lines += [f"### {escaped(profile)}: {section.place}", "", f"{escaped(runs[0].run.question)} Times in ms.", ""]
-        lines += [line(headings), line(["---", *(["---:"] * (len(headings) - 2)), "---"])]
-        lines += [line([f"{escaped(cell.text)} {escaped(cell.small)}".strip() for cell in row]) for row in rows]
         lines += [
+            f"### {escaped(profile)}: {section.place}",
             "",
-            *(f"- {escaped(run.run.name)}: {escaped(warning)}" for run in runs for warning in run.warnings),
+            f"{escaped(runs[0].run.question)} Times in {escaped(UNITS)}.",
             "",
         ]
+        lines += [line(headings), line(["---", *(["---:"] * (len(headings) - 2)), "---"])]
+        lines += [line([f"{escaped(cell.text)} {escaped(cell.small)}".strip() for cell in row]) for row in rows]
+        lines += ["", *(f"- {escaped(run.run.name)}: {escaped(said)}" for run in runs for said in _said(run)), ""]
     for cost in section.costs:
         lines += _cost(cost)
     return lines
+
+
+def _said(run: Summary) -> list[str]:
+    """The warnings of a run, and its errors by code."""
+    errors = ", ".join(f"{count:,} {code}" for code, count in run.errors.items())
+    return [*run.warnings, *([f"errors: {errors}"] if errors else [])]
 
 
 def _cost(cost: CostComparison) -> list[str]:
@@ -134,6 +147,7 @@ def _latency_columns(prefix: str, latency_of: Callable[[Summary], Latency | None
         values[f"{name}_ms"] = attrgetter(f"{name}.value")
     for name in ("p50", "p95"):
         values |= {f"{name}_low_ms": attrgetter(f"{name}.low"), f"{name}_high_ms": attrgetter(f"{name}.high")}
+    values["too_few"] = lambda latency: " ".join(latency.too_few)
 
     def column(value: Callable[[Latency], Field]) -> Column:
         return lambda run: value(latency) if (latency := latency_of(run)) else None

@@ -12,10 +12,11 @@ import polars as pl
 
 from loadtest.errors import SamplesError
 from loadtest.profiles import Profile
+from loadtest.results.bare import bare_record
 from loadtest.results.jtl import NO_RESPONSE, NO_STATUS
 from loadtest.results.samples import clock_warnings, read_samples
-from loadtest.results.statistics import latency
-from loadtest.results.summary import Phase, PhaseKind, Point, RunInfo, Skipped, Summary
+from loadtest.results.statistics import latency, percentile
+from loadtest.results.summary import Phase, PhaseKind, Point, RunInfo, Skipped, Summary, too_few
 from loadtest.runs import DASHBOARD, SAMPLES, Record, read_record
 from serving.contract import STEPS
 
@@ -37,7 +38,11 @@ def read_runs(folders: list[Path]) -> tuple[list[Summary], list[Skipped]]:
 
 
 def read_run(folder: Path) -> Summary:
-    """Summarise the run in a folder; raises SamplesError."""
+    """Summarise the run in a folder, or the samples in a file that has no record; raises SamplesError."""
+    if folder.is_file():
+        table, warnings = read_samples(folder)
+        summary = summarise(table, bare_record(folder, table), folder)
+        return replace(summary, warnings=warnings + summary.warnings)
     if not folder.is_dir():
         raise SamplesError("there is no such folder")
     record = read_record(folder)
@@ -55,11 +60,12 @@ def summarise(table: pl.DataFrame, record: Record, folder: Path) -> Summary:
     seconds = max(_end(table) - start, 1) / 1000
     due = answered.filter(pl.col("due").is_not_null())
     lag = (table["timeStamp"] - table["due"]).drop_nulls()
-    lag_ms = float(lag.quantile(0.95, "linear") or 0) if len(lag) else None
+    lag_ms = percentile(lag, "p95")
     if lag_ms is not None and lag_ms > LAG_LIMIT_MS:
+        which = f"the longest of {len(lag)}" if "p95" in too_few(len(lag)) else "95th percentile"
         warnings.append(
-            f"the load generator sent its requests {lag_ms:.0f} ms late (95th percentile), so it was too slow for this "
-            "rate; the corrected times include this delay"
+            f"the load generator sent its requests {lag_ms:.0f} ms late ({which}), so it may be too slow for "
+            "this rate; the corrected times include this delay"
         )
     if len(models := _models(table)) > 1:
         warnings.append(f"answers came from {len(models)} models: {', '.join(models)}")
@@ -67,6 +73,8 @@ def summarise(table: pl.DataFrame, record: Record, folder: Path) -> Summary:
     if info.status == "interrupted":
         warnings.append("the run was interrupted, so it has fewer samples than its profile requires")
     cold = answered.filter(pl.col("cold").fill_null(False))
+    # Without the field in any answer, none of them is known to be warm.
+    warm = answered.filter(~pl.col("cold").fill_null(not answered["cold"].is_not_null().any()))
     instances = table["instance"].drop_nulls()
     return Summary(
         run=info,
@@ -78,7 +86,7 @@ def summarise(table: pl.DataFrame, record: Record, folder: Path) -> Summary:
         offered_per_s=_offered(record.profile),
         all=latency(answered["elapsed"]),
         cold=latency(cold["elapsed"]),
-        warm=latency(answered.filter(~pl.col("cold").fill_null(False))["elapsed"]),
+        warm=latency(warm["elapsed"]),
         corrected=latency(due["timeStamp"] + due["elapsed"] - due["due"]) if record.profile.open else None,
         lag_ms=lag_ms,
         cold_starts={str(name): int(count) for name, count in cold.group_by("instance").len().sort("instance").rows()},
@@ -124,7 +132,7 @@ def _info(record: Record, folder: Path, models: list[str]) -> RunInfo:
         mode="open" if record.profile.open else "closed", platform=record.platform, where=record.where,
         label=record.label, target=record.target.url, settings=record.settings,
         model=models[0] if models else "unknown",
-        commit=record.commit, image=record.image, machine=record.machine,
+        commit=record.commit, image=record.image, machine=record.generator,
         started=datetime.fromtimestamp(record.started / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC"),
         # A run that was killed could not record it.
         status="interrupted" if record.status == "running" else record.status,

@@ -6,15 +6,16 @@ then draws the counts from a multinomial distribution; its cost depends on the n
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loadtest.results.summary import Estimate, Latency
+from loadtest.results.summary import PERCENTILES, Estimate, Latency, position
 
 RESAMPLES = 1000
-PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
-# More distinct values are rounded to three digits, well below the width of any interval.
+# More distinct values are rounded to three digits for the intervals, well below their width.
 MOST_DISTINCT = 5000
 _CHUNK = 50
 
@@ -30,18 +31,29 @@ def latency(times_ms: pl.Series, seed: int = 0) -> Latency | None:
     """
     if times_ms.is_empty():
         return None
-    highest = float(times_ms.max())  # type: ignore[arg-type]
-    if times_ms.n_unique() > MOST_DISTINCT:
-        times_ms = times_ms.cast(pl.Float64).round_sig_figs(3)
-    table = times_ms.alias("value").value_counts().sort("value")
-    values, counts = table["value"].to_numpy().astype(np.float64), table["count"].to_numpy().astype(np.int64)
+    values, counts = _counted(times_ms)
     figures = {"mean": mean(values, counts[None, :]), **quantiles(values, counts[None, :])}
-    resampled = _bootstrap(values, counts, seed)
+    rounded = times_ms.cast(pl.Float64).round_sig_figs(3) if len(values) > MOST_DISTINCT else times_ms
+    resampled = _bootstrap(*_counted(rounded), seed)
     estimates = {
         name: Estimate(float(figure[0]), *(float(edge) for edge in np.quantile(resampled[name], (0.025, 0.975))))
         for name, figure in figures.items()
     }
-    return Latency(count=int(counts.sum()), max=highest, **estimates)
+    return Latency(count=int(counts.sum()), max=float(values[-1]), **estimates)
+
+
+def percentile(times_ms: pl.Series, name: str) -> float | None:
+    """One percentile of times, by the same method and without an interval; None if there are none."""
+    if times_ms.is_empty():
+        return None
+    values, counts = _counted(times_ms)
+    return float(quantiles(values, counts[None, :])[name][0])
+
+
+def _counted(times_ms: pl.Series) -> tuple[Values, Counts]:
+    """The (U,) distinct values, rising, and how often each occurs."""
+    table = times_ms.alias("value").value_counts().sort("value")
+    return table["value"].to_numpy().astype(np.float64), table["count"].to_numpy().astype(np.int64)
 
 
 def mean(values: Values, counts: Counts) -> Values:
@@ -50,18 +62,18 @@ def mean(values: Values, counts: Counts) -> Values:
 
 
 def quantiles(values: Values, counts: Counts) -> dict[str, Values]:
-    """Percentiles of samples given as (U,) rising values and (R, U) counts, each (R,).
+    """Percentiles of samples given as (U,) rising values and (R, U) counts with equal sums, each (R,).
 
-    Values between two samples are interpolated linearly, like numpy's default.
+    Values between two samples are interpolated linearly, as in JMeter's dashboard (see `position`).
     """
     cumulated = counts.cumsum(axis=1)
+    total = int(cumulated[0, -1])
     found = {}
     for name, share in PERCENTILES.items():
-        position = share * (cumulated[:, -1] - 1)
-        below = np.floor(position).astype(np.int64)
-        low = values[(cumulated <= below[:, None]).sum(axis=1)]
-        high = values[(cumulated <= np.ceil(position)[:, None]).sum(axis=1)]
-        found[name] = low + (high - low) * (position - below)
+        place = min(max(position(share, total), 1), total)
+        low = values[(cumulated < math.floor(place)).sum(axis=1)]
+        high = values[(cumulated < math.ceil(place)).sum(axis=1)]
+        found[name] = low + (high - low) * (place - math.floor(place))
     return found
 
 

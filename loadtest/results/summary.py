@@ -15,6 +15,7 @@ Where = Literal["local", "aws"]
 Mode = Literal["closed", "open"]
 Status = Literal["finished", "interrupted", "failed"]
 PhaseKind = Literal["batch", "users", "payload", "gap", "rate"]
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Latency:
-    """Response times of answers, milliseconds."""
+    """Response times of answers, milliseconds.
+
+    `too_few` names the percentiles for which `count` is too small: the maximum stands in their place. A 95th percentile
+    needs 20 answers, a 99th 100.
+    """
 
     count: int
     mean: Estimate
@@ -65,6 +70,23 @@ class Latency:
     p95: Estimate
     p99: Estimate
     max: float
+    too_few: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "too_few", too_few(self.count))
+
+
+def too_few(count: int) -> tuple[str, ...]:
+    """The percentiles that `count` samples do not carry: in their order, it would be the last one or none."""
+    return tuple(name for name, share in PERCENTILES.items() if position(share, count) >= count)
+
+
+def position(share: float, count: int) -> float:
+    """The place of a percentile among `count` ordered samples, from 1; above `count` it is that of the maximum.
+
+    It is the method of JMeter's dashboard (LEGACY of Apache Commons Math), which numpy calls "weibull".
+    """
+    return round(share * (count + 1), 9)  # 0.95 * 20 is not exactly 19.
 
 
 @dataclass(frozen=True)
@@ -106,12 +128,12 @@ class Point:
 class Summary:
     """The figures of one run.
 
-    `all`, `cold` and `warm` cover answers with status 200; `corrected` counts from the scheduled start of a request in
-    an open profile and is None for a closed one. `errors` counts by code: that of the contract if the answer had one,
-    else the HTTP status, else the client's reason. `steps_ms` is the mean of each of the five steps of warm answers and
-    of `other`, the rest of the response time. `billed_ms` is the mean billed time of a function, estimated by the
-    client: the steps of a warm answer, the whole response time of a cold one. `lag_ms` is the 95th percentile of the
-    delays of the load generator itself.
+    `all`, `cold` and `warm` cover answers with status 200; if it is unknown which of them are cold, `cold` and `warm`
+    are None. `corrected` counts from the scheduled start of a request in an open profile and is None for a closed one.
+    `errors` counts by code: that of the contract if the answer had one, else the HTTP status, else the client's reason.
+    `steps_ms` is the mean of each of the five steps of warm answers and of `other`, the rest of the response time.
+    `billed_ms` is the mean billed time of a function, estimated by the client: the steps of a warm answer, the whole
+    response time of a cold one. `lag_ms` is the 95th percentile of the delays of the load generator itself.
     """
 
     run: RunInfo
@@ -134,6 +156,11 @@ class Summary:
     phases: list[Phase]
     points: list[Point]
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def knows_cold(self) -> bool:
+        """Whether its answers say if they are cold."""
+        return bool(self.cold or self.warm)
 
     @property
     def failed(self) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ PROPERTIES = PLAN.with_name("samples.properties")
 OLDEST_JMETER, OLDEST_JAVA = (5, 5), 8
 # The Groovy of JMeter 5.5 cannot read the class files of later versions.
 NEWEST_JAVA = 21
+WRAPPER_TIMEOUT_S = 60
 BUNDLED = Path(sys.prefix) / "jmeter"
 
 # For users, and for Taurus.
@@ -59,9 +62,12 @@ def find_jmeter() -> JMeter:
         if _version(home) < OLDEST_JMETER:
             raise JMeterError(f"JMETER_HOME {own} is JMeter {_text(_version(home))}: {_text(OLDEST_JMETER)} is needed")
         return JMeter(home, java)
-    for found in (_home_on_path(), BUNDLED):
-        if found and _is_jmeter(found) and _version(found) >= OLDEST_JMETER:
+    if (script := shutil.which("jmeter")) and (found := _home_of(Path(script), java)):
+        if _version(found) >= OLDEST_JMETER:
             return JMeter(found, java)
+        sys.stderr.write(f"warning: {script} is JMeter {_text(_version(found))}; {_text(OLDEST_JMETER)} is needed\n")
+    if _is_jmeter(BUNDLED) and _version(BUNDLED) >= OLDEST_JMETER:
+        return JMeter(BUNDLED, java)
     raise JMeterError("there is no JMeter: run make loadtest to install one, or set JMETER_HOME to your own")
 
 
@@ -69,9 +75,26 @@ def _is_jmeter(home: Path) -> bool:
     return (home / "bin" / "ApacheJMeter.jar").is_file()
 
 
-def _home_on_path() -> Path | None:
-    found = shutil.which("jmeter")
-    return Path(found).resolve().parents[1] if found else None
+def _home_of(script: Path, java: Path) -> Path | None:
+    """The home of a jmeter on the PATH; None, with a warning, if it cannot be found.
+
+    A package manager installs a script outside the home: it is run with a plan that does not exist, and JMeter's log
+    names the home.
+    """
+    home = script.resolve().parents[1]
+    if _is_jmeter(home):
+        return home
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "jmeter.log"
+        command: list[str | Path] = [script, "-n", "-t", Path(folder) / "none.jmx", "-j", log]
+        environment = os.environ | {"JAVA_HOME": str(java.resolve().parents[1])}
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(command, capture_output=True, cwd=folder, env=environment, timeout=WRAPPER_TIMEOUT_S)
+        said = re.search(r"JMeterHome=(.+)", log.read_text(errors="replace")) if log.is_file() else None
+    if said and _is_jmeter(Path(said[1].strip())):
+        return Path(said[1].strip())
+    sys.stderr.write(f"warning: {script} does not say where its JMeter is: set JMETER_HOME to use it\n")
+    return None
 
 
 def _version(home: Path) -> tuple[int, ...]:

@@ -30,6 +30,7 @@ class Progress:
 
     def __post_init__(self) -> None:
         self._tail = Tail(self.file)
+        self._users: dict[str, int] = {}  # By the server that the name of a thread begins with, if there are servers.
 
     def read(self) -> None:
         """Count the samples that were written since the last call."""
@@ -44,7 +45,8 @@ class Progress:
         self.requests += 1
         self.errors += failed
         self.cold_starts += sample["cold"] == TRUE
-        self.users = int(sample["allThreads"])
+        self._users[sample["threadName"].partition("users ")[0]] = int(sample["allThreads"])
+        self.users = sum(self._users.values())
 
 
 def hopeless(sample: dict[str, str]) -> str | None:
@@ -94,7 +96,10 @@ class Display:
         if now - before >= 5:
             self._seen = (now, progress.requests)
         requests = f"{progress.requests} of {self._total} requests" if self._total else f"{progress.requests} requests"
-        long = f"{passed:.0f} of {self._length:.0f} s" if self._length else f"{passed:.0f} s"
+        long = f"{passed:.0f} s"
+        if self._length:  # JMeter starts before the profile does, and ends after it.
+            passed = time.time() - progress.started if progress.started is not None else 0.0
+            long = f"{min(max(passed, 0), self._length):.0f} of {self._length:.0f} s"
         return (
             f"{requests}, {long}, {self._users(progress)}{rate:.1f}/s, "
             f"{progress.errors} errors, {progress.cold_starts} cold starts"

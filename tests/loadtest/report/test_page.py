@@ -10,7 +10,7 @@ import pytest
 
 from loadtest.report.page import to_html
 from loadtest.results.summary import Skipped
-from tests.loadtest.report.made_up import HOSTILE, LAMBDA, TINY, W6, cost, info, page, phase, summary, tried
+from tests.loadtest.report.made_up import HOSTILE, LAMBDA, TINY, W6, cost, info, latency, page, phase, summary, tried
 from tests.reader import Reader
 
 
@@ -82,7 +82,8 @@ def test_a_dashboard_is_linked() -> None:
 
 
 def test_without_a_dashboard_there_is_no_link() -> None:
-    assert "dashboard" not in page([summary(replace(info(), dashboard=None))])
+    assert "JMeter's dashboard of this run" in page([summary()])
+    assert "JMeter's dashboard of this run" not in page([summary(replace(info(), dashboard=None))])
 
 
 @pytest.mark.parametrize(
@@ -157,3 +158,10 @@ def test_runs_of_two_commits_have_a_caution() -> None:
 def test_costs_without_runs_have_a_section() -> None:
     text = Reader(page([], [], [cost("aws")])).sections["section-1"]
     assert "$0.051" in text and "t3a.xlarge on demand." in text and "Instances are counted whole." in text
+
+
+def test_percentiles_of_too_few_answers_are_marked_and_explained() -> None:
+    text = page([summary(all=latency(900.0, 19), phases=[phase("batch", "batch 1", 900.0)])])
+    assert '<td role="cell" data-heading="p99">1,332 <small>max of 19</small></td>' in text
+    assert "max of N: N answers are too few for the percentile" in text and "<dt>max of N</dt>" in text
+    assert '"too_few": "p95"' in text  # Of the chart's values.

@@ -34,6 +34,29 @@ def test_the_table_of_a_closed_profile_has_no_offered_rate() -> None:
     assert (rows[0][8].text, rows[0][8].small) == ("2,000", "3 cold")
 
 
+def test_percentiles_of_too_few_answers_are_marked_everywhere() -> None:
+    run = summary(all=latency(900.0, 19), warm=latency(900.0, 1), cold=latency(2000.0, 100))
+    _, rows = comparison([run])
+    assert [cell.small for cell in rows[0][3:8]] == [
+        "[873, 927]",
+        "[1,100, 1,240] max of 19",
+        "max of 19",
+        "",
+        "max of 1",
+    ]
+    text = to_markdown([run], [], [])
+    assert "max of N: N answers are too few for the percentile" in text and "1,332 max of 19" in text
+    (row,) = csv.DictReader(io.StringIO(to_csv([run])))
+    assert (row["too_few"], row["warm_too_few"], row["cold_too_few"]) == ("p95 p99", "p50 p90 p95 p99", "")
+    (made,) = json.loads(to_json([run], [], []))["runs"]
+    assert (made["all"]["too_few"], made["cold"]["too_few"], made["corrected"]) == (["p95", "p99"], [], None)
+
+
+def test_markdown_lists_errors_by_code() -> None:
+    text = to_markdown([summary(errors={"overloaded": 1200, "Read timed out": 1})], [], [])
+    assert "- aws-lambda-steady-yolov7-w6: errors: 1,200 overloaded, 1 Read timed out" in text
+
+
 def test_notes_name_status_and_warnings() -> None:
     broken = summary(replace(info(), status="interrupted"), warnings=["one", "two"])
     _, rows = comparison([broken, summary(warnings=["one"]), summary()])

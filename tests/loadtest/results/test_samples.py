@@ -116,3 +116,30 @@ def test_broken_runs_are_named_and_the_others_read(tmp_path: Path) -> None:
     assert reasons["early"] == "there is no samples.jtl: the run ended before JMeter began to write"
     assert reasons["newer"] == "run.json has version 9, but this program reads up to 1: use a newer program"
     assert reasons["nowhere"] == "there is no such folder"
+
+
+PLAIN = HEADER[: HEADER.index("round")]  # JMeter's columns without samples.properties.
+
+
+def test_samples_without_a_record_are_summarised_and_say_what_is_unknown(tmp_path: Path) -> None:
+    samples = [sample(0, 100), failed(1, 5), sample(2, 120)]
+    samples = [made | {"URL": "http://127.0.0.1:3000/predict"} for made in samples]
+    (tmp_path / "mine.jtl").write_text(text(samples, PLAIN))
+    summary = read_run(tmp_path / "mine.jtl")
+    assert (summary.requests, summary.answered, summary.errors) == (3, 2, {"503": 1})
+    assert summary.all is not None and summary.all.p50.value == 110
+    assert (summary.cold, summary.warm, summary.steps_ms, summary.corrected) == (None, None, {}, None)
+    assert summary.run.label == "local unknown platform, unknown machine, mine.jtl"
+    assert (summary.run.profile, summary.run.target, summary.run.model) == (
+        "by hand",
+        "http://127.0.0.1:3000",
+        "unknown",
+    )
+    assert "has no round, due, cold, instance" in summary.warnings[0]
+
+
+def test_samples_without_a_record_and_without_a_url_are_refused(tmp_path: Path) -> None:
+    header = [name for name in PLAIN if name != "URL"]
+    (tmp_path / "mine.jtl").write_text(text([sample(0, 100)], header))
+    with pytest.raises(SamplesError, match=r"mine\.jtl has no URL in its first samples"):
+        read_run(tmp_path / "mine.jtl")

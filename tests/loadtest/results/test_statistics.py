@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from loadtest.results.statistics import MOST_DISTINCT, latency
+from loadtest.results.summary import PERCENTILES
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 99, 1000])
@@ -17,7 +18,7 @@ def test_figures_are_those_of_numpy(count: int) -> None:
     assert (found.count, found.max) == (count, times.max())
     assert found.mean.value == pytest.approx(times.mean())
     for name, share in (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)):
-        assert getattr(found, name).value == pytest.approx(np.quantile(times, share)), name
+        assert getattr(found, name).value == pytest.approx(np.quantile(times, share, method="weibull")), name
 
 
 def test_intervals_are_those_of_a_plain_bootstrap() -> None:
@@ -29,7 +30,7 @@ def test_intervals_are_those_of_a_plain_bootstrap() -> None:
     for name, figures in (
         ("mean", drawn.mean(axis=1)),
         ("p50", np.median(drawn, axis=1)),
-        ("p90", np.quantile(drawn, 0.9, axis=1)),
+        ("p90", np.quantile(drawn, 0.9, axis=1, method="weibull")),
     ):
         low, high = np.quantile(figures, (0.025, 0.975))
         estimate = getattr(found, name)
@@ -56,10 +57,31 @@ def test_no_times_give_no_figures() -> None:
     assert latency(pl.Series([], dtype=pl.Int64)) is None
 
 
-def test_rounding_many_different_times_changes_less_than_their_interval() -> None:
+@pytest.mark.parametrize(
+    ("count", "too_few"),
+    [
+        (1, ("p50", "p90", "p95", "p99")),
+        (2, ("p90", "p95", "p99")),
+        (9, ("p90", "p95", "p99")),
+        (10, ("p95", "p99")),
+        (19, ("p95", "p99")),
+        (20, ("p99",)),
+        (99, ("p99",)),
+        (100, ()),
+    ],
+)
+def test_a_percentile_of_too_few_answers_is_their_maximum_and_named(count: int, too_few: tuple[str, ...]) -> None:
+    found = latency(pl.Series(range(1, count + 1)))
+    assert found is not None
+    assert found.too_few == too_few
+    assert {name for name in PERCENTILES if getattr(found, name).value == found.max} == set(too_few)
+
+
+def test_many_different_times_are_rounded_for_the_intervals_only() -> None:
     times = np.arange(1, 40_000)
     assert len(times) > MOST_DISTINCT
     found = latency(pl.Series(times))
     assert found is not None
-    assert found.p50.value == pytest.approx(20_000, rel=0.005)
-    assert found.max == 39_999
+    assert (found.p50.value, found.max) == (20_000, 39_999)
+    assert found.p99.value == pytest.approx(39_600)
+    assert found.p50.low < 20_000 < found.p50.high

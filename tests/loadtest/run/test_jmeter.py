@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -89,6 +90,30 @@ def test_the_users_own_jmeter_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_p
     (home / "bin" / "jmeter").touch(0o755)
     (tmp_path / "bin" / "jmeter").symlink_to(home / "bin" / "jmeter")
     assert find_jmeter().home == home
+
+
+def test_a_script_of_a_package_manager_is_asked_for_its_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A real JMeter behind a script in a folder of its own, as Homebrew and Debian install it."""
+    home = tmp_path / "libexec"
+    shutil.copytree(BUNDLED, home, symlinks=True)
+    script = tmp_path / "bin" / "jmeter"
+    script.write_text(f'#!/bin/sh\nexec "{home}/bin/jmeter" "$@"\n')
+    script.chmod(0o755)
+    assert find_jmeter().home == home
+
+
+def test_a_jmeter_on_the_path_that_cannot_be_used_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "bin" / "jmeter"
+    script.write_text("#!/bin/sh\nexit 1\n")
+    script.chmod(0o755)
+    assert find_jmeter().home == BUNDLED
+    assert f"{script} does not say where its JMeter is: set JMETER_HOME to use it" in capsys.readouterr().err
+    script.unlink()
+    old = fake_jmeter(tmp_path / "old", "5.1.1")
+    (old / "bin" / "jmeter").touch(0o755)
+    script.symlink_to(old / "bin" / "jmeter")
+    assert find_jmeter().home == BUNDLED
+    assert f"{script} is JMeter 5.1.1; 5.5 is needed" in capsys.readouterr().err
 
 
 def test_a_jmeter_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -44,6 +44,15 @@ def test_users_of_a_future_step_are_not_counted(monkeypatch: pytest.MonkeyPatch)
     assert "of 120 s, 3 users, " in Display(profile, "").line(progress, 1.0)
 
 
+@pytest.mark.parametrize(("started", "shown"), [(None, "0 of 120 s"), (970.0, "30 of 120 s"), (800.0, "120 of 120 s")])
+def test_the_time_counts_from_the_first_request_and_ends_with_the_profile(
+    started: float | None, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 1000.0)
+    profile = load_profile("steps", changes=["steps=[3, 6]", "ramp_s=0", "hold_s=60"])
+    assert shown in Display(profile, "").line(Progress(Path("none"), started=started), 1.0)
+
+
 def test_an_open_profile_has_no_users() -> None:
     progress = Progress(Path("none"), requests=1, users=15, started=1.0)
     assert "users" not in Display(load_profile("steady"), "").line(progress, 1.0)
