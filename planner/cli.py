@@ -1,4 +1,4 @@
-"""`python -m planner`: compare predictions with theory and recordings, read traffic, predict load tests."""
+"""`python -m planner`: which platform for a traffic, what it costs and how fast it is, and how good predictions are."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from detection.errors import UserError
 from planner.errors import TrafficError
+from planner.plan import cli as plan
 from planner.stand_ins.predict import SEEDS, predict
 from planner.stand_ins.singles import read_singles
 from planner.traffic import load_traffic
@@ -33,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="python -m planner", description=__doc__)
-    commands = top.add_subparsers(required=True, metavar="validate|traffic|predict")
+    commands = top.add_subparsers(required=True, metavar="plan|validate|traffic|predict")
+    plan.add(commands.add_parser("plan", help="write a page: the cheapest configuration that meets an objective"))
     validate = commands.add_parser("validate", help="print every error of the planner; exit with 1 if one is too large")
     validate.add_argument("groups", nargs="*", metavar="GROUP", help=f"{', '.join(_names())}; all by default")
     validate.set_defaults(run=_validate)

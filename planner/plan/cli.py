@@ -13,7 +13,8 @@ from pathlib import Path
 from loadtest.cost.prices import PRICES, load_prices
 from model_store.files import write_atomically
 from planner.errors import PlannerError
-from planner.page import to_csv, to_html, to_json, to_markdown
+from planner.page.page import to_html
+from planner.page.tables import to_csv, to_json, to_markdown
 from planner.plan.make import LIFETIMES, Request, make_plan
 from planner.plan.objective import parse_objective
 from planner.plan.types import Plan
@@ -90,7 +91,7 @@ def _write(plan: Plan, options: argparse.Namespace) -> None:
     texts = {".html": lambda: to_html(plan, made=made, command=command, report=report)}
     texts |= {".json": lambda: to_json(plan)} if options.json else {}
     texts |= {".csv": lambda: to_csv(plan)} if options.csv else {}
-    texts |= {".md": lambda: to_markdown(plan, made=made, command=command)} if options.markdown else {}
+    texts |= {".md": lambda: to_markdown(plan, made, command)} if options.markdown else {}
     files = {options.output.with_suffix(suffix): text() for suffix, text in texts.items()}
     try:
         options.output.parent.mkdir(parents=True, exist_ok=True)

@@ -60,11 +60,13 @@ def make_plan(request: Request, progress: Callable[[str], None] = lambda _: None
     heat: HeatMap | None = None
     try:
         if complete:
-            best = [candidate for candidate, _ in finalists(found)]
+            # What has no price cannot be the cheapest.
+            priced = [(candidate, one) for candidate, one in found if one.figures.usd]
+            best = [candidate for candidate, _ in finalists(priced)]
             for turn in turns(best, demand, world, request.objective):
                 progress(f"what would turn the decision: {turn.change}")
                 changed.append(turn)
-            first = [candidate for candidate, _ in finalists(found, 1)]
+            first = [candidate for candidate, _ in finalists(priced, 1)]
             curve, more = _curve(first, demand, world, request.objective)
             notes += more
             heat = heat_map(first, world, request.objective, progress)

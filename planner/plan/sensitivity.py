@@ -18,7 +18,8 @@ from planner.plan.types import CostCurve, HeatMap, Outcome, Turn
 from planner.plan.world import Demand, World, measure
 from planner.traffic import load_traffic
 
-MOST_REQUESTS = 500_000  # of one simulation here; longer traffic is cut to its first days
+# Of one simulation here; a longer traffic is cut to its first days.
+MOST_REQUESTS, MOST_DAYS, MAP_DAYS = 300_000, 7, 3
 LIFETIMES_MIN = (5, 10, 45)
 DEARER = 1.1
 VOLUMES = tuple(round(10 ** (k / 2)) for k in range(6, 15))  # pictures a month, 1,000 to 10 million
@@ -69,7 +70,7 @@ def heat_map(
         for volume in MAP_VOLUMES:
             progress(f"heat map: {shape}, {volume:,} pictures a month")
             demand = once.scaled(volume / (once.per_s * SECONDS_PER_MONTH))
-            found = _best(_outcomes(_simulate_all(candidates, demand, world), world, objective))
+            found = _best(_outcomes(_simulate_all(candidates, demand, world, MAP_DAYS), world, objective))
             row.append((found.platform, found.figures.usd.value) if found and found.figures.usd else (None, None))
         platforms.append([name for name, _ in row])
         bills.append([usd for _, usd in row])
@@ -82,8 +83,8 @@ class _Found:
     simulated: Simulated
 
 
-def _simulate_all(candidates: Sequence[Candidate], demand: Demand, world: World) -> list[_Found]:
-    limited = demand.limited(MOST_REQUESTS)
+def _simulate_all(candidates: Sequence[Candidate], demand: Demand, world: World, days: int = MOST_DAYS) -> list[_Found]:
+    limited = demand.limited(MOST_REQUESTS, days)
     with ThreadPoolExecutor(WORKERS) as pool:
         runs = pool.map(lambda one: simulate(one, limited, world, 1), candidates)
         return [_Found(candidate, run) for candidate, run in zip(candidates, runs, strict=True)]

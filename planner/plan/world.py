@@ -129,9 +129,9 @@ class Demand:
                 return
             yield times
 
-    def limited(self, most: int) -> Demand:
+    def limited(self, most: int, most_days: int = MOST_DAYS) -> Demand:
         """The first days of it, as many as have about `most` requests, but at least one."""
-        days = max(1, math.floor(most / (self.per_s * DAY_S)))
+        days = max(1, min(most_days, math.floor(most / (self.per_s * DAY_S))))
         return replace(self, cut_s=days * DAY_S) if days * DAY_S < self.length_s else self
 
     def scaled(self, scale: float) -> Demand:
