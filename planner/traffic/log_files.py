@@ -87,7 +87,11 @@ def read(log: LogFile) -> Iterator[LogLines]:
 def _walk(folder: Path) -> list[Path]:
     """The logs below a folder, by their endings; the files with which AWS tests whether it may write have none."""
     found: list[Path] = []
-    for place, _, names in os.walk(folder):
+
+    def refuse(exc: OSError) -> None:
+        raise TrafficError(f"{exc.filename} cannot be read: {exc.strerror}") from None
+
+    for place, _, names in os.walk(folder, onerror=refuse):
         found += [Path(place, name) for name in names if name.lower().endswith(SUFFIXES) and name[0] != "."]
         if len(found) > MOST_FILES:
             raise TrafficError(f"{folder} has more than {MOST_FILES:,} files: take a part of it")

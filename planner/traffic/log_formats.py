@@ -28,16 +28,22 @@ ALB = f"^[a-z0-9]+ {ISO} {WORD * 3}{NUMBER * 3}"
 ALB_CREATED = f'" [0-9-]+ {ISO} "'
 ALB_DURATIONS = (5, 6, 7)  # fields, from 0
 ALB_PATH = '"[A-Z]+ [a-z]+://[!#-.0-~]*/predict[? ]'
+# The load balancer's own status, none of a target, the bytes received and sent, and the request.
+ALB_REDIRECTED = ' 30[12378] - [0-9]+ [0-9]+ "[A-Z]+ '
 
 
 @dataclass(frozen=True)
 class LogFormat:
-    """A format of lines. Times are known to `resolution_s`; `path` is a pattern of the lines of /predict."""
+    """A format of lines. Times are known to `resolution_s`.
+
+    `path` is a pattern of the lines of /predict, `redirected` one of those whose client sends the request again.
+    """
 
     name: str
     resolution_s: float
     times: Callable[[pl.Series], pl.Series]
     path: str
+    redirected: str | None = None
 
 
 def find_format(lines: Sequence[bytes]) -> LogFormat | None:
@@ -49,11 +55,16 @@ def find_format(lines: Sequence[bytes]) -> LogFormat | None:
 
 
 def parse(form: LogFormat, lines: Sequence[bytes]) -> tuple[Floats, Booleans]:
-    """When the request of each line came, an array `(N,)` in seconds since 1970, NaN for a line of another format;
-    and which lines are of /predict, `(N,)`."""
+    """When the request of each line came, and which lines are requests of /predict; arrays `(N,)`.
+
+    Times are seconds since 1970, NaN for a line that is not of the format.
+    """
     text = _to_text(lines)
     times = form.times(text).fill_null(np.nan).to_numpy().astype(np.float64)
-    return times, text.str.contains(form.path).to_numpy() & ~np.isnan(times)
+    counts = text.str.contains(form.path)
+    if form.redirected:
+        counts &= ~text.str.contains(form.redirected)
+    return times, counts.to_numpy() & ~np.isnan(times)
 
 
 def _to_text(lines: Sequence[bytes]) -> pl.Series:
@@ -99,7 +110,7 @@ def _json(pattern: str, to_times: Callable[[pl.Series], pl.Series]) -> Callable[
 JSON_PATH = f'"(?:path|resourcePath|routeKey|route)" *: *"{METHOD}{STAGE}/predict"'
 FORMATS = (
     LogFormat(
-        "Application Load Balancer", 1e-6, _alb, ALB_PATH
+        "Application Load Balancer", 1e-6, _alb, ALB_PATH, ALB_REDIRECTED
     ),
     LogFormat(
         "API Gateway (JSON with requestTimeEpoch)", 1e-3,

@@ -18,6 +18,7 @@ from planner.types import Floats
 WINDOW_S = 600.0  # a line may come so long after a later request
 MOST_WAITING = 5_000_000  # requests that wait for earlier ones
 MOST_OPEN = 200  # files that cover the same time; each needs one or two megabytes
+MOST_LINES = 1_000_000_000
 CHUNK = 250_000  # requests
 
 
@@ -34,7 +35,7 @@ class Found:
 
     @property
     def others(self) -> int:
-        """Requests of other paths than /predict."""
+        """Requests of other paths than /predict, and redirected ones."""
         return self.lines - self.wrong - self.requests
 
     def add(self, log: LogFile, lines: LogLines, times: Floats) -> None:
@@ -45,6 +46,8 @@ class Found:
         self.lines += int((~lines.blank).sum())
         self.requests += int(lines.predict.sum())
         self.wrong += int(wrong.sum())
+        if self.lines > MOST_LINES:
+            raise TrafficError(f"{log.file}: the logs have more than {MOST_LINES:,} lines: take a shorter time")
         self.first_s = float(np.fmin.reduce(times, initial=self.first_s))
         self.last_s = float(np.fmax.reduce(times, initial=self.last_s))
 

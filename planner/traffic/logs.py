@@ -40,9 +40,12 @@ class LogSource:
         """The format, and what was left out."""
         found = self._read()
         files = f"{len(self.logs):,} files" if len(self.logs) > 1 else "1 file"
-        notes = [f"an access log of {self.logs[0].form.name}, {files}", f"requests of other paths: {found.others:,}"]
+        notes = [
+            f"an access log of {self.logs[0].form.name}, {files}",
+            f"requests left out (other paths, redirects): {found.others:,}",
+        ]
         if found.wrong:
-            notes.append(f"lines of another form, left out: {found.wrong:,}, the first is {found.first_wrong}")
+            notes.append(f"lines left out (not of the format): {found.wrong:,}, the first is {found.first_wrong}")
         return notes
 
     def _read(self) -> Found:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 NOON = 1_775_736_000.0  # 2026-04-09 12:00:00 UTC
 ALB = (
-    "{type} {time} app/yolov7/50dc6c495c0c9188 192.168.131.39:2817 {target} {took} 200 200 34 366 "
+    "{type} {time} app/yolov7/50dc6c495c0c9188 192.168.131.39:2817 {target} {took} {status} 34 366 "
     '"{method} https://www.example.com:443{path} HTTP/1.1" "curl/7.46.0 (x, \\"y\\")" ECDHE-RSA-AES128-GCM-SHA256 '
     "TLSv1.2 arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/yolov7/73e2d6bc24d8a067 "
     '"Root=1-58337262-36d228ad5d99923122bbe354" "www.example.com" "session-reused" {priority}{created}'
@@ -34,14 +34,20 @@ API = {
 
 
 def alb(
-    at: float, path: str = "/predict", *, took: str = "0.001 0.250 0.000", old: bool = False, method: str = "POST"
+    at: float,
+    path: str = "/predict",
+    *,
+    took: str = "0.001 0.250 0.000",
+    old: bool = False,
+    method: str = "POST",
+    status: str = "200 200",
 ) -> str:
     """A line of a load balancer; `at` is the moment of the request, of the response if `old`."""
     created = "" if old else f" {iso(at)}{ALB_END}"
     known = sum(max(0.0, float(part)) for part in took.split())
     return ALB.format(
         type="https", time=iso(at if old else at + known), target="10.0.0.1:80", took=took, path=path,
-        created=created, method=method, priority="1",
+        created=created, method=method, priority="1", status=status,
     )  # fmt: skip
 
 

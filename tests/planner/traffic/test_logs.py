@@ -50,7 +50,7 @@ def test_every_format_of_api_gateway_is_read(tmp_path: Path, kind: str) -> None:
     traffic = load_traffic(str(write(tmp_path / "a.log", lines)))
     found = arrivals(traffic)
     np.testing.assert_allclose(found, [0, 10, 60], atol=1)
-    assert "requests of other paths: 1" in traffic.notes
+    assert "requests left out (other paths, redirects): 1" in traffic.notes
 
 
 def test_the_format_of_this_projects_terraform_is_read(tmp_path: Path) -> None:
@@ -95,7 +95,19 @@ def test_requests_of_one_second_are_spread_over_it_by_the_seed(tmp_path: Path) -
 def test_only_requests_of_predict_count(tmp_path: Path, path: str, counts: bool) -> None:
     traffic = load_traffic(str(write(tmp_path / "a.log", [alb(NOON), alb(NOON + 1, path)])))
     assert arrivals(traffic).size == 1 + counts
-    assert f"requests of other paths: {1 - counts}" in traffic.notes
+    assert f"requests left out (other paths, redirects): {1 - counts}" in traffic.notes
+
+
+def test_a_request_that_a_load_balancer_redirects_counts_once(tmp_path: Path) -> None:
+    lines = [
+        alb(NOON, status="301 -"),
+        alb(NOON + 1),
+        alb(NOON + 2, status="503 -"),
+        alb(NOON + 3, "/predict?a= 302 - 1 1 ", status="200 200"),
+    ]
+    traffic = load_traffic(str(write(tmp_path / "a.log", lines)))
+    np.testing.assert_allclose(arrivals(traffic), [1, 2, 3], atol=2e-6)
+    assert "requests left out (other paths, redirects): 1" in traffic.notes
 
 
 def test_the_length_covers_requests_of_other_paths(tmp_path: Path) -> None:
@@ -155,7 +167,7 @@ def test_wrong_lines_are_counted_and_named(tmp_path: Path) -> None:
     lines.insert(150, "  ")  # a blank line is no line
     traffic = load_traffic(str(write(tmp_path / "a.log", lines)))
     assert arrivals(traffic).size == 298
-    assert traffic.notes[2] == f"lines of another form, left out: 2, the first is {tmp_path / 'a.log'}, line 101"
+    assert traffic.notes[2] == f"lines left out (not of the format): 2, the first is {tmp_path / 'a.log'}, line 101"
 
 
 def test_bytes_that_are_not_text_are_wrong_lines(tmp_path: Path) -> None:
@@ -230,6 +242,8 @@ def test_folders_and_sets_of_files_are_checked(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(log_merge, "MOST_OPEN", 1)
     three = write(tmp_path / "3.log", [alb(NOON)])
     assert "more than 1 files cover the same time: join some" in refusal(one, three)
+    monkeypatch.setattr(log_merge, "MOST_LINES", 0)
+    assert refusal(one) == f"{one}: the logs have more than 0 lines: take a shorter time"
     monkeypatch.setattr(log_files, "MOST_FILES", 1)
     assert "has more than 1 files" in refusal(mixed)
     assert "2 files of logs; the most is 1" in refusal(one, three)
@@ -293,6 +307,6 @@ def test_the_command_names_the_format_and_what_was_left_out(tmp_path: Path, caps
     assert capsys.readouterr().out.splitlines() == [
         "one: 100 requests in 200.0 s, 0.5/s on average, 66 in the busiest minute",
         "  an access log of Application Load Balancer, 2 files",
-        "  requests of other paths: 1",
-        f"  lines of another form, left out: 1, the first is {first}, line 8",
+        "  requests left out (other paths, redirects): 1",
+        f"  lines left out (not of the format): 1, the first is {first}, line 8",
     ]
