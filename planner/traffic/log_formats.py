@@ -46,12 +46,18 @@ class LogFormat:
     redirected: str | None = None
 
 
-def find_format(lines: Sequence[bytes]) -> LogFormat | None:
-    """The format that most of some lines have; None if none has any."""
+def find_format(lines: Sequence[bytes], likely: LogFormat | None = None) -> tuple[LogFormat, float] | None:
+    """The format that most of the lines have, and the earliest of their times, seconds since 1970; None without one.
+
+    The likely format is taken if any line has it.
+    """
     text = _to_text(lines)
-    found = [(int(one.times(text).count()), one) for one in FORMATS]
-    most, best = max(found, key=lambda pair: pair[0])
-    return best if most else None
+    for forms in ((likely,) if likely else (), FORMATS):
+        found = [(form, form.times(text).drop_nulls()) for form in forms]
+        form, times = max(found, key=lambda pair: len(pair[1]), default=(None, pl.Series()))
+        if form and len(times):
+            return form, float(times.to_numpy().min())
+    return None
 
 
 def parse(form: LogFormat, lines: Sequence[bytes]) -> tuple[Floats, Booleans]:
