@@ -6,11 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from detection.errors import UserError
-from planner.errors import TrafficError
 from planner.plan import cli as plan
+from planner.plan.world import count
 from planner.stand_ins.predict import SEEDS, predict
 from planner.stand_ins.singles import read_singles
 from planner.traffic import load_traffic
@@ -39,8 +37,10 @@ def parser() -> argparse.ArgumentParser:
     validate = commands.add_parser("validate", help="print every error of the planner; exit with 1 if one is too large")
     validate.add_argument("groups", nargs="*", metavar="GROUP", help=f"{', '.join(_names())}; all by default")
     validate.set_defaults(run=_validate)
-    traffic = commands.add_parser("traffic", help="print how many requests a profile or a trace has, and how fast")
-    traffic.add_argument("traffic", help="profile, or .csv file with one time per line or with counts per minute")
+    traffic = commands.add_parser("traffic", help="print how many requests traffic has, and how fast")
+    traffic.add_argument(
+        "traffic", nargs="+", help="profile, shape, .csv file of times or of counts per minute, or access logs"
+    )
     traffic.add_argument("--scale", type=float, default=1, help="factor for the number of requests, e.g. 10 or 0.1")
     traffic.add_argument("--seed", type=int, default=1, help="seed of the random part of the arrivals")
     traffic.set_defaults(run=_traffic)
@@ -87,18 +87,11 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _traffic(options: argparse.Namespace) -> int:
-    traffic = load_traffic(options.traffic, seed=options.seed, scale=options.scale)
-    requests, last_s, minute, in_minute, most = 0, 0.0, -1, 0, 0
-    for times in traffic.chunks():
-        if not times.size:
-            continue
-        requests, last_s = requests + times.size, float(times[-1])
-        minutes, counts = np.unique(times // 60, return_counts=True)
-        # The first minute of a chunk may be the last one of the chunk before.
-        counts[0] += in_minute if minutes[0] == minute else 0
-        minute, in_minute, most = int(minutes[-1]), int(counts[-1]), max(most, int(counts.max()))
-    if not requests:
-        raise TrafficError(f"{traffic.name} has no requests at scale {options.scale:g}")
-    mean = f"{requests / last_s:.4g}/s on average" if last_s else "all at once"
-    print(f"{traffic.name}: {requests:,} requests in {last_s:,.1f} s, {mean}, {most:,} in the busiest minute")
+    traffic = load_traffic(*options.traffic, seed=options.seed, scale=options.scale)
+    found = count(traffic)
+    mean = f"{found.requests / found.once_s:.4g}/s on average" if found.once_s else "all at once"
+    busiest = f"{found.busiest_minute:,} in the busiest minute"
+    print(f"{traffic.name}: {found.requests:,} requests in {found.once_s:,.1f} s, {mean}, {busiest}")
+    for note in traffic.notes:
+        print(f"  {note}")
     return 0

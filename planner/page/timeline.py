@@ -88,7 +88,7 @@ class Timeline:
 
     def x(self) -> Spec:
         """The time axis, the same in all charts."""
-        scale = {"domain": [0, self.plan.traffic.length_s / self.unit_s], "nice": False}
+        scale = {"domain": [0, self.plan.traffic.simulated_s / self.unit_s], "nice": False}
         axis = {"title": f"{self.unit} since the start", "tickCount": 8}
         return {"field": "at", "type": "quantitative", "scale": scale, "axis": axis}
 
@@ -128,14 +128,14 @@ def timeline(plan: Plan, looks: Looks) -> list[Chart]:
     drawn = [outcome for outcome in best_of_platforms(plan) if outcome.slices]
     if not drawn:
         return []
-    unit_s, unit = next((size, name) for most, size, name in UNITS if plan.traffic.length_s <= most)
+    unit_s, unit = next((size, name) for most, size, name in UNITS if plan.traffic.simulated_s <= most)
     one = Timeline(plan, looks, _moments(plan, drawn), {o.platform: o.label for o in drawn}, unit_s, unit)
     charts = [_requests(one), _instances(one), _latency(one), _troubles(one)]
     return [chart for chart in charts if chart]
 
 
 def _moments(plan: Plan, drawn: Sequence[Outcome]) -> dict[str, list[Moment]]:
-    return {outcome.platform: moments(outcome.slices, plan.traffic.length_s) for outcome in drawn}
+    return {outcome.platform: moments(outcome.slices, plan.traffic.simulated_s) for outcome in drawn}
 
 
 def _described(title: str, rows: Sequence[Row]) -> str:

@@ -29,7 +29,9 @@ WIDTH = 100  # Characters of a line of progress.
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add the options."""
-    command.add_argument("--traffic", required=True, help="a profile, a shape, or a file: .yaml, .csv, access log")
+    command.add_argument(
+        "--traffic", required=True, nargs="+", help="a profile, a shape, a .yaml or .csv file, or access logs"
+    )
     command.add_argument("--scale", type=float, default=1, help="factor for the number of requests, e.g. 10 or 0.1")
     command.add_argument("--slo", default=OBJECTIVE, help=f"the objective, {OBJECTIVE} by default")
     command.add_argument(
@@ -66,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     if options.restore_s is not None and not 0 < options.restore_s <= 60:
         raise PlannerError(f"--restore-s is {options.restore_s:g}, and must be above 0, at most 60")
     request = Request(
-        runs=options.measured, traffic=load_traffic(options.traffic, seed=options.seed, scale=options.scale),
+        runs=options.measured, traffic=load_traffic(*options.traffic, seed=options.seed, scale=options.scale),
         objective=parse_objective(options.slo), prices=load_prices(options.prices), region=options.region,
         model=options.model, picture=options.picture, lifetimes=options.lifetimes,
         cores_per_request=options.cores_per_request, restore_s=options.restore_s,

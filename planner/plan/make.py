@@ -126,9 +126,15 @@ def _curve(
 
 def _facts(demand: Demand) -> TrafficFacts:
     return TrafficFacts(
-        name=demand.traffic.name, source=demand.traffic.described, requests=demand.requests, length_s=demand.once_s,
-        per_month=demand.per_s * SECONDS_PER_MONTH, per_s=demand.per_s, busiest_minute=demand.busiest_minute,
-    )  # fmt: skip
+        name=demand.traffic.name,
+        source="; ".join(demand.traffic.notes),
+        requests=demand.requests,
+        length_s=demand.once_s,
+        per_month=demand.per_s * SECONDS_PER_MONTH,
+        per_s=demand.per_s,
+        busiest_minute=demand.busiest_minute,
+        simulated_s=demand.length_s,
+    )
 
 
 def _warnings(request: Request, measured: Measured, times: Sequence[ServiceTimes], demand: Demand) -> Iterator[str]:

@@ -23,7 +23,7 @@ MOST_REQUESTS, MOST_DAYS, MAP_DAYS = 300_000, 7, 3
 LIFETIMES_MIN = (5, 10, 45)
 DEARER = 1.1
 VOLUMES = tuple(round(10 ** (k / 2)) for k in range(6, 15))  # pictures a month, 1,000 to 10 million
-SHAPES = ("constant", "office-day", "bursty", "night-batch", "sparse")
+SHAPES = ("constant", "office-day", "office-week", "bursty", "night-batch")
 MAP_VOLUMES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 
 

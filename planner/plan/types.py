@@ -110,7 +110,10 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class TrafficFacts:
-    """The traffic of a plan: `requests` in `length_s` seconds, of which the busiest minute has `busiest_minute`."""
+    """The traffic of a plan: `requests` in `length_s` seconds, of which the busiest minute has `busiest_minute`.
+
+    It is repeated until the `simulated_s` seconds of the slices are full.
+    """
 
     name: str
     source: str
@@ -119,6 +122,7 @@ class TrafficFacts:
     per_month: float
     per_s: float
     busiest_minute: int
+    simulated_s: float
 
 
 @dataclass(frozen=True)

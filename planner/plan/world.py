@@ -19,6 +19,7 @@ from planner.types import Floats
 
 DAY_S = 86_400.0
 MOST_DAYS = 30
+SHORTEST_S = 60.0
 ENOUGH = 2000  # requests; a traffic with fewer is repeated, for MOST_DAYS at most
 MOST_REPEATED = 5_000_000  # requests of a traffic with all its repetitions
 CHUNK = 200_000  # requests of a repeated traffic that are simulated at once
@@ -153,17 +154,23 @@ class Demand:
             yield (starts[:, None] + once).ravel()
 
 
-def measure(traffic: Traffic) -> Demand:
-    """Count a traffic; raises TrafficError if it has no requests."""
-    requests, last_s, minute, in_minute, most = 0, 0.0, -1, 0, 0
+def count(traffic: Traffic) -> Demand:
+    """Count a traffic and tell its length; raises TrafficError if it has no requests."""
+    requests, minute, in_minute, most = 0, -1, 0, 0
     for times in traffic.chunks():
         if not times.size:
             continue
-        requests, last_s = requests + times.size, float(times[-1])
+        requests += times.size
         minutes, counts = np.unique(times // 60, return_counts=True)
         # The first minute of a chunk may be the last one of the chunk before.
         counts[0] += in_minute if minutes[0] == minute else 0
         minute, in_minute, most = int(minutes[-1]), int(counts[-1]), max(most, int(counts.max()))
     if not requests:
         raise TrafficError(f"{traffic.name} has no requests at scale {traffic.scale:g}")
-    return Demand(traffic, max(traffic.length_s or 0.0, last_s, 60.0), requests, most)
+    return Demand(traffic, traffic.length_s, requests, most)
+
+
+def measure(traffic: Traffic) -> Demand:
+    """Count a traffic, and let it last a minute at least; raises TrafficError if it has no requests."""
+    found = count(traffic)
+    return replace(found, once_s=max(found.once_s, SHORTEST_S))

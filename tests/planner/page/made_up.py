@@ -126,7 +126,7 @@ TURNS = [
     Turn("provisioned instances at twice the price", "Lambda 1769 MB", 71.4),
 ]
 TRAFFIC = TrafficFacts(
-    "office-hours", "office-hours.csv, counts per minute", 77_760, DAY_S, PER_MONTH, 0.9, 131
+    "office-hours", "office-hours.csv, counts per minute", 77_760, DAY_S, PER_MONTH, 0.9, 131, DAY_S
 )  # fmt: skip
 MEASURED = Measured(
     "yolov7-w6:5f0c1a2b3c4d",

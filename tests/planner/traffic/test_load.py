@@ -9,9 +9,9 @@ import pytest
 
 from detection.errors import UserError
 from loadtest.profiles import load_profile
-from planner import cli, traces
+from planner import cli
 from planner.errors import TrafficError
-from planner.traffic import load_traffic
+from planner.traffic import files, load_traffic
 from planner.types import Floats
 
 
@@ -56,7 +56,7 @@ def test_times_count_from_the_first(tmp_path: Path) -> None:
 def test_times_are_the_same_in_blocks_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     times = np.cumsum(np.random.default_rng(1).exponential(2, 3000))
     file = times_file(tmp_path, times)
-    monkeypatch.setattr(traces, "BLOCK", 1000)
+    monkeypatch.setattr(files, "BLOCK", 1000)
     assert len(list(load_traffic(str(file)).chunks())) > 10
     np.testing.assert_allclose(arrivals(file), times - times[0])
 
@@ -69,7 +69,7 @@ def test_scaled_times_keep_their_bursts(tmp_path: Path, monkeypatch: pytest.Monk
         np.concatenate([random.exponential(1, 3600), random.exponential(0.1, 6000), random.exponential(1, 3600)])
     )
     file = times_file(tmp_path, times)
-    monkeypatch.setattr(traces, "BLOCK", 50_000)
+    monkeypatch.setattr(files, "BLOCK", 50_000)
     found = arrivals(file, scale=scale)
     assert np.all(np.diff(found) >= 0)
     assert len(found) == pytest.approx(13_200 * scale, rel=0.05)
@@ -126,7 +126,7 @@ def test_a_trace_names_what_is_wrong(tmp_path: Path, text: str, message: str) ->
     ("name", "scale", "message"),
     [
         ("batches", 1, "profile batches sends a request when the last one is answered, so its arrivals are not known"),
-        ("nothing", 1, "there is no profile nothing: take one of batches, "),
+        ("nothing", 1, "there is no profile nothing; a profile is one of batches, "),
         ("nothing.csv", 1, "there is no file nothing.csv; a profile is one of batches, "),
         ("steady", 0, "the scale is 0, and must be from 0.0001 to 1000"),
         ("steady", float("nan"), "the scale is nan, and must be from 0.0001 to 1000"),
@@ -148,6 +148,9 @@ def test_a_profile_with_too_many_requests_is_refused_before_they_are_made(tmp_pa
 def test_the_command_prints_a_summary_or_one_line_of_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "t.csv").write_text("0\n30\n59\n60\n100\n")
     assert cli.main(["traffic", str(tmp_path / "t.csv")]) == 0
-    assert capsys.readouterr().out == "t: 5 requests in 100.0 s, 0.05/s on average, 3 in the busiest minute\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "t: 5 requests in 100.0 s, 0.05/s on average, 3 in the busiest minute",
+        "  a trace with one time per line",
+    ]
     assert cli.main(["traffic", "steps"]) == 1
     assert capsys.readouterr().err.startswith("error: profile steps sends a request when the last one is answered")

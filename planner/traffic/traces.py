@@ -1,4 +1,4 @@
-"""Reading a trace of arrivals from a file, block by block, so that its size does not matter for memory.
+"""Traffic of a trace: a file with the times of requests, or with their number per minute, read block by block.
 
 A file with one column has the time of one request per line, in seconds: increasing numbers, counted from any moment. A
 file with two columns has a minute and its number of requests per line; minutes that are left out have none. The first
@@ -9,23 +9,94 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from planner.errors import TrafficError
+from planner.traffic.files import SHOWN, read_blocks, shown
+from planner.traffic.scaled import scale_count, scale_times
+from planner.traffic.source import read_all
 from planner.types import Floats
 
-LARGEST = 4_000_000_000  # bytes of a file
-BLOCK = 8_000_000  # bytes read at once
-SHOWN = 40  # characters of a wrong value
 MOST_PER_MINUTE = 6_000_000
 MOST_MINUTES = 10 * 366 * 24 * 60
 
 
-def has_counts(file: Path) -> bool:
-    """Whether a file has counts per minute instead of times; raises TrafficError if it cannot be read or is empty."""
-    first = next(_blocks(file), (0, []))[1]
+@dataclass
+class TimesSource:
+    """The arrivals of a file with one time per line. `read_s` is the last one, once the file was read."""
+
+    file: Path
+    repeats: bool = False
+    read_s: float | None = None
+
+    @property
+    def length_s(self) -> float:
+        """The time of the last arrival, the first one being 0."""
+        if self.read_s is None:
+            read_all(self)
+        return self.read_s or 0.0
+
+    def chunks(self, scale: float, random: np.random.Generator) -> Iterator[Floats]:
+        """The arrivals; each is repeated before the next one if there shall be more."""
+        yield from scale_times(self._times(), scale, random)
+
+    def notes(self, scale: float) -> list[str]:
+        """The kind of traffic."""
+        return ["a trace with one time per line"]
+
+    def _times(self) -> Iterator[Floats]:
+        last = 0.0
+        for times in read_times(self.file):
+            last = float(times[-1])
+            yield times
+        self.read_s = last
+
+
+@dataclass
+class CountsSource:
+    """The arrivals of a file with a count per minute. `read_s` is the end of its last minute, once it was read."""
+
+    file: Path
+    repeats: bool = False
+    read_s: float | None = None
+
+    @property
+    def length_s(self) -> float:
+        """The end of the last minute in the file, also if that has no requests."""
+        if self.read_s is None:
+            read_all(self)
+        return self.read_s or 0.0
+
+    def chunks(self, scale: float, random: np.random.Generator) -> Iterator[Floats]:
+        """Requests of each minute at uniform random times in it, as those of a Poisson process with this count are."""
+        end = 0.0
+        for minute, count in read_counts(self.file):
+            end = (minute + 1) * 60.0
+            number = scale_count(count * scale, random)
+            if number > MOST_PER_MINUTE:
+                raise TrafficError(
+                    f"{self.file}: {number:,} requests in a minute at scale {scale:g}; the most is {MOST_PER_MINUTE:,}"
+                )
+            if number:
+                yield minute * 60 + np.sort(random.uniform(0, 60, number))
+        self.read_s = end
+
+    def notes(self, scale: float) -> list[str]:
+        """The kind of traffic."""
+        return ["a trace with counts per minute"]
+
+
+def to_source(file: Path) -> TimesSource | CountsSource:
+    """The traffic of a trace; raises TrafficError if it cannot be read, is empty or is not a trace."""
+    return CountsSource(file) if _has_counts(file) else TimesSource(file)
+
+
+def _has_counts(file: Path) -> bool:
+    """Whether a file has counts per minute instead of times."""
+    first = next(read_blocks(file), (0, []))[1]
     if not first:
         raise TrafficError(
             f"{file} is empty: write one time in seconds per line, or a minute and its number of requests"
@@ -39,7 +110,7 @@ def has_counts(file: Path) -> bool:
 def read_times(file: Path) -> Iterator[Floats]:
     """The times of a file in chunks, arrays `(N,)`, seconds since the first; raises TrafficError."""
     first = before = -math.inf
-    for number, lines in _blocks(file):
+    for number, lines in read_blocks(file):
         number, lines = _without_heading(number, lines, columns=1)
         if not lines:
             continue
@@ -59,7 +130,7 @@ def read_times(file: Path) -> Iterator[Floats]:
 def read_counts(file: Path) -> Iterator[tuple[int, int]]:
     """Minute and number of requests of each line, the first minute being 0; raises TrafficError."""
     first, before = None, -1
-    for number, lines in _blocks(file):
+    for number, lines in read_blocks(file):
         number, lines = _without_heading(number, lines, columns=2)
         for at, line in enumerate(lines, start=number):
             minute, count = _to_count(file, at, line)
@@ -78,7 +149,7 @@ def read_counts(file: Path) -> Iterator[tuple[int, int]]:
 def _to_count(file: Path, number: int, line: bytes) -> tuple[int, int]:
     fields = line.split(b",")
     if len(fields) != 2:
-        raise TrafficError(f"{file}, line {number}: {_shown(line)} is not a minute and its number of requests")
+        raise TrafficError(f"{file}, line {number}: {shown(line)} is not a minute and its number of requests")
     minute, count = _to_numbers(file, number, fields, "a whole number", same_line=True)
     for value in (minute, count):
         if value != int(value):
@@ -86,28 +157,6 @@ def _to_count(file: Path, number: int, line: bytes) -> tuple[int, int]:
     if count > MOST_PER_MINUTE:
         raise TrafficError(f"{file}, line {number}: {count:.0f} requests in a minute; the most is {MOST_PER_MINUTE:,}")
     return int(minute), int(count)
-
-
-def _blocks(file: Path) -> Iterator[tuple[int, list[bytes]]]:
-    """Lines in blocks, each with the number of its first line; empty lines at the end of the file are left out."""
-    try:
-        if (size := file.stat().st_size) > LARGEST:
-            raise TrafficError(f"{file} has {size:,} bytes; the most is {LARGEST:,}: split it")
-        with file.open("rb") as opened:
-            number, rest = 1, b""
-            while block := opened.read(BLOCK):
-                *lines, rest = (rest + block).replace(b"\r\n", b"\n").split(b"\n")
-                while lines and not lines[-1].strip():
-                    rest = lines.pop() + b"\n" + rest
-                if len(rest) > BLOCK:
-                    raise TrafficError(f"{file}, line {number + len(lines)} has more than {BLOCK:,} bytes")
-                if lines:
-                    yield number, lines
-                number += len(lines)
-            if rest.strip():
-                yield number, [rest]
-    except OSError as exc:
-        raise TrafficError(f"{file} cannot be read: {exc.strerror}") from None
 
 
 def _without_heading(number: int, lines: list[bytes], *, columns: int) -> tuple[int, list[bytes]]:
@@ -134,11 +183,11 @@ def _to_numbers(file: Path, number: int, fields: list[bytes], what: str, *, same
         try:
             value = float(field) if len(field) <= SHOWN else math.nan
         except ValueError:
-            raise TrafficError(f"{where}: {_shown(field)} is not {what}") from None
+            raise TrafficError(f"{where}: {shown(field)} is not {what}") from None
         if not math.isfinite(value):
-            raise TrafficError(f"{where}: {_shown(field)} is not {what}: it must be finite, in {SHOWN} characters")
+            raise TrafficError(f"{where}: {shown(field)} is not {what}: it must be finite, in {SHOWN} characters")
         if value < 0:
-            raise TrafficError(f"{where}: {_shown(field)} is negative")
+            raise TrafficError(f"{where}: {shown(field)} is negative")
     raise TrafficError(f"{file}, line {number}: not all fields from here on are numbers")
 
 
@@ -148,8 +197,3 @@ def _refuse_order(file: Path, number: int, value: float, *, duplicate: bool) -> 
             f"{file}, line {number}: {value:.15g} is there twice: write times with more digits, or counts per minute"
         )
     raise TrafficError(f"{file}, line {number}: {value:.15g} is before the line above it: sort the lines")
-
-
-def _shown(value: bytes) -> str:
-    text = value.decode("utf-8", "replace")
-    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
