@@ -48,6 +48,7 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "service" {
+  #checkov:skip=CKV_AWS_338: log_retention_days keeps logs longer; the default does not keep the names of pictures for a year
   name              = "/ecs/${var.deployment_name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
