@@ -6,7 +6,7 @@ PARALLEL := OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses logical --dist 
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve lambda image sbom audit bentoctl compare loadtest report plan taurus test test-fast test-image test-terraform fuzz soak check format lock bench train convert-tools clean
+.PHONY: help serve lambda image sbom audit bentoctl compare loadtest report plan taurus test test-fast test-image test-terraform fuzz soak check checkov format lock bench train convert-tools clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,14 @@ test-image: $(VENV)/.dev .bentoctl/.done image ## Run the contract suite and mor
 
 check: $(VENV)/.dev ## Lint, types and format; reads only
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+
+checkov: .checkov/.done ## Look for unsafe settings in the Terraform modules, the manifests and the Dockerfile; needs kubectl or kustomize
+	@command -v kubectl kustomize >/dev/null || { echo "error: neither kubectl nor kustomize is installed, so the manifests cannot be checked: install one" >&2; exit 1; }
+	@.checkov/bin/checkov --config-file deployment/checkov.yaml
+
+.checkov/.done: requirements/checkov.lock
+	@echo "Setting up .checkov, once; a minute"
+	@python3 -m venv .checkov && .checkov/bin/python -m pip install --quiet --require-hashes --no-deps -r $< && touch $@
 
 format: $(VENV)/.dev ## Write the format that check wants
 	@$(VENV)/bin/ruff check --fix-only . && $(VENV)/bin/ruff format .
@@ -90,6 +98,8 @@ lock: requirements/service.txt ## Lock what is in the image, with hashes; needs 
 	    --custom-compile-command "make lock" --output-file requirements/bentoctl.lock requirements/bentoctl.in
 	@uv pip compile --quiet --generate-hashes --python-version 3.11 --no-annotate --no-header \
 	    --custom-compile-command "make lock" --output-file requirements/taurus.lock requirements/taurus.in
+	@uv pip compile --quiet --generate-hashes --python-version 3.11 --no-annotate --no-header \
+	    --custom-compile-command "make lock" --output-file requirements/checkov.lock requirements/checkov.in
 
 bench: $(VENV)/.dev .oracles/.done ## Measure engines and whole requests side by side; writes bench/*.json and *.md
 	@$(PYTHON) -m bench $(ARGS) && $(PYTHON) -W ignore -m bench.cold $(ARGS) && $(PYTHON) -W ignore -m bench.generator $(ARGS) && $(PYTHON) -W ignore -m bench.precision $(ARGS) && $(PYTHON) -m bench.memory && ORACLES=.oracles $(PYTHON) -m bench.planner
@@ -100,7 +110,7 @@ train: $(VENV)/.convert ## Train the bundled model from scratch (about an hour o
 convert-tools: $(VENV)/.convert ## Install the tools for converting models: torch, NNCF and a few more
 
 clean: ## Remove the virtual environment and local data; models in BentoML's store stay
-	rm -rf $(VENV) .bentoctl .bzt .oracles .local .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .bentoctl .bzt .checkov .oracles .local .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/.local: pyproject.toml requirements/service.txt requirements/emulator.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 10) and "error: Python 3.10 or later is needed, this is " + sys.version.split()[0])'

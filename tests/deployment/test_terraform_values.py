@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from planner.scaling.books import load_book
+from planner.scaling.rules import TargetTrackingRules
 from tests.deployment.modules import MODULES, OIDC, SECRET, VALUES, blocks_of, each_module, needs_terraform
 from tests.deployment.terraform_files import references
 from tests.deployment.terraform_program import Evaluation
@@ -43,11 +45,13 @@ REFUSED += [
     ("ecs", "launch_type", ["ec2", "EXTERNAL"]),
     ("ecs", "container_insights", ["on"]),
     ("ecs", "cpu", [128, 32768, 1024.5]),
+    ("ecs", "threads_per_core", [0, 3]),
     ("ecs", "memory", [256, 200000, 1024.5]),
     ("ecs", "tmp_size", [0, 16.5]),
     ("ecs", "min_tasks", [0, 1.5]),
     ("ecs", "max_tasks", [0, 1.5]),
     ("ecs", "target_cpu_percent", [5, 101, 70.5]),
+    ("ecs", "metrics_period", [10, 30]),
     ("ecs", "target_requests_per_task", [-1, 1.5]),
     ("ecs", "health_check_grace_period", [-1, 1.5]),
     ("ecs", "instance_type", ["big"]),
@@ -126,7 +130,7 @@ def test_the_environment_of_the_function(
 def test_the_container_of_a_task(launch_type: str, evaluated: Callable[..., Evaluation]) -> None:
     values = evaluated("ecs", launch_type=launch_type, env={"MODEL": "mine"}).values
     (container,) = json.loads(values["containers"])
-    assert (values["cpu"], values["memory"]) == ((3584, 14336) if launch_type == "EC2" else (4096, 8192))
+    assert (values["cpu"], values["memory"]) == ((2048, 14336) if launch_type == "EC2" else (4096, 8192))
     assert container["image"] == VALUES["image_uri"]
     assert {pair["name"]: pair["value"] for pair in container["environment"]} == {
         "AWS_REGION": "eu-central-1",
@@ -143,6 +147,47 @@ def test_the_container_of_a_task(launch_type: str, evaluated: Callable[..., Eval
     assert (tmpfs, volumes) == ((["/tmp"], []) if launch_type == "EC2" else ([], ["/tmp"]))
     compile(container["healthCheck"]["command"][3], "healthCheck", "exec")
     assert "http://localhost:3000/readyz" in container["healthCheck"]["command"][3]
+
+
+# The engine runs a thread per physical core, so a task that is always busy uses as many processors as it has cores.
+SCALING = [
+    ({}, 2048, 70),
+    ({"target_cpu_percent": 50}, 2048, 50),
+    ({"instance_type": "m7a.xlarge", "threads_per_core": 1}, 4096, 70),
+    ({"architecture": "arm64", "instance_type": "t4g.xlarge"}, 4096, 70),
+    ({"instance_type": "t3a.2xlarge", "cpu": 4096}, 4096, 70),
+    ({"launch_type": "FARGATE"}, 4096, 35),
+    ({"launch_type": "FARGATE", "threads_per_core": 1}, 4096, 70),
+    ({"launch_type": "FARGATE", "architecture": "arm64"}, 4096, 70),
+    ({"launch_type": "FARGATE", "cpu": 2048}, 2048, 35),
+    ({"launch_type": "FARGATE", "cpu": 512, "memory": 3072}, 512, 70),
+]
+
+
+@pytest.mark.slow
+@needs_terraform
+@pytest.mark.parametrize(("values", "cpu", "tracked"), SCALING)
+def test_auto_scaling_aims_at_a_share_of_the_processors_that_a_task_can_keep_busy(
+    values: dict[str, Any], cpu: int, tracked: int, evaluated: Callable[..., Evaluation]
+) -> None:
+    found = evaluated("ecs", **values).values
+    assert (found["cpu"], found["tracked_cpu_percent"]) == (cpu, tracked)
+    (policy,) = [b for b in blocks_of("ecs") if b.address == "aws_appautoscaling_policy.cpu"]
+    (tracking,) = policy.body["target_tracking_scaling_policy_configuration"]
+    assert tracking["target_value"] == "${local.tracked_cpu_percent}"
+
+
+@pytest.mark.slow
+@needs_terraform
+@pytest.mark.parametrize(("book", "launch_type"), [("ecs", "EC2"), ("ecs-20s", "EC2"), ("ecs-idle", "EC2"),
+                                                   ("fargate", "FARGATE"), ("fargate-20s", "FARGATE")])  # fmt: skip
+def test_the_planner_counts_with_the_same_processors(
+    book: str, launch_type: str, evaluated: Callable[..., Evaluation]
+) -> None:
+    found, rules = evaluated("ecs", launch_type=launch_type).values, load_book(book)
+    assert (rules.replica.cores, rules.replica.request_cores) == (found["busy_cpu"] / 1024, found["cpu"] / 1024)
+    if isinstance(rules.scaler, TargetTrackingRules):
+        assert rules.scaler.target_percent == found["tracked_cpu_percent"]
 
 
 @pytest.mark.slow

@@ -44,6 +44,8 @@ GOOD: dict[str, dict[str, Values]] = {
         "own-vpc": OWN_VPC,
         "own-vpc-task": OWN_VPC | {"launch_type": "FARGATE", "assign_public_ip": True, "s3_endpoint": True},
         "requests": {"launch_type": "FARGATE", "target_requests_per_task": 60, "alarms": False, "max_tasks": 9},
+        "no-threads": ARM64 | {"architecture": "x86_64", "instance_type": "m7a.xlarge", "threads_per_core": 1},
+        "fast": {"launch_type": "FARGATE", "metrics_period": 20},
         "protected": {"launch_type": "FARGATE", "deletion_protection": True, "access_logs_bucket": "my-logs"},
     },
 }

@@ -20,6 +20,8 @@ locals {
 }
 
 resource "aws_lb" "this" {
+  #checkov:skip=CKV_AWS_150: deletion_protection is an option, because bentoctl destroy would fail with it
+  #checkov:skip=CKV2_AWS_76: the rules are those of web_acl_arn, and the service has no Java
   name                       = "${var.deployment_name}-alb"
   load_balancer_type         = "application"
   internal                   = !var.internet_facing
@@ -69,6 +71,7 @@ resource "aws_wafv2_web_acl_association" "this" {
 }
 
 resource "aws_lb_target_group" "this" {
+  #checkov:skip=CKV_AWS_378: TLS ends at the load balancer; only it reaches the tasks, inside the VPC
   name                 = "${var.deployment_name}-tasks"
   target_type          = "ip"
   vpc_id               = local.vpc_id

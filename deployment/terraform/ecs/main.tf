@@ -2,11 +2,14 @@ data "aws_caller_identity" "current" {}
 
 locals {
   on_ec2         = var.launch_type == "EC2"
-  cpu            = coalesce(var.cpu, local.on_ec2 ? 3584 : 4096)
+  cpu            = coalesce(var.cpu, local.on_ec2 ? 4096 / local.threads_per_core : 4096)
   memory         = coalesce(var.memory, local.on_ec2 ? 14336 : 8192)
   container_name = "yolov7"
   container_port = 3000
   tags           = merge({ Deployment = var.deployment_name }, var.tags)
+
+  # A processor (vCPU) of AWS's x86_64 machines is a hyperthread, of its arm64 machines a core.
+  threads_per_core = coalesce(var.threads_per_core, var.architecture == "arm64" ? 1 : 2)
 
   # One task fills an instance: if all instances are in use, a deployment must stop old tasks before it starts new ones.
   minimum_healthy_percent = local.on_ec2 ? 50 : 100
@@ -45,6 +48,7 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "service" {
+  #checkov:skip=CKV_AWS_338: log_retention_days keeps logs longer; the default does not keep the names of pictures for a year
   name              = "/ecs/${var.deployment_name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn

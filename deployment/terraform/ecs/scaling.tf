@@ -1,3 +1,11 @@
+locals {
+  # The engine runs one thread per core, so a task that is always busy uses half of its processors where a core has two
+  # threads, but at least one. ECS measures this use against `cpu`. On EC2 `cpu` is only a reservation and is what a task
+  # can keep busy; on Fargate it is the size of the task, so the target is as much lower.
+  busy_cpu            = local.on_ec2 ? local.cpu : min(local.cpu, max(1024, local.cpu / local.threads_per_core))
+  tracked_cpu_percent = var.target_cpu_percent * local.busy_cpu / local.cpu
+}
+
 resource "aws_appautoscaling_target" "tasks" {
   service_namespace  = "ecs"
   scalable_dimension = "ecs:service:DesiredCount"
@@ -14,12 +22,12 @@ resource "aws_appautoscaling_policy" "cpu" {
   resource_id        = aws_appautoscaling_target.tasks.resource_id
 
   target_tracking_scaling_policy_configuration {
-    target_value       = var.target_cpu_percent
+    target_value       = local.tracked_cpu_percent
     scale_in_cooldown  = 60
     scale_out_cooldown = 60
 
     predefined_metric_specification {
-      predefined_metric_type = "ECSServiceAverageCPUUtilization"
+      predefined_metric_type = "ECSServiceAverageCPUUtilization${var.metrics_period == 20 ? "HighResolution" : ""}"
     }
   }
 }

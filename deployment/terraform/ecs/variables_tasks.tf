@@ -21,13 +21,24 @@ variable "container_insights" {
 }
 
 variable "cpu" {
-  description = "CPU units of a task, 1024 being one processor; when null 3584 on EC2, 4096 on FARGATE."
+  description = "CPU units of a task, 1024 being one processor (vCPU). When null: 4096 on FARGATE; on EC2 1024 for each core of an instance with four processors, which is what a task keeps busy."
   type        = number
   default     = null
 
   validation {
     condition     = var.cpu == null ? true : var.cpu >= 256 && var.cpu <= 16384 && floor(var.cpu) == var.cpu
     error_message = "cpu must be a whole number from 256 to 16384 (units, 1024 being one processor)."
+  }
+}
+
+variable "threads_per_core" {
+  description = "Processors (vCPUs) per physical core; when null 2 for x86_64, 1 for arm64. Set 1 for x86_64 types without hyperthreads, e.g. m7a."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.threads_per_core == null ? true : contains([1, 2], var.threads_per_core)
+    error_message = "threads_per_core must be 1 or 2."
   }
 }
 
@@ -76,13 +87,25 @@ variable "max_tasks" {
 }
 
 variable "target_cpu_percent" {
-  description = "CPU utilisation that auto scaling aims at, in percent."
+  description = "CPU utilisation that auto scaling aims at, in percent of what a task can keep busy: one processor per physical core."
   type        = number
   default     = 70
 
   validation {
     condition     = var.target_cpu_percent >= 10 && var.target_cpu_percent <= 100 && floor(var.target_cpu_percent) == var.target_cpu_percent
     error_message = "target_cpu_percent must be a whole number from 10 to 100."
+  }
+}
+
+# The provider cannot switch on the metrics of 20 s: hashicorp/terraform-provider-aws issue 48669.
+variable "metrics_period" {
+  description = "Period of the CPU metric that auto scaling reads, in seconds: 60, or 20 for a service whose metrics of 20 s are switched on; `aws ecs update-service --monitoring` does that."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = contains([20, 60], var.metrics_period)
+    error_message = "metrics_period must be 60 or 20 (seconds)."
   }
 }
 

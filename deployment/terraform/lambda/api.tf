@@ -43,6 +43,7 @@ resource "aws_apigatewayv2_route" "predict" {
 
 # The length of CloudWatch Logs' resource policy is limited; APIs whose names begin with /aws/vendedlogs/ share one entry.
 resource "aws_cloudwatch_log_group" "api" {
+  #checkov:skip=CKV_AWS_338: log_retention_days keeps logs longer; the default does not keep the names of pictures for a year
   name              = "/aws/vendedlogs/apigateway/${var.deployment_name}-api"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
