@@ -12,7 +12,7 @@ from detection.postprocess import maps_to_candidates
 from model_store.export import PRECISIONS, save, to_openvino
 from model_store.network.heads import decode
 from model_store.network.variants import VARIANTS
-from tests.model_store.network.test_graph import unsettled
+from tests.model_store.network.test_graph import narrow, unsettled
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +21,7 @@ EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_openvino_decodes_as_torch_does(variant: str) -> None:
-    network = unsettled(variant)
+    network = narrow(variant)
     compiled = ov.compile_model(to_openvino(network, picture_input=False), "CPU", EXACT)
     head = network.head
     anchors = head.anchor_grid.flatten(1, 4).numpy()
