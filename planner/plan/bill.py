@@ -79,7 +79,7 @@ def _containers(candidate: ContainerCandidate, simulated: Simulated, world: Worl
         if candidate.size in world.prices.burstable:
             yield BillLine("surplus CPU credits", surplus_h * prices.surplus_credits.usd)
     else:
-        cpus = candidate.book.replica.cores
+        cpus = candidate.book.replica.request_cores
         usd = fargate_usd_per_month(prices, cpus=cpus, task_memory_mb=cpus * FARGATE_MB_PER_CPU, architecture="x86_64")
         yield BillLine(f"Fargate tasks of {cpus:g} CPUs", usage.replica_s / mean * usd)
     pictures = simulated.requests_to_containers * SECONDS_PER_MONTH / mean

@@ -41,6 +41,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", help="the model of the runs, if they are of several")
     command.add_argument("--picture", default="scenes", help="the kind of picture: scenes, small, medium or large")
     command.add_argument("--region", default="us-east-1", help="the region of the prices")
+    command.add_argument("--instance-type", help="EC2 instances of ECS, those of the templates by default")
     command.add_argument("--prices", type=Path, default=PRICES, help="file of prices")
     command.add_argument(
         "--lifetimes", choices=sorted(LIFETIMES), default="aws-2020", help="rules of Lambda's idle instances"
@@ -70,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
     request = Request(
         runs=options.measured, traffic=load_traffic(*options.traffic, seed=options.seed, scale=options.scale),
         objective=parse_objective(options.slo), prices=load_prices(options.prices), region=options.region,
+        instance_type=options.instance_type,
         model=options.model, picture=options.picture, lifetimes=options.lifetimes,
         cores_per_request=options.cores_per_request, restore_s=options.restore_s,
         wide=options.search, seeds=options.seeds,

@@ -17,7 +17,7 @@ from planner.errors import MeasuredError, PlannerError
 from planner.plan.candidates import Candidate, ContainerCandidate
 from planner.plan.measured import ServiceTimes, read_measured
 from planner.plan.objective import Objective
-from planner.plan.search import finalists, search, usual, vcpus, wide
+from planner.plan.search import finalists, search, usual, wide
 from planner.plan.sensitivity import cost_curve, heat_map, turns
 from planner.plan.simulate import API_GATEWAY_S
 from planner.plan.types import CostCurve, HeatMap, Measured, Outcome, Plan, TrafficFacts, Turn
@@ -43,6 +43,7 @@ class Request:
     lifetimes: str = "aws-2020"
     cores_per_request: float = 1.7
     restore_s: float | None = None
+    instance_type: str | None = None
     wide: bool = False
     seeds: int = 5
     today: date = field(default_factory=date.today)
@@ -100,19 +101,13 @@ def _world(request: Request, times: Sequence[ServiceTimes]) -> World:
 
 
 def _candidates(request: Request, world: World, demand: Demand) -> list[Candidate]:
-    settings = world.service("ecs").settings
-    instance_type = settings.instance_type if isinstance(settings, EcsSettings) else EcsSettings().instance_type
-    try:
-        cpus = float(vcpus(instance_type))
-    except KeyError:
-        raise MeasuredError(f"the processors of instance type {instance_type} are not known") from None
+    instance_type = request.instance_type or EcsSettings().instance_type
     if instance_type not in world.region_prices.ec2:
-        raise MeasuredError(
-            f"instance type {instance_type} is not in {PRICES.name}: add its price for {request.region}"
-        )
+        known = ", ".join(world.region_prices.ec2)
+        raise MeasuredError(f"instance type {instance_type} has no price in {request.region}: take one of {known}")
     if request.wide:
-        return wide(world, instance_type, cpus, demand.busiest_minute / 60)
-    return usual(world, instance_type, cpus)
+        return wide(world, instance_type, demand.busiest_minute / 60)
+    return usual(world, instance_type)
 
 
 def _curve(
@@ -159,7 +154,7 @@ def _assumptions(
     )
     yield Assumption(
         "processors",
-        "each instance and task is as fast as the measured one",
+        "each function, instance and task is as fast as the measured one, whatever its type",
         "assumption; measure on AWS to replace it",
     )
     if len(world.functions) > 1:

@@ -26,55 +26,49 @@ from planner.scaling.books import load_book
 
 OVERFLOW_QUEUE = 2  # Requests in each container, one of which waits, before the next one goes to the function.
 BETWEEN = (1024, 1280, 1536, 1792, 2048, 2560, 3000, 3538)  # MB, tried by a search where they lie between measured ones
-PROVISIONED = (0, 1, 2, 4, 8, 16)
+PROVISIONED = (1, 2, 4, 8, 16)
+HYBRID_BELOW = 3  # Containers at least, in a hybrid that a search tries.
 TARGETS = (50, 70, 85)
 LEAST = (1, 2, 3, 5)
-MOST_TRIED = 400
 FINALISTS = 3  # Configurations of each platform that are simulated with all seeds.
 
 
-def usual(world: World, instance_type: str, cpus: float) -> list[Candidate]:
+def usual(world: World, instance_type: str) -> list[Candidate]:
     """The configurations of the templates: every measured size of Lambda, containers by each book, and a hybrid."""
     plain = [FunctionCandidate(memory_mb) for memory_mb in world.memory_sizes]
     functions = [*plain, *_snapstart(world, world.memory_sizes)]
     containers = [
-        _container("ecs", "ECS", "ecs", instance_type, cpus),
-        _container("ecs-20s", "ECS, 20 s metrics", "ecs", instance_type, cpus),
-        _container("fargate", "Fargate", "fargate", f"{cpus:g} CPUs", cpus),
-        _container("fargate-20s", "Fargate, 20 s metrics", "fargate", f"{cpus:g} CPUs", cpus),
-        _container("kubernetes", "Kubernetes HPA", "", "", cpus),
-        _container("knative", "Knative", "", "", cpus),
+        _container("ecs", "ECS", "ecs", instance_type),
+        _container("ecs-20s", "ECS, 20 s metrics", "ecs", instance_type),
+        _container("fargate", "Fargate", "fargate"),
+        _container("fargate-20s", "Fargate, 20 s metrics", "fargate"),
+        *_unpriced(),
     ]
     return [*functions, *containers, *_hybrids(plain, containers[1:2])]
 
 
-def wide(world: World, instance_type: str, cpus: float, peak_per_s: float) -> list[Candidate]:
+def wide(world: World, instance_type: str, peak_per_s: float) -> list[Candidate]:
     """All that a search tries, for a traffic with this rate in its busiest minute."""
     low, high = min(world.memory_sizes, default=0), max(world.memory_sizes, default=0)
     sizes = sorted({*world.memory_sizes, *(size for size in BETWEEN if low < size < high)})
-    functions = [FunctionCandidate(memory_mb, count) for memory_mb, count in itertools.product(sizes, PROVISIONED)]
-    functions += _snapstart(world, sizes)
-    containers: list[ContainerCandidate] = []
+    plain = [FunctionCandidate(memory_mb) for memory_mb in sizes]
+    provisioned = [FunctionCandidate(memory_mb, count) for memory_mb, count in itertools.product(sizes, PROVISIONED)]
     types = [name for name in world.region_prices.ec2 if vcpus(name) == vcpus(instance_type) and "g." not in name]
     most = _most_replicas(world, peak_per_s)
-    for least, target in itertools.product(LEAST, TARGETS):
-        if least > most:
-            continue
-        changes = {"min_replicas": least, "max_replicas": most, "target_percent": target}
-        for metrics, title in (("", ""), ("-20s", ", 20 s metrics")):
-            containers += [
-                _container(f"ecs{metrics}", f"ECS {name}{title}, {target}%", "ecs", name, cpus, **changes)
-                for name in types
-            ]
-            name = f"Fargate{title}, {target}%"
-            containers.append(_container(f"fargate{metrics}", name, "fargate", f"{cpus:g} CPUs", cpus, **changes))
-    base = [one for one in containers if one.price_of == "ecs" and one.book.scaler.min_replicas < 3]
-    cheapest = [FunctionCandidate(memory_mb) for memory_mb in sizes]
-    hybrids = _hybrids(cheapest, [one for one in base if one.size == instance_type and "70%" in one.name])
-    free = [
-        one for one in usual(world, instance_type, cpus) if isinstance(one, ContainerCandidate) and not one.price_of
-    ]
-    return [*functions, *containers, *hybrids, *free]
+    containers: list[ContainerCandidate] = []
+    for least, target, metrics in itertools.product((one for one in LEAST if one <= most), TARGETS, ("", "-20s")):
+        changes = {"min_replicas": least, "max_replicas": most}
+        title = f"{', 20 s metrics' if metrics else ''}, {target}%"
+        containers += [_container(f"ecs{metrics}", f"ECS {one}{title}", "ecs", one, target, **changes) for one in types]
+        containers.append(_container(f"fargate{metrics}", f"Fargate{title}", "fargate", "", target, **changes))
+    base = [one for one in containers if one.size == instance_type and one.name.endswith("70%")]
+    few = [one for one in base if one.book.scaler.min_replicas < HYBRID_BELOW]
+    return [*plain, *provisioned, *_snapstart(world, sizes), *containers, *_hybrids(plain, few), *_unpriced()]
+
+
+def _unpriced() -> list[ContainerCandidate]:
+    """The platforms whose price is the user's own."""
+    return [_container("kubernetes", "Kubernetes HPA", ""), _container("knative", "Knative", "")]
 
 
 def search(
@@ -148,8 +142,8 @@ def least_usd(candidate: Candidate, demand: Demand, world: World) -> float:
     replica = (
         ec2_usd_per_month(prices, containers.size) if containers.price_of == "ecs"
         else fargate_usd_per_month(
-            prices, cpus=containers.book.replica.cores, architecture="x86_64",
-            task_memory_mb=containers.book.replica.cores * FARGATE_MB_PER_CPU,
+            prices, cpus=containers.book.replica.request_cores, architecture="x86_64",
+            task_memory_mb=containers.book.replica.request_cores * FARGATE_MB_PER_CPU,
         )
     )  # fmt: skip
     idle = alb_usd_per_month(world.prices, prices, pictures_per_month=0, bytes_per_picture=0)
@@ -174,10 +168,16 @@ def _snapstart(world: World, sizes: Sequence[int]) -> list[FunctionCandidate]:
     return [FunctionCandidate(memory_mb, snapstart=True) for memory_mb in sizes]
 
 
-def _container(book: str, name: str, price_of: str, size: str, cpus: float, **changes: float) -> ContainerCandidate:
-    changed = with_changes(load_book(book), cores=cpus, **changes)
+def _container(
+    book: str, name: str, price_of: str, size: str = "", target: float | None = None, **changes: int
+) -> ContainerCandidate:
+    """Containers by a book; `target` is in percent of the cores that a replica can use, not of what it reserves."""
+    rules = load_book(book)
+    share = rules.replica.cores / rules.replica.request_cores
+    changed = with_changes(rules, target_percent=None if target is None else target * share, **changes)
     title = {"ecs": "ECS", "fargate": "Fargate", "": name.partition(" ")[0]}[price_of]
-    return ContainerCandidate(changed, name, title, price_of, size)
+    cpus = f"{rules.replica.request_cores:g} CPUs" if price_of == "fargate" else ""
+    return ContainerCandidate(changed, name, title, price_of, size or cpus)
 
 
 def _hybrids(
