@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx
 import numpy as np
@@ -16,13 +17,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from serving.contract import PredictRequest
-from serving.http.middleware import ContractMiddleware, request_id, to_response
+from serving.http.middleware import ContractMiddleware, call, request_id, to_response
 from serving.instance import Instance
 from serving.keys import ApiKeys
 from serving.respond import Responder
 from tests.conftest import to_jpeg
 from tests.fakes import SETTINGS, FakeStorage, RecordingObserver, predictor
-from tests.serving.test_contract import INVALID, NOT_JSON
+from tests.serving.test_bodies import INVALID, NOT_JSON
 
 OURS = predictor(**{"bus.jpg": to_jpeg(np.zeros((64, 64, 3), np.uint8))})
 
@@ -41,8 +42,8 @@ class Inner:
         self.bodies.append(body)
         assert request.headers["content-type"] == "application/json"
         await self.go_on.wait()
-        read = PredictRequest.model_validate_json(body)
-        return to_response(self._responder.respond(lambda: read, OURS.predict, request_id.get()))
+        asked = replace(call.get(), request=PredictRequest.model_validate_json(body))
+        return to_response(self._responder.respond(lambda: asked, OURS.predict, request_id.get()))
 
 
 class Door:
@@ -90,7 +91,8 @@ def test_a_valid_request_reaches_bentoml_as_json(door: Door) -> None:
     answer = door.post(b' {"filename" : "bus.jpg"}', x_request_id="mine-1")
     assert answer.status_code == 200, answer.text
     assert answer.headers["x-request-id"] == "mine-1"
-    assert json.loads(door.inner.bodies[0]) == {"filename": "bus.jpg", "confidence": 0.25, "iou": 0.45, "classes": None}
+    defaults = {"confidence": 0.25, "iou": 0.45, "classes": None, "annotate": True, "store": True}
+    assert json.loads(door.inner.bodies[0]) == {"filename": "bus.jpg"} | defaults
 
 
 @pytest.mark.parametrize("body", NOT_JSON)
