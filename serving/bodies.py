@@ -33,21 +33,22 @@ class Sent:
 
 
 def read_call(sent: Sent, *, max_image_bytes: int, max_returned_bytes: int | None = None) -> Call:
-    """Decide which kind of body it is, and read it; raises RequestError.
+    """Decide which kind of body it is, and read it; raises RequestError. A body's options override the query's.
 
     A body that parses as JSON is JSON, whatever its declared type: many clients send JSON as text/plain or as a form.
     """
     check_size(len(sent.body), sent.content_type, sent.body, max_image_bytes)
     query = _options(_pairs(sent.query))
+    request_from({"filename": NAMELESS, **query})  # A wrong value is refused even where the body overrides it.
     picture: bytes | None = None
     data = _json_or_none(sent.body)
     if data is not None:
-        request = request_from(_joined(data, query) if isinstance(data, dict) else data)
+        request = request_from({**query, **data} if isinstance(data, dict) else data)
     else:
         picture, filename, options = _picture(sent)
         if len(picture) > max_image_bytes:
             raise _too_large(max_image_bytes)
-        request = request_from({"filename": _key_name(filename), "store": False, **_joined(options, query)})
+        request = request_from({"filename": _key_name(filename), "store": False, **query, **options})
     return Call(request, picture, sent.accepted.returns_picture(request), max_returned_bytes)
 
 
@@ -80,15 +81,12 @@ def parse_json(text: bytes) -> object:
 def request_from(data: object) -> PredictRequest:
     """Validate an already parsed request; raises InvalidRequest that names the first field at fault."""
     try:
-        request = PredictRequest.model_validate(data)
+        return PredictRequest.model_validate(data)
     except ValidationError as exc:
         error = exc.errors(include_url=False)[0]
         name = ".".join(str(part) for part in error["loc"])[:100] or "the body"
         more = f" (and {exc.error_count() - 1} more)" if exc.error_count() > 1 else ""
         raise InvalidRequest(f"{name}: {_reason(error)}{more}") from None
-    if "store" in request.model_fields_set and request.store and not request.annotate:
-        raise InvalidRequest("store: is true, but without the annotated picture (annotate is false) nothing is stored")
-    return request
 
 
 def _json_or_none(body: bytes) -> object | None:
@@ -148,7 +146,7 @@ def _options(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
         if name == "classes":
             found.setdefault(name, []).append(text)
         else:
-            found = _joined(found, {name: _value(text)})
+            found = _without_duplicates([*found.items(), (name, _value(text))])
     return found
 
 
@@ -158,10 +156,6 @@ def _value(text: str) -> object:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
-
-
-def _joined(data: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    return _without_duplicates([*data.items(), *more.items()])
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def test_an_upload_is_stored_only_on_request(door: LocalService, s3: LocalS3, sc
     assert post(door, data, JPEG, "?store=true").json["filename"] == key
 
 
-@pytest.mark.parametrize("changes", [{"annotate": False}, {"store": False}])
+@pytest.mark.parametrize("changes", [{"annotate": False}, {"store": False}, {"annotate": False, "store": True}])
 def test_a_picture_of_the_bucket_may_be_answered_without_a_result(
     changes: dict[str, bool], door: LocalService, s3: LocalS3
 ) -> None:
@@ -96,6 +96,18 @@ def test_a_picture_of_the_bucket_may_be_answered_without_a_result(
     answer = predict(door, {"filename": "unstored.jpg", **changes})
     assert list(answer.json) == ["detections", "image", "model", "timings_ms"]
     assert not [key for key in results(s3) if key.startswith("unstored")]
+
+
+def test_a_body_overrides_the_query(door: LocalService, s3: LocalS3) -> None:
+    name = upload(s3, "override.jpg", PICTURE)
+    query = "?confidence=0&classes=car&store=true"
+    for body, headers in (
+        (json.dumps({"filename": name, "confidence": 1, "store": False}).encode(), {}),
+        (form(("image", PICTURE), ("confidence", b"1"), ("store", b"false"), filename=name), FORM),
+    ):
+        assert post(door, body, headers, query).json["detections"] == []
+        assert not [key for key in results(s3) if key.startswith("override")]
+    assert post(door, PICTURE, JPEG, "?confidence=0").json["detections"]
 
 
 def test_accept_holds_for_a_picture_of_the_bucket_too(door: LocalService, s3: LocalS3) -> None:
@@ -167,10 +179,11 @@ BAD: dict[str, tuple[bytes, dict[str, str], str, tuple[int, str], str]] = {
     "unknown option": (PICTURE, JPEG, "?size=1", INVALID, "size: is not an option"),
     "unknown option in the form": (form(IMAGE, ("size", b"1")), FORM, "", INVALID, "size: is not an option"),
     "unknown option with JSON": (b'{"filename": "x.jpg"}', {}, "?size=1", INVALID, "size: is not an option"),
+    "overridden in the query": (
+        b'{"filename": "x.jpg", "confidence": 0.5}', {}, "?confidence=AAA", INVALID, "confidence: Input should be",
+    ),
     "a filename": (PICTURE, JPEG, "?filename=x.jpg", INVALID, "filename: is not an option"),
     "twice": (PICTURE, JPEG, "?iou=0.1&iou=0.2", INVALID, "iou: is given more than once"),
-    "twice, in two places": (form(IMAGE, ("iou", b"0")), FORM, "?iou=0", INVALID, "iou: is given more than"),
-    "store without annotate": (PICTURE, JPEG, "?store=true&annotate=false", INVALID, "store: is true"),
     "accepts PNG": (PICTURE, JPEG | {"Accept": "image/png"}, "", UNACCEPTABLE, "Accept: image/png cannot"),
     "accepts nothing": (PICTURE, JPEG | {"Accept": "*/*;q=0"}, "", UNACCEPTABLE, "cannot be answered"),
     "accepts no range": (PICTURE, JPEG | {"Accept": "json"}, "", UNACCEPTABLE, "cannot be answered"),

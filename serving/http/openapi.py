@@ -63,7 +63,7 @@ def _upload_options(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    about = f"{schema['description']}; in the query, in the form or in the JSON, but in one of them only"
+    about = f"{schema['description']}; in the query, in the form or in the JSON; the body overrides the query"
     return {"name": name, "in": "query", "required": False, "schema": schema, "description": about}
 
 
