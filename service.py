@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import bentoml
@@ -16,7 +17,7 @@ from detection.errors import UserError
 from model_store import store
 from serving.contract import PredictAnswer, PredictRequest
 from serving.http.metrics import MetricsMiddleware, PrometheusObserver, ServiceMetrics
-from serving.http.middleware import ContractMiddleware, deadline, request_id, to_response
+from serving.http.middleware import ContractMiddleware, call, deadline, request_id, to_response
 from serving.http.openapi import openapi
 from serving.http.server import listen, serve, serve_metrics
 from serving.instance import Instance
@@ -79,7 +80,7 @@ class ContractService(bentoml.Service[Any]):  # type: ignore[misc]
     logging={"access": {"enabled": False}},
 )
 class YOLOv7:
-    """Finds objects in a picture from S3 with YOLOv7 and writes the annotated picture back to S3."""
+    """Finds objects in a picture, uploaded or from S3, with YOLOv7; writes or returns the annotated picture."""
 
     def __init__(self) -> None:
         responder()
@@ -105,9 +106,10 @@ class YOLOv7:
 
     @bentoml.api(route="/predict", output_spec=PredictAnswer)  # type: ignore[untyped-decorator]
     def predict(self, request: PredictRequest, /) -> Response:
-        """Find objects in a picture of the input bucket; the annotated picture is written to the output bucket."""
+        """Find objects in a picture: one of the input bucket, or one that came with the request."""
         predict = functools.partial(self._predictor.predict, deadline=deadline.get())
-        return to_response(responder().respond(lambda: request, predict, request_id.get()))
+        asked = replace(call.get(), request=request)
+        return to_response(responder().respond(lambda: asked, predict, request_id.get()))
 
 
 if __name__ == "__main__":  # Of the image; see serving.http.server.

@@ -24,7 +24,7 @@ from detection.detector import Detector
 from detection.types import Floats, Picture
 from local.checkout import ROOT, commit, machine
 from serving.bounds import Deadline, return_freed_memory
-from serving.contract import PredictRequest
+from serving.contract import Call, PredictRequest
 from serving.predictor import Predictor
 from serving.settings import Settings
 from serving.storage import Fetched
@@ -101,13 +101,13 @@ def measure(name: str) -> tuple[float, float]:
     return_freed_memory()
     settings = Settings(input_bucket="bench", output_bucket="bench")
     ours = Predictor(settings, Detector(CARD, NoEngine()), OnePicture(FORMATS[name]()))
-    request = PredictRequest(filename="large")
+    call = Call(PredictRequest(filename="large"))
     ours.warm_up()
     peak_mb()
     idle = peak_mb()
-    ours.predict(request, Deadline(600))
+    ours.predict(call, Deadline(600))
     one = peak_mb() - idle
-    threads = [threading.Thread(target=ours.predict, args=(request, Deadline(600))) for _ in range(TOGETHER)]
+    threads = [threading.Thread(target=ours.predict, args=(call, Deadline(600))) for _ in range(TOGETHER)]
     for thread in threads:
         thread.start()
     for thread in threads:

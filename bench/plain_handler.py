@@ -11,7 +11,8 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from detection.openvino import OpenVINOEngine
-from serving.contract import request_from
+from serving.bodies import request_from
+from serving.contract import Call
 from serving.predictor import load_predictor
 from serving.settings import load_settings
 
@@ -27,4 +28,4 @@ predictor = load_predictor(load_settings(), folder, lambda: OpenVINOEngine(folde
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: Any, _context: LambdaContext) -> dict[str, Any]:
     """Handle one event."""
-    return predictor.predict(request_from(event)).model_dump()
+    return predictor.predict(Call(request_from(event))).found.model_dump()

@@ -58,6 +58,16 @@ class _Refused(Exception):
     """A decoder must not see the file; the text continues the sentence 'street.jpg ...'."""
 
 
+def starts_like_a_picture(data: bytes) -> bool:
+    """Whether the first bytes of a file are those of one of FORMATS; 12 bytes are enough."""
+    return (
+        data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a"))
+        or data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))  # TIFF
+        or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+        or (data[:2] == b"BM" and data[6:10] == bytes(4))
+    )
+
+
 def read_header(data: bytes, name: str) -> Header:
     """Read a picture's header without decoding a pixel; `name` is for the message. Raises NotAPicture."""
     if not data:

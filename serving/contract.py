@@ -1,22 +1,20 @@
-"""The contract of /predict: the schemas of request, answer and error, and the parser of request bodies.
+"""The contract of /predict: the schemas of request, answer and error.
 
-Both doors use these schemas and this parser, so they cannot drift apart.
+Both doors use these schemas, and the readers in `serving.bodies`, so they cannot drift apart.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-
-from serving.errors import InvalidRequest, UnsupportedBody
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 STEPS = ("fetch", "decode", "detect", "annotate", "store")
 
-MAX_BODY_BYTES = 65_536
+MAX_BODY_BYTES = 65_536  # Of JSON, and of all of a form but its picture.
 MAX_KEY_BYTES = 1024
 
 # `legal_key` as a regular expression, for the OpenAPI document: no control characters, no segment '', '.' or '..'.
@@ -71,6 +69,8 @@ class PredictRequest(BaseModel):
     classes: list[Annotated[str, AfterValidator(valid_unicode)]] | None = Field(
         None, max_length=1000, description="labels to keep; all when absent"
     )
+    annotate: bool = Field(True, description="whether the annotated picture is drawn; without it nothing is stored")
+    store: bool = Field(True, description="whether the annotated picture is written to the output bucket")
 
 
 class Box(BaseModel):
@@ -106,18 +106,29 @@ class ModelName(BaseModel):
 
 
 class Timings(BaseModel):
-    """Milliseconds of each step; `total` includes the time spent waiting for a free engine."""
+    """Milliseconds of each step, 0 for a step that was not needed; `total` includes the wait for a free engine."""
 
-    fetch: float
-    decode: float
-    detect: float
-    annotate: float
-    store: float
+    model_config = ConfigDict(json_schema_extra={"required": [*STEPS, "total"]})
+
+    fetch: float = 0
+    decode: float = 0
+    detect: float = 0
+    annotate: float = 0
+    store: float = 0
     total: float
+
+    def taken(self) -> dict[str, float]:
+        """The milliseconds of the steps that were taken."""
+        return {step: getattr(self, step) for step in STEPS if step in self.model_fields_set}
+
+
+def _absent(schema: dict[str, Any]) -> None:
+    """A field that is absent rather than null has no default in the document."""
+    del schema["default"]
 
 
 class PredictAnswer(BaseModel):
-    """Where the annotated picture lies, and what is in it, most confident first."""
+    """What is in the picture, most confident first, and where the annotated picture lies if it was stored."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -147,9 +158,15 @@ class PredictAnswer(BaseModel):
         }
     )
 
-    bucket: str = Field(description="bucket of the annotated picture")
-    filename: str = Field(description="key of the annotated picture")
-    location: str = Field(description="URL of the annotated picture")
+    bucket: str | SkipJsonSchema[None] = Field(
+        None, description="bucket of the annotated picture; absent if it was not stored", json_schema_extra=_absent
+    )
+    filename: str | SkipJsonSchema[None] = Field(
+        None, description="key of the annotated picture; absent if it was not stored", json_schema_extra=_absent
+    )
+    location: str | SkipJsonSchema[None] = Field(
+        None, description="URL of the annotated picture; absent if it was not stored", json_schema_extra=_absent
+    )
     detections: list[Detection]
     image: ImageSize
     model: ModelName
@@ -170,54 +187,28 @@ class ErrorAnswer(BaseModel):
     error: ErrorDetail
 
 
-def parse_request(body: bytes) -> PredictRequest:
-    """Read a request's body, JSON in UTF-8; raises UnsupportedBody or InvalidRequest.
+@dataclass(frozen=True)
+class Call:
+    """A request with what its JSON does not have: the picture that came with it, and the form of the response.
 
-    The declared type is not asked for: many clients send JSON as text/plain or as a form.
+    Without `picture` it is read from the input bucket. `max_returned_bytes` is the largest picture that a response of
+    this door can hold.
     """
-    if len(body) > MAX_BODY_BYTES:
-        raise InvalidRequest(f"the request's body is larger than {MAX_BODY_BYTES} bytes")
-    return request_from(parse_json(body))
+
+    request: PredictRequest
+    picture: bytes | None = None
+    returns_picture: bool = False
+    max_returned_bytes: int | None = None
+
+    @property
+    def stores(self) -> bool:
+        """Whether the annotated picture is written to the output bucket."""
+        return self.request.annotate and self.request.store
 
 
-def parse_json(text: bytes) -> object:
-    """Parse JSON in UTF-8, with or without a byte order mark; raises UnsupportedBody, or InvalidRequest for a field
-    that is given twice, because clients and proxies do not agree on which of the two counts.
-    """
-    try:
-        return json.loads(text.decode("utf-8-sig"), object_pairs_hook=_without_duplicates)
-    except (ValueError, RecursionError):
-        raise UnsupportedBody(
-            'the request\'s body is not JSON in UTF-8; send for example {"filename": "bus.jpg"}'
-        ) from None
+@dataclass(frozen=True)
+class Answer:
+    """What was found, and the annotated picture as JPEG if it was drawn."""
 
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise InvalidRequest(f"{name[:100]}: is given more than once")
-        found[name] = value
-    return found
-
-
-def request_from(data: object) -> PredictRequest:
-    """Validate an already parsed body; raises InvalidRequest that names the first field at fault."""
-    try:
-        return PredictRequest.model_validate(data)
-    except ValidationError as exc:
-        error = exc.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in error["loc"])[:100] or "the body"
-        more = f" (and {exc.error_count() - 1} more)" if exc.error_count() > 1 else ""
-        raise InvalidRequest(f"{name}: {_reason(error)}{more}") from None
-
-
-def _reason(error: Mapping[str, Any]) -> str:
-    known = ", ".join(PredictRequest.model_fields)
-    reasons = {
-        "missing": "is required",
-        "extra_forbidden": f"is not a field; known are {known}",
-        "model_type": f"must be an object with the fields {known}",
-        "value_error": str(error["msg"]).removeprefix("Value error, "),
-    }
-    return reasons.get(error["type"], str(error["msg"]))
+    found: PredictAnswer
+    jpeg: bytes | None = None

@@ -9,6 +9,7 @@ UserError
     ├── ImageNotFound        404 image_not_found
     ├── PathNotFound         404 not_found
     ├── MethodNotAllowed     405 method_not_allowed
+    ├── NotAcceptable        406 not_acceptable
     ├── ImageTooLarge        413 image_too_large
     ├── NotAnImage           415 not_an_image
     ├── UnsupportedBody      415 unsupported_media_type
@@ -89,22 +90,29 @@ class MethodNotAllowed(RequestError):
         self.headers = {"Allow": ", ".join(allowed)}
 
 
+class NotAcceptable(RequestError):
+    """The Accept header allows neither JSON nor the annotated picture as JPEG."""
+
+    status = 406
+    code = "not_acceptable"
+
+
 class ImageTooLarge(RequestError):
-    """The picture has more bytes or more pixels than the settings allow."""
+    """The picture has more bytes or pixels than the settings allow, or the annotated one does not fit a response."""
 
     status = 413
     code = "image_too_large"
 
 
 class NotAnImage(RequestError):
-    """The object's bytes are not a picture that can be decoded."""
+    """The bytes are not a picture that can be decoded."""
 
     status = 415
     code = "not_an_image"
 
 
 class UnsupportedBody(RequestError):
-    """The request's body is not JSON."""
+    """The request's body is neither JSON, nor a picture, nor a form."""
 
     status = 415
     code = "unsupported_media_type"

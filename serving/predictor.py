@@ -22,10 +22,21 @@ from detection.engine import Engine
 from detection.images import decode, encode_jpeg, judge
 from detection.types import Detections, Integers
 from serving.bounds import Deadline, PixelBudget, acquired, return_freed_memory
-from serving.contract import MAX_KEY_BYTES, Box, Detection, ImageSize, ModelName, PredictAnswer, PredictRequest, Timings
-from serving.errors import OwnResult
+from serving.contract import (
+    MAX_KEY_BYTES,
+    Answer,
+    Box,
+    Call,
+    Detection,
+    ImageSize,
+    ModelName,
+    PredictAnswer,
+    PredictRequest,
+    Timings,
+)
+from serving.errors import ImageTooLarge, OwnResult
 from serving.settings import Settings
-from serving.storage import S3Storage, Storage
+from serving.storage import Fetched, S3Storage, Storage
 
 # Under BentoML's own logger, whose level and format its users set.
 logger = logging.getLogger("bentoml.yolov7")
@@ -33,11 +44,11 @@ logger = logging.getLogger("bentoml.yolov7")
 
 @dataclass(frozen=True)
 class Processed:
-    """What came out of a picture in memory: its size, the detections, and the annotated picture as JPEG."""
+    """What came out of a picture in memory: its size, the detections, and the annotated picture as JPEG, if wanted."""
 
     size: ImageSize
     found: Detections
-    jpeg: bytes
+    jpeg: bytes | None
 
 
 class Predictor:
@@ -59,44 +70,54 @@ class Predictor:
         annotated = annotate(picture, Detections(box, score, np.zeros(1, np.int64), card.labels))
         encode_jpeg(annotated, self.settings.jpeg_quality)
 
-    def predict(
-        self, request: PredictRequest, deadline: Deadline | None = None, *, refuse_results: bool = False
-    ) -> PredictAnswer:
+    def predict(self, call: Call, deadline: Deadline | None = None, *, refuse_results: bool = False) -> Answer:
         """Answer one request; when it raises an error, nothing has been written, unless S3 failed to confirm a write.
 
-        Without a `deadline` it begins now.
+        Without a `deadline` it begins now. The annotated picture is drawn only if it is stored or returned.
 
         `refuse_results` is for events, which writing a result causes as well: raises OwnResult for an annotated
         picture.
         """
-        settings, card = self.settings, self.detector.card
+        request, settings, card = call.request, self.settings, self.detector.card
         class_ids = self.detector.class_ids(request.classes)
         deadline, clock = deadline or Deadline(settings.request_timeout_s), Stopwatch()
-        with clock.measure("fetch"):
-            fetched = self.storage.fetch(request.filename, deadline)
+        fetched = self._fetch(call, deadline, clock)
         if refuse_results and fetched.is_result:
             raise OwnResult(f"{request.filename} in bucket {settings.input_bucket} is an annotated picture")
         processed = self.process(
             fetched.data,
-            name=request.filename,
+            name=request.filename if call.picture is None else "the upload",
             confidence=request.confidence,
             iou=request.iou,
             class_ids=class_ids,
             deadline=deadline,
             clock=clock,
+            draws=call.stores or call.returns_picture,
         )
-        with clock.measure("store"):
-            key = result_key(settings, request, fetched.etag, card)
-            location = self.storage.store(key, processed.jpeg, deadline)
-        return PredictAnswer(
-            bucket=settings.output_bucket,
-            filename=key,
-            location=location,
+        if call.returns_picture and processed.jpeg and call.max_returned_bytes is not None:
+            _check_returned(processed.jpeg, call.max_returned_bytes)
+        stored: dict[str, str] = {}
+        if call.stores and processed.jpeg:
+            with clock.measure("store"):
+                key = result_key(settings, request, fetched.etag, card)
+                location = self.storage.store(key, processed.jpeg, deadline)
+            stored = {"bucket": settings.output_bucket, "filename": key, "location": location}
+        found = PredictAnswer(
+            **stored,
             detections=_to_contract(processed.found),
             image=processed.size,
             model=ModelName(name=card.name, version=card.version),
             timings_ms=Timings(**clock.laps_ms, total=clock.total_ms()),
         )
+        return Answer(found, processed.jpeg)
+
+    def _fetch(self, call: Call, deadline: Deadline, clock: Stopwatch) -> Fetched:
+        """The picture of a call: the one that came with it, or that of the input bucket."""
+        if call.picture is not None:
+            # The tag shapes the key of the result, as S3's does.
+            return Fetched(call.picture, hashlib.sha256(call.picture).hexdigest() if call.stores else "")
+        with clock.measure("fetch"):
+            return self.storage.fetch(call.request.filename, deadline)
 
     def process(
         self,
@@ -108,8 +129,11 @@ class Predictor:
         class_ids: Integers | None,
         deadline: Deadline,
         clock: Stopwatch,
+        draws: bool = True,
     ) -> Processed:
         """Decode, detect and annotate a picture in memory; `name` is for the messages of the errors.
+
+        Without `draws` the annotated picture is not made.
 
         Raises PictureTooLarge, NotAPicture or DeadlineExceeded.
         """
@@ -121,9 +145,11 @@ class Predictor:
             # One inference uses all cores, so a second one at the same time would only slow both down.
             with acquired(self._engine_is_free, deadline, "detect"), clock.measure("detect"):
                 found = self.detector.detect(picture, confidence=confidence, iou=iou, class_ids=class_ids)
-            deadline.check("annotate")
-            with clock.measure("annotate"):
-                jpeg = encode_jpeg(annotate(picture, found), self.settings.jpeg_quality)
+            jpeg = None
+            if draws:
+                deadline.check("annotate")
+                with clock.measure("annotate"):
+                    jpeg = encode_jpeg(annotate(picture, found), self.settings.jpeg_quality)
         return Processed(ImageSize(width=picture.shape[1], height=picture.shape[0]), found, jpeg)
 
 
@@ -151,11 +177,20 @@ def result_key(settings: Settings, request: PredictRequest, etag: str, card: Mod
 
     The same request for the same picture gives the same key, so a repeated request replaces its result by an equal one.
     """
-    facts = [settings.input_bucket, etag, request.model_dump(), card.name, card.version, settings.jpeg_quality]
+    shaping = request.model_dump(include={"filename", "confidence", "iou", "classes"})
+    facts = [settings.input_bucket, etag, shaping, card.name, card.version, settings.jpeg_quality]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
     stem = f"{settings.result_prefix}{posixpath.splitext(request.filename)[0]}"
     ending = f"_{digest}.jpg"
     return stem.encode()[: MAX_KEY_BYTES - len(ending)].decode(errors="ignore") + ending
+
+
+def _check_returned(jpeg: bytes, limit: int) -> None:
+    if len(jpeg) > limit:
+        raise ImageTooLarge(
+            f"the annotated picture has {len(jpeg) / 1e6:.1f} MB; a response of this door holds {limit / 1e6:.1f} MB: "
+            "ask for JSON with store=true, or send a smaller picture"
+        )
 
 
 def _to_contract(found: Detections) -> list[Detection]:

@@ -326,14 +326,14 @@ RENEWED = """
 import json, random
 import lambda_function as door
 from awslambdaric.lambda_runtime_hooks_runner import run_after_restore
-from serving.contract import PredictRequest
+from serving.contract import Call, PredictRequest
 
 def pools():
     return [id(p) for p in door.predictor.storage._client._endpoint.http_session._manager.pools._container.values()]
 
 def state():
     cold = door.instance.headers("x")["X-Cold-Start"]
-    found = door.predictor.predict(PredictRequest(filename="scene-1.jpg"))
+    found = door.predictor.predict(Call(PredictRequest(filename="scene-1.jpg"))).found
     return {"cold": cold, "id": door.instance.id, "pools": pools(), "found": len(found.detections),
             "key": found.filename, "random": random.getstate() == before}
 

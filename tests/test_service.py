@@ -109,11 +109,18 @@ def test_the_openapi_document_is_the_contract(service: LocalService) -> None:
     document = send(f"{service.url}/docs.json", method="GET").json
     operation = document["paths"]["/predict"]["post"]
     assert sorted(operation["responses"]) == [
-        "200", "400", "401", "403", "404", "405", "413", "415", "500", "502", "503", "504",
+        "200", "400", "401", "403", "404", "405", "406", "413", "415", "500", "502", "503", "504",
     ]  # fmt: skip
     schemas = document["components"]["schemas"]
     request = schemas["PredictRequest"]
-    assert list(request["properties"]) == ["filename", "confidence", "iou", "classes"]
+    options = ["confidence", "iou", "classes", "annotate", "store"]
+    assert list(request["properties"]) == ["filename", *options]
+    assert [one["name"] for one in operation["parameters"]] == options
+    body, found = operation["requestBody"]["content"], operation["responses"]["200"]
+    assert list(body) == ["application/json", "image/*", "multipart/form-data"]
+    assert list(body["multipart/form-data"]["schema"]["properties"]) == ["image", *options]
+    assert list(found["content"]) == ["application/json", "image/jpeg"]
+    assert schemas["PredictAnswer"]["required"] == ["detections", "image", "model", "timings_ms"]
     assert request["example"]["filename"] == "bus.jpg"
     assert request["properties"]["classes"]["anyOf"][0]["items"]["enum"] == list(read_card(BUNDLED).labels)
     assert "security" not in operation

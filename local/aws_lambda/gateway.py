@@ -34,7 +34,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class TooLarge(Exception):
-    """A body that AWS would not pass on."""
+    """A body or an event that AWS would not pass on."""
 
 
 class Gateway:
@@ -109,6 +109,8 @@ class Gateway:
         return Response(payload, 200, headers, "application/json")
 
     async def _invoke(self, event: bytes) -> Invocation:
+        if len(event) > MAX_PAYLOAD_BYTES:  # A picture's event holds it as base64.
+            raise TooLarge
         # An event is carried through even when its sender hangs up.
         return await asyncio.shield(anyio.to_thread.run_sync(self._pool.invoke, event, limiter=self._threads))
 

@@ -13,8 +13,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from serving.aws.observe import CloudWatchObserver, metrics
+from serving.bodies import request_from
 from serving.bounds import Deadline
-from serving.contract import PredictAnswer, PredictRequest, request_from
+from serving.contract import Answer, Call
 from serving.keys import ApiKeys
 from serving.predictor import Predictor
 from serving.respond import HttpAnswer, Responder
@@ -49,9 +50,7 @@ class Function:
         self.keys = ApiKeys(predictor.settings.api_keys)
         self._threads = ThreadPoolExecutor(MAX_THREADS, "predict")
 
-    def predict(
-        self, request: PredictRequest, context: LambdaContext, *, refuse_results: bool = False
-    ) -> PredictAnswer:
+    def predict(self, call: Call, context: LambdaContext, *, refuse_results: bool = False) -> Answer:
         """Predict before the request's deadline and before Lambda ends the invocation; see Predictor.predict.
 
         The work has a thread of its own, because a wait for S3 cannot be interrupted. After the deadline the thread
@@ -60,7 +59,7 @@ class Function:
         left_s = context.get_remaining_time_in_millis() / 1000 - ANSWERING_S
         deadline = Deadline(min(self.predictor.settings.request_timeout_s, max(left_s, 0)))
         predict = partial(self.predictor.predict, refuse_results=refuse_results)
-        work = self._threads.submit(copy_context().run, predict, request, deadline)
+        work = self._threads.submit(copy_context().run, predict, call, deadline)
         if not wait([work], deadline.remaining_s()).done:
             work.cancel()
             raise deadline.exceeded("be answered")
@@ -68,7 +67,8 @@ class Function:
 
     def respond_directly(self, body: object, context: LambdaContext, request_id: str) -> HttpAnswer:
         """Answer a request that is already parsed."""
-        return self.responder.respond(lambda: request_from(body), partial(self.predict, context=context), request_id)
+        predict = partial(self.predict, context=context)
+        return self.responder.respond(lambda: Call(request_from(body)), predict, request_id)
 
     def answer(self, event: object, context: LambdaContext, kinds: Sequence[EventKind]) -> Any:
         """Answer an event of the first kind that matches; any other event is taken for a direct request."""

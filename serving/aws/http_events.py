@@ -6,16 +6,25 @@ import base64
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import ALBResolver, APIGatewayHttpResolver, APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import ApiGatewayResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from serving.accept import JSON, read_accept
 from serving.aws.function import Event, Function
-from serving.contract import PredictRequest, parse_request
+from serving.bodies import Sent, read_call
+from serving.contract import Call
 from serving.errors import EventFailed, InvalidRequest
 from serving.instance import request_id_from
 from serving.routes import PREDICT, check_route
+
+# The largest picture that a response can hold as base64, with 64 KB left for its headers and the rest of its JSON.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+LAMBDA_RETURNS = (6 * 2**20 - 2**16) // 4 * 3
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+ALB_RETURNS = (2**20 - 2**16) // 4 * 3
 
 
 class HttpEvents:
@@ -25,9 +34,9 @@ class HttpEvents:
 
     def __init__(self, function: Function) -> None:
         self._function = function
-        self._http_api = self._routed(APIGatewayHttpResolver())
-        self._rest_api = self._routed(APIGatewayRestResolver())
-        self._alb = self._routed(ALBResolver())
+        self._http_api = self._routed(APIGatewayHttpResolver(), LAMBDA_RETURNS)
+        self._rest_api = self._routed(APIGatewayRestResolver(), LAMBDA_RETURNS)
+        self._alb = self._routed(ALBResolver(), ALB_RETURNS)
 
     def matches(self, event: Event) -> bool:
         """Whether the event has the context of an HTTP request."""
@@ -52,30 +61,54 @@ class HttpEvents:
             return self._rest_api
         raise EventFailed(f"this HTTP event is not of a known kind; known are {self.name}")
 
-    def _routed(self, resolver: ApiGatewayResolver) -> ApiGatewayResolver:
-        def respond(*_: object) -> Response[str]:
+    def _routed(self, resolver: ApiGatewayResolver, max_returned_bytes: int) -> ApiGatewayResolver:
+        def respond(*_: object) -> Response[Any]:
             event, context = resolver.current_event, resolver.lambda_context
+            query = _query(event.raw_event)
             answer = self._function.responder.respond(
-                lambda: self._read(event),
+                lambda: self._read(event, query, max_returned_bytes),
                 partial(self._function.predict, context=context),
                 request_id_from(_header(event, "x-request-id") or context.aws_request_id),
             )
-            return Response(answer.status, body=answer.body.decode(), headers=dict(answer.headers))
+            # Powertools sends bytes as base64.
+            body = answer.body.decode() if answer.headers["Content-Type"] == JSON else answer.body
+            return Response(answer.status, body=body, headers=dict(answer.headers))
 
         resolver.post("/predict")(respond)
         resolver.not_found(respond)  # Any other path or method; reading the request raises the contract's error.
         return resolver
 
-    def _read(self, event: Any) -> PredictRequest:
+    def _read(self, event: Any, query: str, max_returned_bytes: int) -> Call:
         """The request of an HTTP event; raises RequestError."""
         check_route(PREDICT, event.http_method, event.path)
         self._function.keys.check(partial(_header, event))
-        return parse_request(_body(event.raw_event))
+        accepted = read_accept(_whole_header(event, "accept"))
+        sent = Sent(accepted, _whole_header(event, "content-type"), query, _body(event.raw_event))
+        limit = self._function.predictor.settings.max_image_bytes
+        return read_call(sent, max_image_bytes=limit, max_returned_bytes=max_returned_bytes)
 
 
 def _header(event: Any, name: str) -> str | None:
     value = event.resolved_headers_field.get(name)
     return value[0] if isinstance(value, list) and value else value or None
+
+
+def _whole_header(event: Any, name: str) -> str:
+    """A header with all its values: they may be separate, and Powertools splits one at its commas."""
+    value = event.resolved_headers_field.get(name) or ""
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+def _query(event: Event) -> str:
+    """The URL's query as it was sent. A REST API decodes the names and values, a load balancer does not."""
+    if isinstance(raw := event.get("rawQueryString"), str):
+        return raw
+    single = {name: [value] for name, value in (event.get("queryStringParameters") or {}).items()}
+    values = single | (event.get("multiValueQueryStringParameters") or {})
+    pairs = [(name, value) for name, several in values.items() for value in several]
+    if "elb" in event["requestContext"]:
+        return "&".join(f"{name}={value}" for name, value in pairs)
+    return urlencode(pairs)
 
 
 def _body(event: Event) -> bytes:

@@ -9,7 +9,8 @@ from urllib.parse import unquote_plus
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from serving.aws.function import Event, Function
-from serving.contract import request_from
+from serving.bodies import request_from
+from serving.contract import Call
 from serving.errors import EventFailed, InternalError, InvalidRequest, OwnResult, to_request_error
 
 
@@ -76,9 +77,9 @@ class ObjectEvents:
             raise OwnResult(f"{key} in bucket {bucket} is an annotated picture or a folder")
         request = request_from({"filename": key})
         # An annotated picture without the prefix is recognised by its metadata once it is read.
-        answer = function.predict(request, context, refuse_results=True)
-        function.observer.answered(request, answer, request_id)
-        return answer.filename
+        found = function.predict(Call(request), context, refuse_results=True).found
+        function.observer.answered(request, found, request_id)
+        return str(found.filename)
 
 
 def sources(event: Event) -> set[object]:

@@ -11,7 +11,7 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-from serving.contract import STEPS, PredictAnswer, PredictRequest
+from serving.contract import PredictAnswer, PredictRequest
 from serving.errors import InternalError, RequestError
 
 NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "YOLOv7")
@@ -30,8 +30,8 @@ class CloudWatchObserver:
 
     def answered(self, request: PredictRequest, answer: PredictAnswer, request_id: str) -> None:
         timings = answer.timings_ms.model_dump()
-        for step in STEPS:
-            metrics.add_metric(step, MetricUnit.Milliseconds, timings[step])
+        for step, taken_ms in answer.timings_ms.taken().items():
+            metrics.add_metric(step, MetricUnit.Milliseconds, taken_ms)
         metrics.add_metric("detections", MetricUnit.Count, len(answer.detections))
         if tracer:
             tracer.put_metadata("timings_ms", timings)

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from serving.aws.function import Event, Function
 from serving.aws.object_events import ObjectEvents, sources
-from serving.contract import parse_json
+from serving.bodies import parse_json
 from serving.errors import EventFailed, InvalidRequest, RequestError
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from prometheus_client import (
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.contract import STEPS, PredictAnswer, PredictRequest
+from serving.contract import PredictAnswer, PredictRequest
 from serving.errors import InternalError, RequestError
 
 logger = logging.getLogger("bentoml.yolov7")
@@ -98,12 +98,12 @@ class PrometheusObserver:
         self._metrics = metrics
 
     def answered(self, request: PredictRequest, answer: PredictAnswer, request_id: str) -> None:
-        timings = answer.timings_ms.model_dump()
-        for step in STEPS:
-            self._metrics.steps.labels(step).observe(timings[step] / 1000)
+        for step, taken_ms in answer.timings_ms.taken().items():
+            self._metrics.steps.labels(step).observe(taken_ms / 1000)
         for detection in answer.detections:
             self._metrics.detections.labels(detection.label).inc()
-        logger.info("%s 200 %s -> %s, %g ms", request_id, request.filename, answer.filename, timings["total"])
+        result = answer.filename or "not stored"
+        logger.info("%s 200 %s -> %s, %g ms", request_id, request.filename, result, answer.timings_ms.total)
 
     def failed(self, error: RequestError, cause: Exception, request_id: str) -> None:
         self._metrics.errors.labels(error.code).inc()

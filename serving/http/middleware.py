@@ -6,15 +6,15 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Mapping
 
-import anyio
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.bounds import Deadline
-from serving.contract import MAX_BODY_BYTES, PredictRequest, parse_request
-from serving.errors import InvalidRequest, Overloaded, RequestError
+from serving.contract import Call, PredictRequest
+from serving.errors import Overloaded, RequestError
+from serving.http.incoming import UPLOADS, Held, UploadRoom, read_request
 from serving.instance import request_id_from
 from serving.keys import ApiKeys
 from serving.respond import HttpAnswer, Responder, failure
@@ -23,7 +23,9 @@ from serving.settings import Settings
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id")
 deadline: contextvars.ContextVar[Deadline] = contextvars.ContextVar("deadline")
+call: contextvars.ContextVar[Call] = contextvars.ContextVar("call")
 
+_PIECE = 1 << 16  # bytes
 
 # What orchestrators ask; BentoML answers these, and /schema.json, which its own clients read.
 PROBES: Routes = dict.fromkeys(("/livez", "/readyz", "/healthz"), ("GET", "HEAD"))
@@ -35,9 +37,9 @@ _PASSED_ON = (b"traceparent", b"tracestate")
 class ContractMiddleware:
     """Answers what BentoML would answer in another shape, and passes valid requests on to it.
 
-    The request's body is parsed here, once: BentoML gets the validated request, written as JSON again. `pages` are
-    answered here, by path. `responder`, `settings`, `keys` and the pages are called in the worker only, because the
-    process that starts the workers has none.
+    The request's body is parsed here, once: BentoML gets the validated request, written as JSON again. A picture that
+    came with it does not pass through BentoML; `call` has it. `pages` are answered here, by path. `responder`,
+    `settings`, `keys` and the pages are called in the worker only: the process that starts the workers has none.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class ContractMiddleware:
         self._pages = pages
         self.routes: Routes = {**PREDICT, **dict.fromkeys(pages, ("GET", "HEAD")), **PROBES, **BENTOML}
         self._in_work = 0
+        self._room = UploadRoom()
         self._working: set[asyncio.Future[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,23 +87,25 @@ class ContractMiddleware:
         return to_response(self._responder().refuse(cause, request_id.get()))
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
-        ends = Deadline(self._settings().request_timeout_s)
+        settings = self._settings()
+        ends = Deadline(settings.request_timeout_s)
         deadline.set(ends)
+        held = Held(self._room, UPLOADS * settings.max_image_bytes)
         try:
-            body = await _read_body(Request(scope, receive), ends)
-            request = parse_request(body)
-            limit = self._settings().max_queue
-            if self._in_work >= limit:
-                raise Overloaded(f"{limit} requests are in work or waiting (MAX_QUEUE): try again later")
+            asked = await read_request(Request(scope, receive), ends, held, settings.max_image_bytes)
+            if self._in_work >= settings.max_queue:
+                raise Overloaded(f"{settings.max_queue} requests are in work or waiting (MAX_QUEUE): try again later")
         except Exception as exc:  # noqa: BLE001
             # An exception that passes would become a response of another shape.
+            held.free()
             await self._refuse(exc)(scope, receive, send)
             return
+        call.set(asked)
         self._in_work += 1
         response = _Response(send)
-        work = asyncio.ensure_future(self._app(_bare(scope), _replay(request, receive), response.send))
+        work = asyncio.ensure_future(self._app(_bare(scope), _replay(asked.request, receive), response.send))
         self._working.add(work)  # The loop itself keeps only a weak reference.
-        work.add_done_callback(self._free)
+        work.add_done_callback(lambda done: self._free(done, held))
         await asyncio.wait({work}, timeout=ends.remaining_s())
         if work.done() or response.begun:
             await work
@@ -111,7 +116,8 @@ class ContractMiddleware:
         late = failure(ends.exceeded("be answered"), self._responder().instance, request_id.get())
         await to_response(late)(scope, receive, send)
 
-    def _free(self, work: asyncio.Future[None]) -> None:
+    def _free(self, work: asyncio.Future[None], held: Held) -> None:
+        held.free()
         self._in_work -= 1
         self._working.discard(work)
         if not work.cancelled():
@@ -119,7 +125,11 @@ class ContractMiddleware:
 
 
 class _Response:
-    """Passes a response on, unless it comes too late."""
+    """Passes a response on, unless it comes too late.
+
+    A picture is passed on in pieces: uvicorn takes the next one when the client has taken the last, and until then the
+    request keeps its place in the queue. So clients that do not take their responses cannot fill the memory.
+    """
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -127,30 +137,18 @@ class _Response:
         self.dropped = False
 
     async def send(self, message: Message) -> None:
-        if not self.dropped:
-            self.begun = True
-            await self._send(message)
+        if self.dropped:
+            return
+        self.begun = True
+        body = message.get("body", b"")
+        for start in range(0, len(body) - _PIECE, _PIECE):
+            await self._send({**message, "body": body[start : start + _PIECE], "more_body": True})
+        await self._send({**message, "body": body[(len(body) - 1) // _PIECE * _PIECE :]} if body else message)
 
 
 def to_response(answer: HttpAnswer) -> Response:
     """Starlette's form of a response."""
     return Response(answer.body, answer.status, answer.headers)
-
-
-async def _read_body(request: Request, ends: Deadline) -> bytes:
-    """The body, or just enough of it to see that it is too large."""
-    body = b""
-    try:
-        with anyio.fail_after(ends.remaining_s()):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    break
-    except TimeoutError:
-        raise ends.exceeded("read the request's body") from None
-    except ClientDisconnect:
-        raise InvalidRequest("the client disconnected before the request's body was complete") from None
-    return body
 
 
 def _utf8(header: str | None) -> str | None:

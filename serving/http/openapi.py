@@ -8,8 +8,11 @@ from typing import Any
 import bentoml
 from pydantic import BaseModel
 
+from serving.accept import JPEG
+from serving.bodies import OPTIONS
 from serving.contract import ErrorAnswer, PredictAnswer, PredictRequest
 from serving.errors import RequestError
+from serving.forms import PICTURE
 
 _SCHEMA = "#/components/schemas/{model}"
 
@@ -35,8 +38,10 @@ def openapi(service: bentoml.Service[Any], labels: Sequence[str], *, keys: bool)
         document["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
         document["paths"]["/predict"]["post"]["security"] = [{"key": []}]
     operation = document["paths"]["/predict"]["post"]
-    operation["requestBody"] = {"required": True, "content": _content(PredictRequest)}
-    operation["responses"] = {"200": {"description": "What was found", "content": _content(PredictAnswer)}}
+    options = _upload_options(schemas["PredictRequest"])
+    operation["parameters"] = [_parameter(name, schema) for name, schema in options.items()]
+    operation["requestBody"] = {"required": True, "content": _content(PredictRequest) | _uploads(options)}
+    operation["responses"] = {"200": _found()}
     by_status: dict[int, dict[str, str]] = {}
     for kind in sorted(_subclasses(RequestError), key=lambda k: k.status):
         by_status.setdefault(kind.status, {}).setdefault(kind.code, (kind.__doc__ or "").strip())
@@ -44,6 +49,49 @@ def openapi(service: bentoml.Service[Any], labels: Sequence[str], *, keys: bool)
         description = " ".join(f"{code}: {meaning}" for code, meaning in codes.items())
         operation["responses"][str(status)] = {"description": description, "content": _content(ErrorAnswer)}
     return document
+
+
+def _upload_options(request: dict[str, Any]) -> dict[str, Any]:
+    """The schemas of the options in a query or a form: `classes` cannot be null, and `store` is false for an upload."""
+    options = {name: dict(request["properties"][name]) for name in OPTIONS}
+    [labels] = [kind for kind in options["classes"].pop("anyOf") if "items" in kind]
+    del options["classes"]["default"]
+    options["classes"] |= labels
+    options["store"]["description"] += "; false for an upload unless it is given"
+    del options["store"]["default"]
+    return options
+
+
+def _parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    about = f"{schema['description']}; in the query, in the form or in the JSON; the body overrides the query"
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": about}
+
+
+def _uploads(options: dict[str, Any]) -> dict[str, Any]:
+    """The bodies that are a picture, alone or as the part of a form."""
+    picture = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP, BMP, TIFF or GIF"}
+    form = {
+        "type": "object",
+        "properties": {PICTURE: picture, **options},
+        "required": [PICTURE],
+        "additionalProperties": False,
+    }
+    return {"image/*": {"schema": picture}, "multipart/form-data": {"schema": form}}
+
+
+def _found() -> dict[str, Any]:
+    """The 200 response: JSON, or the annotated picture where Accept asks for it."""
+    texts = {
+        "X-Detections-Count": "with a picture: the number of detections",
+        "X-Detections": "with a picture: `detections` as JSON, if they have at most 4096 characters",
+        "Content-Location": "with a picture that was stored: its URL",
+    }
+    picture = {"schema": {"type": "string", "format": "binary"}}
+    return {
+        "description": f"What was found; the annotated picture for `Accept: {JPEG}`",
+        "headers": {name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()},
+        "content": _content(PredictAnswer) | {JPEG: picture},
+    }
 
 
 def _content(model: type[BaseModel]) -> dict[str, Any]:

@@ -14,13 +14,14 @@ from typing import Any
 
 from detection.errors import NotAPicture, PictureTooLarge
 from model_store.errors import CheckpointError
+from serving.accept import Accepted
 from serving.aws import observe
 from serving.aws.function import Function
 from serving.aws.http_events import HttpEvents
 from serving.aws.object_events import ObjectEvents
 from serving.aws.observe import CloudWatchObserver
 from serving.aws.queue_events import QueueEvents
-from serving.contract import parse_request
+from serving.bodies import Sent, read_call
 from serving.errors import EventFailed, RequestError
 from serving.instance import Instance
 from serving.respond import Responder
@@ -115,6 +116,19 @@ def _event_reader() -> Callable[[bytes], object]:
     return read
 
 
+FORM = "multipart/form-data; boundary=xyz"
+FORMS = [
+    b'--xyz\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+    + PICTURE
+    + b'\r\n--xyz\r\nContent-Disposition: form-data; name="classes"\r\n\r\nbus\r\n--xyz--\r\n',
+]
+
+
+def _read_body(body: bytes, content_type: str = "", query: str = "") -> object:
+    sent = Sent(Accepted(), content_type, query, body)
+    return read_call(sent, max_image_bytes=1_000_000)
+
+
 def targets() -> dict[str, Target]:
     """The targets by name."""
     return {
@@ -125,7 +139,12 @@ def targets() -> dict[str, Target]:
         ),
         "requests": Target(
             lambda random: mutated(random.choice(BODIES), random),
-            parse_request,
+            _read_body,
+            (RequestError,),
+        ),
+        "forms": Target(
+            lambda random: mutated(random.choice(FORMS), random),
+            lambda data: _read_body(data, FORM, "confidence=0.5&store=true"),
             (RequestError,),
         ),
         "events": Target(mutated_event, _event_reader(), (EventFailed,)),

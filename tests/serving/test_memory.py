@@ -14,7 +14,7 @@ PEAKS = """
 import io, threading
 from PIL import Image
 from serving.bounds import return_freed_memory
-from serving.contract import PredictRequest
+from serving.contract import Call, PredictRequest
 from serving.predictor import Predictor
 from detection.detector import Detector
 from tests.fakes import CARD, SETTINGS, FakeEngine, FakeStorage
@@ -29,7 +29,7 @@ def peak_mb():
     return int(line.split()[1]) // 1024
 
 def predict():
-    ours.predict(PredictRequest(filename="large.webp"))
+    ours.predict(Call(PredictRequest(filename="large.webp")))
 
 return_freed_memory()
 ours.warm_up()

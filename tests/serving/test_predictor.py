@@ -12,7 +12,7 @@ from detection.detector import Detector
 from detection.errors import DetectionError, NotAPicture, UnknownLabel
 from detection.types import Floats, Picture
 from serving.bounds import Deadline
-from serving.contract import MAX_KEY_BYTES, PredictRequest
+from serving.contract import MAX_KEY_BYTES, Call, PredictRequest
 from serving.errors import DeadlineExceeded, OwnResult
 from serving.predictor import Predictor, result_key
 from tests.conftest import decoded, to_jpeg
@@ -21,7 +21,7 @@ from tests.fakes import CARD, SETTINGS, FakeEngine, FakeStorage, predictor
 
 def test_predict_returns_the_response_of_the_contract() -> None:
     ours = predictor(bus=to_jpeg(np.full((300, 600, 3), 60, np.uint8)))
-    answer = ours.predict(PredictRequest(filename="bus")).model_dump()
+    answer = ours.predict(Call(PredictRequest(filename="bus"))).found.model_dump()
     timings = answer.pop("timings_ms")
     key = answer["filename"]
     assert answer == {
@@ -51,31 +51,31 @@ def test_warm_up_infers_once_and_writes_nothing() -> None:
 def test_an_annotated_picture_is_refused_for_events_only() -> None:
     ours = predictor(bus=to_jpeg(np.zeros((8, 8, 3), np.uint8)))
     assert isinstance(ours.storage, FakeStorage)
-    made = ours.predict(PredictRequest(filename="bus")).filename
+    made = str(ours.predict(Call(PredictRequest(filename="bus"))).found.filename)
     ours.storage.pictures[made] = ours.storage.stored[made]
     with pytest.raises(OwnResult, match="is an annotated picture"):
-        ours.predict(PredictRequest(filename=made), refuse_results=True)
+        ours.predict(Call(PredictRequest(filename=made)), refuse_results=True)
     assert set(ours.storage.stored) == {made}
-    assert ours.predict(PredictRequest(filename=made)).filename != made
+    assert ours.predict(Call(PredictRequest(filename=made))).found.filename != made
 
 
 @pytest.mark.parametrize("body", [{"filename": "text"}, {"filename": "bus", "classes": ["cat"]}])
 def test_predict_writes_nothing_when_it_fails(body: dict[str, object]) -> None:
     ours = predictor(text=b"no picture", bus=to_jpeg(np.zeros((8, 8, 3), np.uint8)))
     with pytest.raises(DetectionError):
-        ours.predict(PredictRequest.model_validate(body))
+        ours.predict(Call(PredictRequest.model_validate(body)))
     assert isinstance(ours.storage, FakeStorage)
     assert ours.storage.stored == {}
 
 
 def test_an_unknown_label_is_refused_before_anything_is_fetched() -> None:
     with pytest.raises(UnknownLabel, match="not a label"):
-        predictor().predict(PredictRequest(filename="not even there", classes=["cat"]))
+        predictor().predict(Call(PredictRequest(filename="not even there", classes=["cat"])))
 
 
 def test_a_broken_picture_is_named() -> None:
     with pytest.raises(NotAPicture, match=r"^text is not a picture"):
-        predictor(text=b"no picture").predict(PredictRequest(filename="text"))
+        predictor(text=b"no picture").predict(Call(PredictRequest(filename="text")))
 
 
 def test_equal_requests_give_equal_keys_and_different_ones_different_keys() -> None:
@@ -112,7 +112,7 @@ def test_nothing_is_written_after_the_deadline() -> None:
     ours, deadline = Predictor(SETTINGS, Detector(CARD, engine), storage), Deadline(0.1)
     threading.Timer(0.2, engine.go_on.set).start()
     with pytest.raises(DeadlineExceeded, match="before it could annotate"):
-        ours.predict(PredictRequest(filename="bus"), deadline)
+        ours.predict(Call(PredictRequest(filename="bus")), deadline)
     assert storage.stored == {}
 
 
@@ -124,10 +124,10 @@ def test_a_request_waits_for_memory_and_for_the_engine_until_its_deadline(side: 
     pictures = {str(n): to_jpeg(np.zeros((n, n, 3), np.uint8)) for n in (8, 64)}
     ours = Predictor(settings, Detector(CARD, engine), FakeStorage(pictures))
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(ours.predict, PredictRequest(filename="8"))
+        first = pool.submit(ours.predict, Call(PredictRequest(filename="8")))
         assert engine.begun.wait(10)
         with pytest.raises(DeadlineExceeded, match=f"before it could {step}"):
-            ours.predict(PredictRequest(filename=str(side)), Deadline(0.05))
+            ours.predict(Call(PredictRequest(filename=str(side))), Deadline(0.05))
         engine.go_on.set()
-        assert first.result().image.width == 8
-    assert ours.predict(PredictRequest(filename="64")).image.width == 64
+        assert first.result().found.image.width == 8
+    assert ours.predict(Call(PredictRequest(filename="64"))).found.image.width == 64

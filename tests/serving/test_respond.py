@@ -7,7 +7,7 @@ import json
 import pytest
 
 from detection.errors import NotAPicture
-from serving.contract import PredictAnswer, PredictRequest
+from serving.contract import Answer, Call, PredictAnswer, PredictRequest
 from serving.errors import InternalError, InvalidRequest, NotAnImage, Overloaded, RequestError
 from serving.instance import Instance
 from serving.respond import Responder, failure
@@ -28,7 +28,7 @@ def responder(observer: RecordingObserver) -> Responder:
 
 
 def test_a_response_is_sent_and_observed(responder: Responder, observer: RecordingObserver) -> None:
-    response = responder.respond(lambda: REQUEST, lambda _: ANSWER, "id-1")
+    response = responder.respond(lambda: Call(REQUEST), lambda _: Answer(ANSWER), "id-1")
     assert (response.status, json.loads(response.body)) == (200, ANSWER.model_dump())
     assert response.headers["X-Request-Id"] == "id-1"
     names = [part.split(";dur=")[0] for part in response.headers["Server-Timing"].split(", ")]
@@ -37,10 +37,10 @@ def test_a_response_is_sent_and_observed(responder: Responder, observer: Recordi
 
 
 def test_an_invalid_request_does_not_reach_the_predictor(responder: Responder, observer: RecordingObserver) -> None:
-    def read() -> PredictRequest:
+    def read() -> Call:
         raise InvalidRequest("filename: is required")
 
-    def predict(_: PredictRequest) -> PredictAnswer:
+    def predict(_: Call) -> Answer:
         raise AssertionError("predicted")
 
     response = responder.respond(read, predict, "id-1")
@@ -60,10 +60,10 @@ def test_an_invalid_request_does_not_reach_the_predictor(responder: Responder, o
 def test_other_errors_are_translated_and_their_cause_is_observed(
     cause: Exception, kind: type[RequestError], message: str, responder: Responder, observer: RecordingObserver
 ) -> None:
-    def predict(_: PredictRequest) -> PredictAnswer:
+    def predict(_: Call) -> Answer:
         raise cause
 
-    response = responder.respond(lambda: REQUEST, predict, "id-1")
+    response = responder.respond(lambda: Call(REQUEST), predict, "id-1")
     assert (response.status, json.loads(response.body)["error"]["message"]) == (kind.status, message)
     [(error, seen, _)] = observer.errors
     assert (type(error), seen) == (kind, cause)

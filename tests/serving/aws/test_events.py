@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import hashlib
 import json
@@ -9,13 +10,14 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote_plus
 
 import numpy as np
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from local.checkout import ROOT
-from serving.aws import observe
+from serving.aws import http_events, observe
 from serving.aws.function import Function
 from serving.aws.http_events import HttpEvents
 from serving.aws.object_events import ObjectEvents
@@ -25,7 +27,7 @@ from serving.errors import EventFailed
 from serving.instance import Instance
 from serving.respond import Responder
 from serving.storage import Fetched
-from tests.conftest import to_jpeg
+from tests.conftest import decoded, to_jpeg
 from tests.fakes import FakeStorage, predictor
 
 EVENTS = ROOT / "tests" / "events"
@@ -253,3 +255,84 @@ def test_control_characters_of_a_key_are_escaped_in_the_error(answer: Any) -> No
     with pytest.raises(EventFailed) as failed:
         answer(event)
     assert r"a\nerror\x1b[31m.jpg" in str(failed.value)
+
+
+def uploaded(name: str, data: bytes, query: str = "", **headers: str) -> Any:
+    """A recorded event with a picture as its body, and an encoded query as its sender has it."""
+    event = recorded(name) | {"body": base64.b64encode(data).decode(), "isBase64Encoded": True}
+    named = {"content-type": "image/jpeg", **headers}
+    if "multiValueHeaders" in event:
+        event["multiValueHeaders"] = {name: value.split("|") for name, value in named.items()}
+    else:
+        event["headers"] = {name: value.replace("|", ",") for name, value in named.items()}
+    pairs = [pair.split("=") for pair in query.split("&") if pair]
+    if name in ("http-api", "function-url-base64"):
+        event["rawQueryString"] = query
+    elif name == "alb":
+        event["queryStringParameters"] = dict(pairs)
+    else:
+        decode = unquote_plus if name == "rest-api" else str
+        event["multiValueQueryStringParameters"] = {name: [] for name, _ in pairs}
+        for key, value in pairs:
+            event["multiValueQueryStringParameters"][key].append(decode(value))
+    return event
+
+
+HTTP_EVENTS = ("http-api", "function-url-base64", "rest-api", "alb", "alb-multi-value")
+
+
+@pytest.mark.parametrize("name", HTTP_EVENTS)
+def test_an_uploaded_picture_is_answered_with_the_annotated_one(name: str, answer: Any, storage: FakeStorage) -> None:
+    found = answer(uploaded(name, PICTURE, "confidence=0%2E8&classes=bus", accept="image/png|image/jpeg"))
+    headers = found.get("headers") or {n: v[0] for n, v in found["multiValueHeaders"].items()}
+    assert (found["statusCode"], headers["Content-Type"], found["isBase64Encoded"]) == (200, "image/jpeg", True), found
+    assert decoded(base64.b64decode(found["body"]), name="x", max_pixels=10_000).shape == (64, 64, 3)
+    assert [one["label"] for one in json.loads(headers["X-Detections"])] == ["bus"]
+    assert storage.stored == {}
+
+
+def test_an_option_of_a_rest_api_keeps_its_plus_and_percent(answer: Any) -> None:
+    error = json.loads(answer(uploaded("rest-api", PICTURE, "classes=a%2Bb%2525"))["body"])["error"]
+    assert "'a+b%25' is not a label" in error["message"]
+
+
+@pytest.mark.parametrize("name", ["rest-api", "alb", "http-api"])
+@pytest.mark.parametrize("store", ["false", "true"])
+def test_an_annotated_picture_that_does_not_fit_the_response_is_refused_and_not_stored(
+    name: str, store: str, answer: Any, storage: FakeStorage
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (2500, 3600, 3)).astype(np.uint8)
+    found = answer(uploaded(name, to_jpeg(noise, 50), f"store={store}", accept="image/jpeg"))
+    error = json.loads(found["body"])["error"]
+    assert (found["statusCode"], error["code"]) == (413, "image_too_large"), error
+    assert "ask for JSON with store=true" in error["message"]
+    assert storage.stored == {}
+
+
+def test_a_response_with_the_largest_picture_is_within_the_limits_of_aws() -> None:
+    for largest, limit in ((http_events.LAMBDA_RETURNS, 6 * 2**20), (http_events.ALB_RETURNS, 2**20)):
+        assert limit - 2**17 < len(base64.b64encode(bytes(largest))) < limit - 20_000
+
+
+def test_an_upload_over_the_limit_of_bytes_is_refused(storage: FakeStorage) -> None:
+    for answer in answering(storage, max_image_bytes=100_000):
+        found = answer(uploaded("http-api", PICTURE + bytes(100_000)))
+        error = json.loads(found["body"])["error"]
+        assert (found["statusCode"], error["code"]) == (413, "image_too_large")
+        assert "0.1 MB (MAX_IMAGE_BYTES)" in error["message"]
+
+
+def test_an_upload_that_is_not_base64_is_refused(answer: Any) -> None:
+    event = uploaded("http-api", PICTURE) | {"body": "/9j/*"}
+    error = json.loads(answer(event)["body"])["error"]
+    assert (error["code"], "base64" in error["message"]) == ("invalid_request", True)
+
+
+@pytest.mark.parametrize("query", [7, [], {"iou": 7}, {7: "x"}, "iou=1"])
+@pytest.mark.parametrize("name", ["rest-api", "alb"])
+def test_a_query_of_a_wrong_type_is_reported_in_one_line(name: str, query: object, answer: Any) -> None:
+    event = uploaded(name, PICTURE) | {"queryStringParameters": query, "multiValueQueryStringParameters": query}
+    try:
+        assert answer(event)["statusCode"] in (200, 400)
+    except EventFailed as exc:
+        assert str(exc).startswith("this HTTP event")

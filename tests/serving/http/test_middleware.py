@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
+from dataclasses import replace
+from typing import Any
 
 import httpx
 import numpy as np
@@ -16,13 +18,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from serving.contract import PredictRequest
-from serving.http.middleware import ContractMiddleware, request_id, to_response
+from serving.http.middleware import ContractMiddleware, call, request_id, to_response
 from serving.instance import Instance
 from serving.keys import ApiKeys
 from serving.respond import Responder
-from tests.conftest import to_jpeg
+from tests.conftest import decoded, to_jpeg
 from tests.fakes import SETTINGS, FakeStorage, RecordingObserver, predictor
-from tests.serving.test_contract import INVALID, NOT_JSON
+from tests.serving.test_bodies import INVALID, NOT_JSON
 
 OURS = predictor(**{"bus.jpg": to_jpeg(np.zeros((64, 64, 3), np.uint8))})
 
@@ -41,8 +43,8 @@ class Inner:
         self.bodies.append(body)
         assert request.headers["content-type"] == "application/json"
         await self.go_on.wait()
-        read = PredictRequest.model_validate_json(body)
-        return to_response(self._responder.respond(lambda: read, OURS.predict, request_id.get()))
+        asked = replace(call.get(), request=PredictRequest.model_validate_json(body))
+        return to_response(self._responder.respond(lambda: asked, OURS.predict, request_id.get()))
 
 
 class Door:
@@ -65,6 +67,7 @@ class Door:
         keys = ApiKeys(self.settings.api_keys)
         pages = {"/docs.json": lambda: JSONResponse({"openapi": "3.1.0"})}
         guarded = ContractMiddleware(app, lambda: responder, lambda: self.settings, lambda: keys, pages)
+        self.guarded = guarded
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app=guarded), base_url="http://door")
 
     def post(self, body: bytes, **headers: str) -> httpx.Response:
@@ -90,7 +93,8 @@ def test_a_valid_request_reaches_bentoml_as_json(door: Door) -> None:
     answer = door.post(b' {"filename" : "bus.jpg"}', x_request_id="mine-1")
     assert answer.status_code == 200, answer.text
     assert answer.headers["x-request-id"] == "mine-1"
-    assert json.loads(door.inner.bodies[0]) == {"filename": "bus.jpg", "confidence": 0.25, "iou": 0.45, "classes": None}
+    defaults = {"confidence": 0.25, "iou": 0.45, "classes": None, "annotate": True, "store": True}
+    assert json.loads(door.inner.bodies[0]) == {"filename": "bus.jpg"} | defaults
 
 
 @pytest.mark.parametrize("body", NOT_JSON)
@@ -225,3 +229,85 @@ def test_a_body_that_never_ends_gets_504() -> None:
     answer = asyncio.run(door.client.post("/predict", content=body()))
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")
     assert door.inner.bodies == []
+
+
+PICTURE = to_jpeg(np.zeros((64, 64, 3), np.uint8))
+
+
+def test_an_uploaded_picture_does_not_pass_through_bentoml(door: Door) -> None:
+    answer = door.post(PICTURE, content_type="image/jpeg", accept="image/jpeg")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert json.loads(door.inner.bodies[0])["filename"] == "upload"
+
+
+async def _chunks(size: int, read: list[int], start: bytes = b"\xff\xd8\xff") -> AsyncIterator[bytes]:
+    yield start
+    for _ in range(size // 10_000):
+        read[0] += 10_000
+        yield bytes(10_000)
+
+
+@pytest.mark.parametrize(
+    ("headers", "limit"),
+    [({"content-type": "image/jpeg"}, 200_000), ({}, 200_000), ({"content-length": "50000003"}, 65_536)],
+)
+def test_a_streamed_upload_is_read_to_the_limit_only(headers: dict[str, str], limit: int) -> None:
+    door, read = Door(max_image_bytes=200_000), [0]
+    answer = asyncio.run(door.client.post("/predict", content=_chunks(50_000_000, read), headers=headers))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "image_too_large")
+    assert limit - 10_000 <= read[0] <= limit + 20_000
+    assert door.inner.bodies == []
+
+
+def test_uploads_that_fill_the_memory_are_refused_until_others_end() -> None:
+    door = Door(max_image_bytes=100_000, max_queue=20)
+    picture = PICTURE + bytes(100_000 - len(PICTURE))
+
+    async def crowd() -> tuple[list[int], httpx.Response, int, int]:
+        door.inner.go_on.clear()
+        waiting = [asyncio.create_task(door.client.post("/predict", content=picture)) for _ in range(8)]
+        while len(door.inner.bodies) < 8:
+            await asyncio.sleep(0.001)
+        refused = await door.client.post("/predict", content=picture)
+        door.inner.go_on.set()
+        first = [(await one).status_code for one in waiting]
+        # An upload that is refused gives its room back as well.
+        bad = [await door.client.post("/predict?size=1", content=picture) for _ in range(9)]
+        later = await door.client.post("/predict", content=picture)
+        return first, refused, bad[-1].status_code, later.status_code
+
+    first, refused, bad, later = asyncio.run(crowd())
+    assert (first, refused.status_code, bad, later) == ([200] * 8, 503, 400, 200)
+    assert refused.headers["retry-after"] == "1"
+    assert "0.8 MB (8 times MAX_IMAGE_BYTES)" in refused.json()["error"]["message"]
+
+
+def test_a_picture_keeps_its_place_in_the_queue_until_the_client_takes_it() -> None:
+    door = Door(max_queue=1)
+    noise = to_jpeg(np.random.default_rng(0).integers(0, 256, (600, 600, 3)).astype(np.uint8))
+
+    async def slow() -> tuple[int, bytes, int]:
+        go_on, sent = asyncio.Event(), [b""]
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            sent[0] += message.get("body", b"")
+            if len(sent[0]) > 100_000:
+                await go_on.wait()
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": noise, "more_body": False}
+
+        head = [(b"accept", b"image/jpeg")]
+        scope = {"type": "http", "method": "POST", "path": "/predict", "headers": head, "query_string": b""}
+        taking = asyncio.create_task(door.guarded(scope, receive, send))
+        while len(sent[0]) < 100_000:
+            await asyncio.sleep(0.001)
+        refused = await door.client.post("/predict", content=BUS)
+        before = len(sent[0])
+        go_on.set()
+        await taking
+        return refused.status_code, sent[0], before
+
+    refused, body, before = asyncio.run(slow())
+    assert (refused, before < len(body)) == (503, True)
+    assert decoded(body, name="x", max_pixels=10**6).shape == (600, 600, 3)

@@ -1,4 +1,4 @@
-"""The parser of request bodies: JSON, legal keys, and messages that name the wrong field."""
+"""The readers of request bodies: JSON, pictures, forms and options, and messages that name the wrong field."""
 
 from __future__ import annotations
 
@@ -7,10 +7,24 @@ import re
 
 import pytest
 
-from serving.contract import KEY_PATTERN, PredictRequest, legal_key, parse_request
+from serving.accept import Accepted
+from serving.bodies import Sent, read_call
+from serving.contract import KEY_PATTERN, Call, PredictRequest, legal_key
 from serving.errors import InvalidRequest, UnsupportedBody
 
 BUS = '{"filename": "bus.jpg"}'
+LIMIT = 200_000
+
+
+def read(body: bytes, content_type: str = "", query: str = "", accepted: Accepted = Accepted()) -> Call:  # noqa: B008
+    return read_call(Sent(accepted, content_type, query, body), max_image_bytes=LIMIT)
+
+
+def parse_request(body: bytes) -> PredictRequest:
+    """The request of a body that is JSON."""
+    call = read(body)
+    assert call.picture is None
+    return call.request
 
 
 @pytest.mark.parametrize("body", [BUS.encode(), BUS.encode("utf-8-sig"), f"\r\n {BUS}\n".encode()])
