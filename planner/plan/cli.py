@@ -92,11 +92,11 @@ def _write(plan: Plan, options: argparse.Namespace) -> None:
     made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     command = shlex.join(["python", "-m", "planner", *sys.argv[1:]])
     report = os.path.relpath(options.report, options.output.parent) if options.report else None
-    texts = {".html": lambda: to_html(plan, made=made, command=command, report=report)}
-    texts |= {".json": lambda: to_json(plan)} if options.json else {}
-    texts |= {".csv": lambda: to_csv(plan)} if options.csv else {}
-    texts |= {".md": lambda: to_markdown(plan, made, command)} if options.markdown else {}
-    files = {options.output.with_suffix(suffix): text() for suffix, text in texts.items()}
+    texts = {".html": to_html(plan, made=made, command=command, report=report)}
+    texts |= {".json": to_json(plan)} if options.json else {}
+    texts |= {".csv": to_csv(plan)} if options.csv else {}
+    texts |= {".md": to_markdown(plan, made, command)} if options.markdown else {}
+    files = {options.output.with_suffix(suffix): text for suffix, text in texts.items()}
     try:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         for file, text in files.items():

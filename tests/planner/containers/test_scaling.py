@@ -90,7 +90,7 @@ def test_knative_starts_a_replica_for_the_first_request_and_lets_it_wait() -> No
     np.testing.assert_array_equal(later.wait_s, [30.75, 0])
     np.testing.assert_array_equal(later.latency_s, [31.25, 0.5])
     usage = simulation.finish(1000)
-    # One request in a window is above 70% of one replica, so it asks for two, until the windows with panic end at 194 s.
+    # One request in a window is above 70% of one replica, so it asks for two, until panic ends at 194 s.
     # A minute's window is empty at 262 s at the latest, and the last replica stays for 30 s more.
     assert usage.replica_s == (106 - 101) + 2 * (194 - 106) + (292 - 194)
     assert usage.most_replicas == 2

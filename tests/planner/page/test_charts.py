@@ -53,7 +53,7 @@ def test_the_time_charts_have_the_best_of_each_platform_and_one_time_axis() -> N
     ("length_s", "unit"), [(60, "seconds"), (3600, "minutes"), (DAY_S, "hours"), (7 * DAY_S, "days")]
 )
 def test_the_unit_of_time_fits_the_traffic(length_s: float, unit: str) -> None:
-    about = plan(traffic=replace(TRAFFIC, length_s=length_s))
+    about = plan(traffic=replace(TRAFFIC, simulated_s=length_s))
     assert ("at", f"At, {unit}") in drawn(about)["Instances"].columns
 
 
