@@ -22,7 +22,7 @@ from serving.settings import model_asked_for
 
 INPUT_BUCKET = "yolov7-pictures"
 OUTPUT_BUCKET = "yolov7-results"
-TASK_MEMORY_MB, TASK_CPUS = 14_336, 3.5  # The size of a task on EC2 in deployment/terraform/ecs.
+TASK_MEMORY_MB, TASK_CPUS = 14_336, 2.0  # The size of a task on EC2 in deployment/terraform/ecs.
 BUCKETS = {"INPUT_BUCKET": INPUT_BUCKET, "OUTPUT_BUCKET": OUTPUT_BUCKET}
 
 

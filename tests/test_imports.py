@@ -21,7 +21,7 @@ ROOMS = {
     "lambda_function": {"detection", "serving", "model_store"},
     "local": {"detection", "serving", "model_store", "scenes"},
     "loadtest": {"detection", "serving", "model_store", "scenes", "local"},
-    "planner": {"detection", "serving", "local", "loadtest"},
+    "planner": {"detection", "serving", "model_store", "local", "loadtest"},
     "bench": {"detection", "serving", "model_store", "scenes", "local", "loadtest", "planner"},
     "deployment": {"detection", "serving", "model_store", "local"},
 }  # fmt: skip

@@ -50,7 +50,7 @@ def test_a_fargate_task_has_the_size_that_terraform_gives_it() -> None:
     # The variables are null by default; the module's locals choose by launch type.
     code = (TERRAFORM / "ecs" / "main.tf").read_text()
     units, mib = (
-        re.search(rf"coalesce\(var\.{name}, local\.on_ec2 \? \d+ : (\d+)\)", code) for name in ("cpu", "memory")
+        re.search(rf"coalesce\(var\.{name}, local\.on_ec2 \? [^:]+ : (\d+)\)", code) for name in ("cpu", "memory")
     )
     settings = PLATFORMS["fargate"].parse({})
     assert units and mib
