@@ -28,9 +28,8 @@ MAP_VOLUMES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 
 
 def turns(candidates: Sequence[Candidate], demand: Demand, world: World, objective: Objective) -> Iterator[Turn]:
-    """The winner of these configurations under each changed assumption; the first one has no change."""
+    """The winner of these configurations under each changed assumption."""
     base = _simulate_all(candidates, demand, world)
-    yield _turn("no change", base, world, objective)
     for times, what in ((2, "twice the traffic"), (0.5, "half the traffic")):
         yield _turn(what, _simulate_all(candidates, demand.scaled(times), world), world, objective)
     colder = replace(world, cold_factor=2 * world.cold_factor)

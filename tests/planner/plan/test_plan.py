@@ -107,8 +107,6 @@ def test_figures_have_the_range_of_all_seeds(runs: Path, tmp_path: Path) -> None
 def test_changes_that_turn_the_decision_are_found(runs: Path, tmp_path: Path) -> None:
     found = plan(runs, every(tmp_path, 2.2))  # Somewhat below the volume at which both cost the same.
     winners = {turn.change: turn.winner for turn in found.turns}
-    assert found.best is not None
-    assert winners["no change"] == found.best.label
     assert {"twice the traffic", "half the traffic", "cold starts take twice as long", "Lambda 10% dearer"} <= set(
         winners
     )
