@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from planner.containers.balanced import REFUSED, SERVED, TIMED_OUT, Limits
-from planner.containers.work import BEGIN, Work, add, begin, count_all
+from planner.containers.work import BEGIN, Work, add, count, count_all
 from planner.jit import compiled
 from planner.types import Bytes, Floats, Integers
 
@@ -53,13 +53,14 @@ def serve(
     """Take the requests from `first` to `stop` of a chunk; results of request i are at `offset` + i."""
     for i in range(first, stop):
         now = arrivals[i]
-        settle(now, ready, limits, work, line, latency, wait, outcome)
+        if line.state[SIZE]:
+            settle(now, ready, limits, work, line, latency, wait, outcome)
         size = line.state[SIZE]
         if size >= limits.queue:
             outcome[offset + i] = REFUSED
             continue
         service = services[int(luck[i, 1] * len(services)) if drawn else i]
-        replica = _first_free(ready, work)
+        replica = _first_free(ready, work.free)
         if size == 0 and replica >= 0 and work.free[replica] <= now:
             _start(replica, now, now, service, offset + i, limits, work, latency, wait, outcome)
             continue
@@ -77,7 +78,7 @@ def settle(
     state = line.state
     while state[SIZE]:
         at = state[HEAD]
-        replica = _first_free(ready, work)
+        replica = _first_free(ready, work.free)
         start = max(line.arrival[at], work.free[replica]) if replica >= 0 else np.inf
         expires = line.arrival[at] + limits.timeout_s
         if min(start, expires) > now:
@@ -100,7 +101,7 @@ def close(
     settle(until, ready, limits, work, line, latency, wait, outcome)
     count_all(ready, until, work)
     for replica in range(ready):
-        _count_taken(replica, until, work)
+        _count_taken(replica, until, work.free, work.taken, work.inside, work.clock)
     for waiting in range(line.state[SIZE]):
         at = (line.state[HEAD] + waiting) % len(line.arrival)
         add(work.inside, work.clock[BEGIN], line.counted[at], until)
@@ -108,11 +109,11 @@ def close(
 
 
 @compiled
-def _first_free(ready: int, work: Work) -> int:
+def _first_free(ready: int, free: Floats) -> int:
     """The replica that is free first; -1 without any."""
     first = -1
     for replica in range(ready):
-        if first < 0 or work.free[replica] < work.free[first]:
+        if first < 0 or free[replica] < free[first]:
             first = replica
     return first
 
@@ -131,21 +132,22 @@ def _start(
     outcome: Bytes,
 ) -> None:
     """Let a free replica take a request."""
-    _count_taken(replica, start, work)
-    work.taken[replica] = start
-    begin(replica, start, service, work)
-    work.free[replica] += limits.overhead_s
+    count(replica, start, work.ends, work.counted, work.spent, work.busy, work.clock)
+    _count_taken(replica, start, work.free, work.taken, work.inside, work.clock)
+    work.counted[replica] = work.taken[replica] = start
+    work.ends[replica] = start + service
+    work.free[replica] = ends = start + service + limits.overhead_s
     wait[index] = start - arrival
-    inside_s = work.free[replica] - start
-    late = work.free[replica] - arrival > limits.timeout_s or inside_s > limits.deadline_s
+    late = ends - arrival > limits.timeout_s or ends - start > limits.deadline_s
     outcome[index] = TIMED_OUT if late else SERVED
     if not late:
-        latency[index] = work.free[replica] - arrival
+        latency[index] = ends - arrival
 
 
 @compiled
-def _count_taken(replica: int, until: float, work: Work) -> None:
-    start, end = work.taken[replica], min(work.free[replica], until)
+def _count_taken(replica: int, until: float, free: Floats, taken: Floats, inside: Floats, clock: Floats) -> None:
+    """Count the request at a replica until a time of the present ticks; the arrays are those of Work."""
+    start, end = taken[replica], min(free[replica], until)
     if end > start:
-        add(work.inside, work.clock[BEGIN], start, end)
-        work.taken[replica] = end
+        add(inside, clock[BEGIN], start, end)
+        taken[replica] = end

@@ -47,12 +47,12 @@ class Recorder:
         """Count requests in the steps of their arrival, which do not decrease."""
         if not arrivals.size:
             return
-        steps = (arrivals // self._step_s).astype(np.int64)
-        first, stop = int(steps[0]), int(steps[-1]) + 1
+        first, stop = int(arrivals[0] // self._step_s), int(arrivals[-1] // self._step_s) + 1
         if stop > self._arrivals.size:
             more = np.zeros(max(stop, 2 * self._arrivals.size) - self._arrivals.size, np.int64)
             self._arrivals = np.concatenate((self._arrivals, more))
-        self._arrivals[first:stop] += np.bincount(steps - first)
+        ends = np.searchsorted(arrivals, np.arange(first + 1, stop) * self._step_s)
+        self._arrivals[first:stop] += np.diff(ends, prepend=0, append=arrivals.size)
 
     def timeline(self, until_s: float) -> Timeline:
         """The whole steps that end by a time."""
