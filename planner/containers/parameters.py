@@ -64,7 +64,9 @@ class Parameters:
         )
         for name, value, least, most in bounds:
             if not least <= value <= most:
-                raise RulesError(f"{name} is {value:g}, and must be from {least:g} to {most:g} for {self.book.title}")
+                raise RulesError(
+                    f"{name} is {value:,.12g}, and must be from {least:,g} to {most:,.12g} for {self.book.title}"
+                )
         if (balancer := self.chosen_balancer) not in _BALANCERS:
             raise RulesError(f"the balancer is {balancer!r}, and must be one of {', '.join(_BALANCERS)}")
         if isinstance(rules, KnativeRules) and balancer != "activator":

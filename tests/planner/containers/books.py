@@ -14,7 +14,7 @@ def book(
 ) -> Book:
     """A book of these rules."""
     sources = dict.fromkeys(("replica", "scaler", "instances"), "test")
-    given: dict[str, Any] = {"title": "test", "replica": REPLICA | (replica or {}), "scaler": scaler}
+    given: dict[str, Any] = {"title": "test", "replica": REPLICA, "scaler": scaler}
     return Book.model_validate({**given, "instances": instances, "sources": sources})
 
 

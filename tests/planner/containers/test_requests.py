@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from planner.validate.theory import lognormal, mg1_wait_s
 from tests.planner.containers import plain
 from tests.planner.containers.books import fixed
 
-ENDLESS = {"queue": 400_000, "timeout_s": 1e6, "deadline_s": 1e6}
+ENDLESS: dict[str, Any] = {"queue": 400_000, "timeout_s": 1e6, "deadline_s": 1e6}
 
 
 def traffic(seed: int, size: int, rate: float) -> tuple[Floats, Floats]:
@@ -34,7 +35,7 @@ def rows(requests: Requests) -> list[plain.Row]:
     return list(zip(names.tolist(), requests.latency_s.tolist(), requests.wait_s.tolist(), strict=True))
 
 
-CASES = [
+CASES: list[dict[str, Any]] = [
     {"queue": queue, "timeout_s": timeout_s, "deadline_s": deadline_s, "overhead_s": overhead_s}
     for queue, timeout_s, deadline_s, overhead_s in itertools.product(
         (1, 3, 32), (1.5, 60.0), (2.0, 8.0, np.inf), (0.0, 0.125)
@@ -64,8 +65,8 @@ def test_each_request_fares_as_in_plain_python_behind_an_activator(replicas: int
     for seed, case in enumerate(CASES):
         arrivals, services = traffic(seed, 600, 1.7 * replicas)
         simulation = Simulation(fixed(replicas), cores_per_request=2, balancer="activator", **case)
-        parts = np.array_split(np.arange(600), 6)
-        known = [simulation.feed(arrivals[part], services[part], per_request=True) for part in parts]
+        chunks = np.array_split(np.arange(600), 6)
+        known = [simulation.feed(arrivals[chunk], services[chunk], per_request=True) for chunk in chunks]
         simulation.finish()
         expected = plain.activated(arrivals, services, replicas=replicas, **case)
         found = [
@@ -116,7 +117,8 @@ def test_the_shortest_queue_is_between_one_queue_and_chance() -> None:
     random = np.random.default_rng(5)
     arrivals, services = np.cumsum(random.exponential(1 / 2.4, 400_000)), random.exponential(1, 400_000)
     waits = {}
-    for balancer in ("activator", "least", "round-robin", "random"):
+    balancers: tuple[Balancer, ...] = ("activator", "least", "round-robin", "random")
+    for balancer in balancers:
         simulation = Simulation(fixed(3), cores_per_request=2, balancer=balancer, **ENDLESS | {"timeout_s": 86_400})
         waits[balancer] = simulation.feed(arrivals, services, per_request=True).wait_s.mean()
     assert list(waits) == sorted(waits, key=waits.__getitem__)
