@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from loadtest.cost.prices import PRICES, load_prices
+from local.checkout import ROOT
 from model_store.files import write_atomically
 from planner.errors import PlannerError
 from planner.page.page import to_html
@@ -20,7 +21,7 @@ from planner.plan.objective import parse_objective
 from planner.plan.types import Plan
 from planner.traffic import load_traffic
 
-MEASURED = Path("loadtest/measured")
+MEASURED = ROOT / "loadtest" / "measured"
 OUTPUT = Path("results/plan.html")
 OBJECTIVE = "p95<=2s,errors<=0.1%"
 SEEDS = (2, 100)
@@ -35,7 +36,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--scale", type=float, default=1, help="factor for the number of requests, e.g. 10 or 0.1")
     command.add_argument("--slo", default=OBJECTIVE, help=f"the objective, {OBJECTIVE} by default")
     command.add_argument(
-        "--measured", nargs="+", type=Path, default=[MEASURED / "runs"], metavar="RUNS",
+        "--measured", nargs="+", type=Path, default=[MEASURED / "runs", MEASURED / "more"], metavar="RUNS",
         help="runs of the load tests, or folders of runs; the committed ones by default",
     )  # fmt: skip
     command.add_argument("--model", help="the model of the runs, if they are of several")

@@ -37,12 +37,12 @@ class Objective:
         return ",".join(limit.text for limit in self.limits)
 
     def misses(self, figures: Figures) -> tuple[str, ...]:
-        """The limits that the figures exceed, each as a clause; a figure that is unknown exceeds its limit.
+        """The limits that the figures exceed, each with the figure; a figure that is unknown exceeds its limit.
 
         The expected value decides, not the end of its range.
         """
         values = values_of(figures)
-        return tuple(_clause(one, values[one.name]) for one in self.limits if not values[one.name] <= one.most)
+        return tuple(_shown(one, values[one.name]) for one in self.limits if not values[one.name] <= one.most)
 
     def distance(self, figures: Figures) -> float:
         """How far the figures are from meeting the objective: the largest excess, relative to its limit."""
@@ -93,15 +93,15 @@ def _limit(part: str) -> Limit:
     return Limit(name, most, f"{name}<={number}{unit}")
 
 
-def _clause(limit: Limit, value: float) -> str:
+def _shown(limit: Limit, value: float) -> str:
+    """The figure with its limit, e.g. "p95 2.5 s > 2 s"."""
     if math.isnan(value):
-        return f"{limit.name} is unknown"
+        return f"{limit.name}, which is unknown"
     if limit.name in TIMES:
-        return f"{limit.name} is {value:.3g} s, above {limit.most:g} s"
+        return f"{limit.name} {value:.3g} s > {limit.most:g} s"
     if limit.name in SHARES:
-        what = "errors are" if limit.name == "errors" else "cold starts are"
-        return f"{what} {100 * value:.3g}%, above {100 * limit.most:g}%"
-    return f"usd is {value:.2f}, above {limit.most:g}"
+        return f"{limit.name} {100 * value:.3g}% > {100 * limit.most:g}%"
+    return f"usd {value:.2f} > {limit.most:g}"
 
 
 def _excess(value: float, most: float) -> float:

@@ -56,8 +56,8 @@ class Outcome:
     """What one configuration does with the traffic.
 
     `label` is unique in a plan; `platform` is the title of its platform, e.g. "Lambda" or "ECS". `settings` are those
-    that distinguish it, as shown. `misses` says which parts of the objective it misses, in short clauses; it is empty
-    if it meets the objective. `slices` are from the first seed.
+    that distinguish it, as shown. `misses` has the parts of the objective that it misses, such as "p95 2.5 s > 2 s";
+    without any it meets the objective. `slices` are from the first seed.
     """
 
     label: str

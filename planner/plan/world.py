@@ -125,10 +125,10 @@ class Demand:
         random = np.random.default_rng(self.traffic.seed)
         for chunk in self._repeated():
             times = chunk if self.keep == 1 else chunk[random.random(chunk.size) < self.keep]
+            # The copies of a scaled trace's last arrival may come after its end.
+            yield times[(times <= self.length_s) & (times < self.cut_s)]
             if times.size and times[-1] >= self.cut_s:
-                yield times[times < self.cut_s]
                 return
-            yield times
 
     def limited(self, most: int, most_days: int = MOST_DAYS) -> Demand:
         """The first days of it, as many as have about `most` requests, but at least one."""
@@ -148,6 +148,7 @@ class Demand:
             yield from self.traffic.chunks()
             return
         once = np.concatenate(list(self.traffic.chunks()))
+        once = once[once <= self.once_s]
         together = max(1, CHUNK // once.size)
         for first in range(0, self.repeats, together):
             starts = np.arange(first, min(first + together, self.repeats)) * self.once_s

@@ -67,13 +67,13 @@ def test_a_limit_that_is_exceeded_is_named_with_both_values() -> None:
     assert objective.misses(figures()) == ()
     assert objective.misses(figures(p95_s=2.0)) == ()
     assert objective.misses(figures(p95_s=2.5, errors=0.02)) == (
-        "p95 is 2.5 s, above 2 s", "errors are 2%, above 0.1%",
+        "p95 2.5 s > 2 s", "errors 2% > 0.1%",
     )  # fmt: skip
 
 
 def test_what_is_unknown_misses_its_limit() -> None:
-    assert parse_objective("p95<=2s").misses(figures(p95_s=math.nan)) == ("p95 is unknown",)
-    assert parse_objective("usd<=100").misses(figures(usd=None)) == ("usd is unknown",)
+    assert parse_objective("p95<=2s").misses(figures(p95_s=math.nan)) == ("p95, which is unknown",)
+    assert parse_objective("usd<=100").misses(figures(usd=None)) == ("usd, which is unknown",)
 
 
 def test_the_distance_is_the_largest_relative_excess() -> None:

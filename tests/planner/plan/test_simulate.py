@@ -136,7 +136,7 @@ def test_one_container_answers_at_its_pace_and_costs_an_instance_and_a_load_bala
 
 def test_an_overloaded_container_refuses_and_a_hybrid_sends_the_overflow_to_a_function(tmp_path: Path) -> None:
     demand, given = every(tmp_path, 0.4), world()
-    alone = simulate(ecs(), demand, given, 1)
+    alone = simulate(ecs(queue=16), demand, given, 1)
     assert alone.collector.errors == pytest.approx(0.5, abs=0.02)
     hybrid = HybridCandidate(ecs(queue=2), FunctionCandidate(2048))
     both = simulate(hybrid, demand, given, 1)
