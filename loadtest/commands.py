@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,10 +12,11 @@ from pathlib import Path
 
 from loadtest.cost.compare import compare_costs, with_settings
 from loadtest.cost.prices import load_prices
-from loadtest.errors import LoadTestError, SettingsError
+from loadtest.errors import SettingsError
 from loadtest.platforms.registry import PLATFORMS
 from loadtest.platforms.settings import Settings
 from loadtest.profiles import load_profile
+from loadtest.report.files import typed, write_texts
 from loadtest.report.page import to_html
 from loadtest.report.tables import to_csv, to_json, to_markdown
 from loadtest.results.analysis import read_runs
@@ -25,8 +25,7 @@ from loadtest.run.matrix import LOCAL, Matrix, Size, load_matrix, run_matrix
 from loadtest.run.remote import parse_servers
 from loadtest.run.runner import Job, key_of, run
 from loadtest.run.taurus import CRITERIA, run_taurus
-from loadtest.runs import parse_target
-from model_store.files import write_atomically
+from loadtest.runs import RECORD, parse_target, runs_in
 
 
 def run_profile(options: argparse.Namespace) -> int:
@@ -62,8 +61,7 @@ def _done(folder: Path) -> None:
 
 
 def _command() -> str:
-    """The command line that was typed."""
-    return shlex.join(["python", "-m", "loadtest", *sys.argv[1:]])
+    return typed("loadtest")
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -121,14 +119,8 @@ def _report(runs: Sequence[Path], output: Path, options: argparse.Namespace) -> 
         ".json": to_json, ".csv": lambda runs, *_: to_csv(runs), ".md": to_markdown,
     }  # fmt: skip
     wanted = {".html": True, ".json": options.json, ".csv": options.csv, ".md": options.markdown}
-    files = {output.with_suffix(suffix): page for suffix, page in texts.items() if wanted[suffix]}
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        for file, page in files.items():
-            write_atomically(file, page(summaries, skipped, costs).encode())
-    except OSError as exc:
-        raise LoadTestError(f"{output} cannot be written: {exc.strerror}") from None
-    print("report: " + ", ".join(map(str, files)))
+    made_texts = {suffix: text(summaries, skipped, costs) for suffix, text in texts.items() if wanted[suffix]}
+    print("report: " + ", ".join(map(str, write_texts(output, made_texts))))
     return 0
 
 
@@ -146,8 +138,7 @@ def _folders(given: Sequence[Path]) -> list[Path]:
     for path in given:
         if path.is_file():
             if path.suffix == ".jtl":
-                folders.append(path.parent if (path.parent / "run.json").is_file() else path)
+                folders.append(path.parent if (path.parent / RECORD).is_file() else path)
             continue
-        inside = sorted(file.parent for file in path.glob("*/run.json"))
-        folders += inside if inside and not (path / "run.json").is_file() else [path]
+        folders += runs_in(path) or [path]
     return list(dict.fromkeys(folders))

@@ -134,6 +134,11 @@ def new_folder(results: Path, platform: str, profile: str) -> Path:
     raise SamplesError(f"{results} has too many runs that began in this second")
 
 
+def runs_in(path: Path) -> list[Path]:
+    """The folder itself if it is that of a run, or else the folders of runs inside it, sorted; maybe none."""
+    return [path] if (path / RECORD).is_file() else sorted(file.parent for file in path.glob(f"*/{RECORD}"))
+
+
 def read_record(folder: Path) -> Record:
     """The record of a run's folder; raises SamplesError."""
     try:

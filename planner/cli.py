@@ -8,10 +8,10 @@ from pathlib import Path
 
 from detection.errors import UserError
 from planner.plan import cli as plan
-from planner.plan.world import count
 from planner.stand_ins.predict import SEEDS, predict
 from planner.stand_ins.singles import read_singles
 from planner.traffic import load_traffic
+from planner.traffic.count import count
 from planner.validate.registry import GROUPS
 from planner.validate.table import Comparison, to_text
 
@@ -89,9 +89,9 @@ def _predict(options: argparse.Namespace) -> int:
 def _traffic(options: argparse.Namespace) -> int:
     traffic = load_traffic(*options.traffic, seed=options.seed, scale=options.scale)
     found = count(traffic)
-    mean = f"{found.requests / found.once_s:.4g}/s on average" if found.once_s else "all at once"
+    mean = f"{found.requests / found.length_s:.4g}/s on average" if found.length_s else "all at once"
     busiest = f"{found.busiest_minute:,} in the busiest minute"
-    print(f"{traffic.name}: {found.requests:,} requests in {found.once_s:,.1f} s, {mean}, {busiest}")
+    print(f"{traffic.name}: {found.requests:,} requests in {found.length_s:,.1f} s, {mean}, {busiest}")
     for note in traffic.notes:
         print(f"  {note}")
     return 0

@@ -142,12 +142,16 @@ def test_the_drawing_of_rooms_leads_to_every_import_and_to_nothing_else() -> Non
 
 
 def test_the_readme_is_short() -> None:
-    assert len(README.splitlines()) <= 165
+    assert len(README.splitlines()) <= 155
 
 
 def test_no_file_names_a_path_outside_the_project() -> None:
     pattern = re.compile(r"(^|[\s`(\"'])/(work|opt/pypi|opt/wheels)[/\s]|\.\./shared|pypi-mirror", re.M)
     for file in ROOT.rglob("*"):
-        hidden = any(part.startswith(".") or part == "runs" for part in file.relative_to(ROOT).parts)
-        if file.is_file() and not hidden and file.suffix in {".py", ".md", ".toml", ".txt", ".yaml", ""}:
+        hidden = any(part.startswith(".") for part in file.relative_to(ROOT).parts)
+        if (
+            file.is_file()
+            and not hidden
+            and file.suffix in {".py", ".md", ".toml", ".txt", ".yaml", ".json", ".html", ".csv", ".jtl", ""}
+        ):
             assert not pattern.search(file.read_text(errors="ignore")) or file == Path(__file__), file

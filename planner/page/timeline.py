@@ -29,17 +29,10 @@ LEFT = 52  # Pixels for the labels of the vertical axis, the same in all charts,
 
 
 @dataclass(frozen=True)
-class Moment:
+class Moment(Slice):
     """One or several slices: counts are sums, percentiles the highest of the slices, instances their mean."""
 
-    at_s: float
     width_s: float
-    requests: int
-    errors: int
-    cold: int
-    instances: float
-    p50_s: float | None
-    p95_s: float | None
 
 
 def moments(slices: Sequence[Slice], length_s: float) -> list[Moment]:

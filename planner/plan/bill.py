@@ -17,12 +17,22 @@ from loadtest.cost.tariff import (
     snapstart_usd_per_month,
 )
 from loadtest.platforms.aws_lambda import LambdaSettings
+from loadtest.platforms.fargate import FargateSettings
 from planner.plan.candidates import Candidate, ContainerCandidate, HybridCandidate
 from planner.plan.simulate import FunctionUse, Simulated
 from planner.plan.types import BillLine
 from planner.plan.world import World
 
-FARGATE_MB_PER_CPU = 2048  # The memory of a task, as deployment/terraform/ecs has it: 8192 MB for 4 CPUs.
+
+def replica_usd(candidate: ContainerCandidate, world: World) -> float:
+    """A month of one instance on ECS, of one task on Fargate; a task has the memory of the templates per CPU."""
+    prices = world.region_prices
+    if candidate.price_of == "ecs":
+        return ec2_usd_per_month(prices, candidate.size)
+    task, cpus = FargateSettings(), candidate.book.replica.request_cores
+    return fargate_usd_per_month(
+        prices, cpus=cpus, task_memory_mb=task.task_memory_mb / task.cpus * cpus, architecture=task.architecture
+    )
 
 
 def bill(candidate: Candidate, simulated: Simulated, world: World) -> list[BillLine] | None:
@@ -71,18 +81,16 @@ def _function(use: FunctionUse, simulated: Simulated, world: World) -> Iterator[
 def _containers(candidate: ContainerCandidate, simulated: Simulated, world: World) -> Iterator[BillLine]:
     usage, prices = simulated.containers, world.region_prices
     assert usage is not None
-    mean = simulated.length_s
+    length_s = simulated.length_s
     if candidate.price_of == "ecs":
-        usd = ec2_usd_per_month(prices, candidate.size)
-        yield BillLine(f"{candidate.size} instances", usage.instance_s / mean * usd)
-        surplus_h = usage.surplus_vcpu_s / mean * HOURS_PER_MONTH
+        yield BillLine(f"{candidate.size} instances", usage.instance_s / length_s * replica_usd(candidate, world))
+        surplus_h = usage.surplus_vcpu_s / length_s * HOURS_PER_MONTH
         if candidate.size in world.prices.burstable:
             yield BillLine("surplus CPU credits", surplus_h * prices.surplus_credits.usd)
     else:
-        cpus = candidate.book.replica.request_cores
-        usd = fargate_usd_per_month(prices, cpus=cpus, task_memory_mb=cpus * FARGATE_MB_PER_CPU, architecture="x86_64")
-        yield BillLine(f"Fargate tasks of {cpus:g} CPUs", usage.replica_s / mean * usd)
-    pictures = simulated.requests_to_containers * SECONDS_PER_MONTH / mean
+        usd = usage.replica_s / length_s * replica_usd(candidate, world)
+        yield BillLine(f"Fargate tasks of {candidate.size}", usd)
+    pictures = simulated.requests_to_containers * SECONDS_PER_MONTH / length_s
     size = world.service(candidate.price_of).answer_bytes + EXTRA_BYTES
     usd = alb_usd_per_month(world.prices, prices, pictures_per_month=pictures, bytes_per_picture=size)
     yield BillLine("load balancer", usd)

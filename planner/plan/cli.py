@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
 from loadtest.cost.prices import PRICES, load_prices
+from loadtest.report.files import typed, write_texts
 from local.checkout import ROOT
-from model_store.files import write_atomically
 from planner.errors import PlannerError
-from planner.page.page import to_html
-from planner.page.tables import to_csv, to_json, to_markdown
 from planner.plan.make import LIFETIMES, Request, make_plan
 from planner.plan.objective import parse_objective
 from planner.plan.types import Plan
@@ -40,19 +37,26 @@ def add(command: argparse.ArgumentParser) -> None:
         help="runs of the load tests, or folders of runs; the committed ones by default",
     )  # fmt: skip
     command.add_argument("--model", help="the model of the runs, if they are of several")
-    command.add_argument("--picture", default="scenes", help="the kind of picture: scenes, small, medium or large")
-    command.add_argument("--region", default="us-east-1", help="the region of the prices")
+    command.add_argument(
+        "--picture", default=Request.picture, help="the kind of picture: scenes, small, medium or large"
+    )
+    command.add_argument("--region", default=Request.region, help="the region of the prices")
     command.add_argument("--instance-type", help="EC2 instances of ECS, those of the templates by default")
     command.add_argument("--prices", type=Path, default=PRICES, help="file of prices")
     command.add_argument(
-        "--lifetimes", choices=sorted(LIFETIMES), default="aws-2020", help="rules of Lambda's idle instances"
+        "--lifetimes", choices=sorted(LIFETIMES), default=Request.lifetimes, help="rules of Lambda's idle instances"
     )
-    command.add_argument("--cores-per-request", type=float, default=1.7, help="processors that a detection keeps busy")
+    command.add_argument(
+        "--cores-per-request",
+        type=float,
+        default=Request.cores_per_request,
+        help="processors that a detection keeps busy",
+    )
     command.add_argument("--restore-s", type=float, help="try SnapStart, with this time of a restore, in seconds")
     command.add_argument(
         "--search", action="store_true", help="try memory sizes, provisioned instances, minimum counts and more"
     )
-    command.add_argument("--seeds", type=int, default=5, help="simulations behind each range")
+    command.add_argument("--seeds", type=int, default=Request.seeds, help="simulations behind each range")
     command.add_argument("--seed", type=int, default=1, help="seed of the random part of the arrivals")
     command.add_argument("--report", type=Path, help="the report of the same runs, to which the page links")
     command.add_argument("--output", type=Path, default=OUTPUT, help="file of the page")
@@ -90,20 +94,17 @@ def _progress() -> Callable[[str], None]:
 
 
 def _write(plan: Plan, options: argparse.Namespace) -> None:
+    # They bring the renderer of charts, which the other commands do not need.
+    from planner.page.page import to_html
+    from planner.page.tables import to_csv, to_json, to_markdown
+
     made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    command = shlex.join(["python", "-m", "planner", *sys.argv[1:]])
     report = os.path.relpath(options.report, options.output.parent) if options.report else None
-    texts = {".html": to_html(plan, made=made, command=command, report=report)}
+    texts = {".html": to_html(plan, made=made, command=typed("planner"), report=report)}
     texts |= {".json": to_json(plan)} if options.json else {}
     texts |= {".csv": to_csv(plan)} if options.csv else {}
-    texts |= {".md": to_markdown(plan, made, command)} if options.markdown else {}
-    files = {options.output.with_suffix(suffix): text for suffix, text in texts.items()}
-    try:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        for file, text in files.items():
-            write_atomically(file, text.encode())
-    except OSError as exc:
-        raise PlannerError(f"{options.output} cannot be written: {exc.strerror}") from None
+    texts |= {".md": to_markdown(plan, made, typed("planner"))} if options.markdown else {}
+    files = write_texts(options.output, texts)
     if sys.stderr.isatty():
         print(f"\r{'':{WIDTH}}\r", end="", file=sys.stderr)
     print("plan: " + ", ".join(map(str, files)))

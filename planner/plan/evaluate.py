@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 
 from loadtest.results.summary import Estimate
 from planner.plan.bill import bill
-from planner.plan.candidates import Candidate
+from planner.plan.candidates import Candidate, HybridCandidate
 from planner.plan.objective import Objective
 from planner.plan.simulate import Simulated, simulate
 from planner.plan.types import BillLine, Figures, Outcome
 from planner.plan.world import Demand, World
 
-# The simulations of a plan run two at a time or more: compiled loops do not hold Python's lock.
-WORKERS = 2
+# Simulations run side by side: compiled loops do not hold Python's lock.
+WORKERS = os.cpu_count() or 1
 
 
 def evaluate(candidate: Candidate, demand: Demand, world: World, objective: Objective, seeds: int) -> Outcome:
@@ -57,10 +59,14 @@ def evaluate_all(
         pool.shutdown(cancel_futures=True)
 
 
-def sort_key(one: Outcome, objective: Objective) -> tuple[float, ...]:
-    """Those that meet the objective by cost, then the others by their distance from it; without a price last."""
-    usd = one.figures.usd.value if one.figures.usd else float("inf")
-    return (not one.meets, 0.0 if one.meets else objective.distance(one.figures), usd, one.figures.p95_s.value)
+def rank(candidate: Candidate, one: Outcome, objective: Objective) -> tuple[float, ...]:
+    """Those that meet the objective by cost, then the others by their distance from it; without a price last.
+
+    Of equal bills, which differ by less than a cent, that of one platform goes before that of a hybrid.
+    """
+    usd = round(one.figures.usd.value, 2) if one.figures.usd else math.inf
+    distance = objective.distance(one.figures)
+    return (not one.meets, distance, usd, isinstance(candidate, HybridCandidate), one.figures.p95_s.value)
 
 
 def _estimate(values: Sequence[float]) -> Estimate:

@@ -178,7 +178,7 @@ def _assumptions(
     )  # fmt: skip
     yield Assumption(
         "containers: cores of a busy replica", f"{world.cores_per_request:g}",
-        "deployment/README.md: measured with YOLOv7-W6",
+        "deployment/README.md: assumption for YOLOv7-W6, the processors of the local Lambda with 3000 MB",
     )  # fmt: skip
     yield Assumption(
         "hybrid: router", "a router sends a request to Lambda if each container has others waiting",

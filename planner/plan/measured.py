@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from loadtest.errors import LoadTestError, SamplesError
+from loadtest.errors import LoadTestError
 from loadtest.platforms.settings import Settings
 from loadtest.results.samples import read_samples
-from loadtest.runs import SAMPLES, Record, read_record
+from loadtest.runs import SAMPLES, Record, read_record, runs_in
 from planner.errors import MeasuredError
 from planner.plan.types import Measured
 from planner.types import Floats
@@ -90,7 +90,7 @@ def _runs(folders: Sequence[Path]) -> list[_Run]:
     for path in folders:
         if not path.is_dir():
             raise MeasuredError(f"there is no folder {path}: name a run, or a folder of runs")
-        found += sorted(file.parent for file in path.glob("*/run.json")) or [path]
+        found += runs_in(path) or [path]
     found = list(dict.fromkeys(found))
     if len(found) > MOST_RUNS:
         raise MeasuredError(f"there are {len(found)} runs; the most is {MOST_RUNS}")
@@ -104,8 +104,6 @@ def _run(folder: Path) -> _Run | None:
         if record.status != "finished":
             return None
         table, _ = read_samples(folder / SAMPLES)
-    except SamplesError as exc:
-        raise MeasuredError(f"{folder}: {exc}") from None
     except LoadTestError as exc:
         raise MeasuredError(f"{folder}: {exc}") from None
     table = _alone(table).filter(pl.col("success"))

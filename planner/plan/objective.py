@@ -36,6 +36,11 @@ class Objective:
     def __str__(self) -> str:
         return ",".join(limit.text for limit in self.limits)
 
+    @property
+    def most_errors(self) -> float:
+        """The largest share of errors that is allowed; 1 without a limit."""
+        return min((one.most for one in self.limits if one.name == "errors"), default=1.0)
+
     def misses(self, figures: Figures) -> tuple[str, ...]:
         """The limits that the figures exceed, each with the figure; a figure that is unknown exceeds its limit.
 

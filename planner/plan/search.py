@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from loadtest.cost.tariff import (
-    SECONDS_PER_MONTH,
-    alb_usd_per_month,
-    ec2_usd_per_month,
-    fargate_usd_per_month,
-    lambda_usd_per_request,
-    provisioned_usd_per_month,
-)
+from loadtest.cost.tariff import SECONDS_PER_MONTH, alb_usd_per_month, lambda_usd_per_request, provisioned_usd_per_month
 from planner.containers.changes import with_changes
-from planner.plan.bill import FARGATE_MB_PER_CPU
+from planner.plan.bill import replica_usd
 from planner.plan.candidates import Candidate, ContainerCandidate, FunctionCandidate, HybridCandidate
-from planner.plan.evaluate import evaluate_all, sort_key
+from planner.plan.evaluate import evaluate_all, rank
 from planner.plan.objective import Objective
 from planner.plan.types import Outcome
 from planner.plan.world import Demand, World
@@ -30,6 +24,7 @@ PROVISIONED = (1, 2, 4, 8, 16)
 HYBRID_BELOW = 3  # Containers at least, in a hybrid that a search tries.
 TARGETS = (50, 70, 85)
 LEAST = (1, 2, 3, 5)
+ARM = re.compile(r"[0-9]g")  # In the family of an instance type, e.g. c7g.
 FINALISTS = 3  # Configurations of each platform that are simulated with all seeds.
 
 
@@ -53,7 +48,7 @@ def wide(world: World, instance_type: str, peak_per_s: float) -> list[Candidate]
     sizes = sorted({*world.memory_sizes, *(size for size in BETWEEN if low < size < high)})
     plain = [FunctionCandidate(memory_mb) for memory_mb in sizes]
     provisioned = [FunctionCandidate(memory_mb, count) for memory_mb, count in itertools.product(sizes, PROVISIONED)]
-    types = [name for name in world.region_prices.ec2 if vcpus(name) == vcpus(instance_type) and "g." not in name]
+    types = [name for name in world.region_prices.ec2 if _alike(instance_type, name)]
     most = _most_replicas(world, peak_per_s)
     containers: list[ContainerCandidate] = []
     for least, target, metrics in itertools.product((one for one in LEAST if one <= most), TARGETS, ("", "-20s")):
@@ -89,9 +84,9 @@ def search(
     try:
         for group in _by_platform(candidates):
             best = math.inf
-            ordered = sorted(group, key=lambda one: least_usd(one, demand, world))
+            ordered = sorted(group, key=lambda one: least_usd(one, demand, world, objective))
             while ordered:
-                part = [one for one in ordered[:4] if least_usd(one, demand, world) <= best]
+                part = [one for one in ordered[:4] if least_usd(one, demand, world, objective) <= best]
                 left_out += min(4, len(ordered)) - len(part)
                 ordered = ordered[4:]
                 for candidate, one in evaluate_all(part, demand, world, objective, min(seeds, 2)):
@@ -118,13 +113,15 @@ def finalists(found: Sequence[tuple[Candidate, Outcome]], count: int = FINALISTS
     return chosen
 
 
-def least_usd(candidate: Candidate, demand: Demand, world: World) -> float:
-    """A lower bound of the monthly bill: warm requests only, and the fewest instances; 0 without a price."""
-    pictures = demand.requests / demand.once_s * SECONDS_PER_MONTH
+def least_usd(candidate: Candidate, demand: Demand, world: World, objective: Objective) -> float:
+    """A lower bound of the bill of a month that meets the objective; 0 without a price.
+
+    A function has warm requests only, without the errors that are allowed; containers are the fewest.
+    """
+    pictures = demand.per_s * SECONDS_PER_MONTH
     prices = world.region_prices
     if isinstance(candidate, FunctionCandidate):
         times = world.function(candidate.memory_mb)
-        # Some requests may be throttled, which costs nothing; then the objective is not met.
         request = lambda_usd_per_request(
             prices,
             memory_mb=candidate.memory_mb,
@@ -135,24 +132,18 @@ def least_usd(candidate: Candidate, demand: Demand, world: World) -> float:
         provisioned = provisioned_usd_per_month(
             prices, memory_mb=candidate.memory_mb, architecture=world.architecture, instances=candidate.provisioned
         )
-        return pictures * request * 0.9 + provisioned
+        return pictures * (1 - objective.most_errors) * request + provisioned
     containers = candidate.containers if isinstance(candidate, HybridCandidate) else candidate
     if not containers.price_of:
         return 0.0
-    replica = (
-        ec2_usd_per_month(prices, containers.size) if containers.price_of == "ecs"
-        else fargate_usd_per_month(
-            prices, cpus=containers.book.replica.request_cores, architecture="x86_64",
-            task_memory_mb=containers.book.replica.request_cores * FARGATE_MB_PER_CPU,
-        )
-    )  # fmt: skip
     idle = alb_usd_per_month(world.prices, prices, pictures_per_month=0, bytes_per_picture=0)
-    return containers.book.scaler.min_replicas * replica + idle
+    return containers.book.scaler.min_replicas * replica_usd(containers, world) + idle
 
 
-def vcpus(instance_type: str) -> int:
-    """The processors of an instance type, by its size; raises KeyError for a size that is not known."""
-    return {"medium": 2, "large": 2, "xlarge": 4, "2xlarge": 8}[instance_type.partition(".")[2]]
+def _alike(instance_type: str, other: str) -> bool:
+    """Whether two instance types have as many processors and the same architecture, by their names."""
+    (family, _, size), (other_family, _, other_size) = instance_type.partition("."), other.partition(".")
+    return size == other_size and bool(ARM.search(family)) == bool(ARM.search(other_family))
 
 
 def _most_replicas(world: World, peak_per_s: float) -> int:
@@ -205,7 +196,7 @@ def _with_all_seeds(
 
 
 def _sorted(found: Sequence[tuple[Candidate, Outcome]], objective: Objective) -> list[tuple[Candidate, Outcome]]:
-    return sorted(found, key=lambda pair: sort_key(pair[1], objective))
+    return sorted(found, key=lambda pair: rank(pair[0], pair[1], objective))
 
 
 def _notes(left_out: int) -> list[str]:

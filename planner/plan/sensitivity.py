@@ -11,7 +11,7 @@ from loadtest.cost.tariff import SECONDS_PER_MONTH
 from planner.aws_lambda.rules import Rules
 from planner.plan.bill import bill
 from planner.plan.candidates import Candidate
-from planner.plan.evaluate import WORKERS, outcome
+from planner.plan.evaluate import WORKERS, outcome, rank
 from planner.plan.objective import Objective
 from planner.plan.simulate import Simulated, simulate
 from planner.plan.types import CostCurve, HeatMap, Outcome, Turn
@@ -69,7 +69,7 @@ def heat_map(
         for volume in MAP_VOLUMES:
             progress(f"heat map: {shape}, {volume:,} pictures a month")
             demand = once.scaled(volume / (once.per_s * SECONDS_PER_MONTH))
-            found = _best(_outcomes(_simulate_all(candidates, demand, world, MAP_DAYS), world, objective))
+            found = _best(_outcomes(_simulate_all(candidates, demand, world, MAP_DAYS), world, objective), objective)
             row.append((found.platform, found.figures.usd.value) if found and found.figures.usd else (None, None))
         platforms.append([name for name, _ in row])
         bills.append([usd for _, usd in row])
@@ -93,11 +93,11 @@ def _outcomes(found: Sequence[_Found], world: World, objective: Objective) -> li
     return [(one.candidate, outcome(one.candidate, [one.simulated], world, objective)) for one in found]
 
 
-def _best(outcomes: Sequence[tuple[Candidate, Outcome]]) -> Outcome | None:
-    meeting = [one for _, one in outcomes if one.meets and one.figures.usd]
-    return min(meeting, key=lambda one: one.figures.usd.value if one.figures.usd else math.inf, default=None)
+def _best(outcomes: Sequence[tuple[Candidate, Outcome]], objective: Objective) -> Outcome | None:
+    meeting = [pair for pair in outcomes if pair[1].meets and pair[1].figures.usd]
+    return min(meeting, key=lambda pair: rank(pair[0], pair[1], objective))[1] if meeting else None
 
 
 def _turn(change: str, found: Sequence[_Found], world: World, objective: Objective) -> Turn:
-    best = _best(_outcomes(found, world, objective))
+    best = _best(_outcomes(found, world, objective), objective)
     return Turn(change, best.label, best.figures.usd.value) if best and best.figures.usd else Turn(change, None, None)

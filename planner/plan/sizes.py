@@ -16,8 +16,6 @@ from planner.errors import MeasuredError
 from planner.plan.measured import ServiceTimes
 from planner.types import Floats
 
-MB_PER_CPU = 1769
-
 
 def memory_of(times: ServiceTimes) -> int:
     """The memory of a measured function, MB."""

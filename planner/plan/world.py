@@ -11,13 +11,14 @@ import numpy as np
 from loadtest.cost.prices import Architecture, Prices, RegionPrices
 from loadtest.platforms.aws_lambda import LambdaSettings
 from planner.aws_lambda.rules import Rules
-from planner.errors import MeasuredError, TrafficError
+from planner.errors import MeasuredError
 from planner.plan.measured import ServiceTimes
 from planner.plan.sizes import at_memory, memory_of
 from planner.traffic import Traffic
+from planner.traffic.count import count
+from planner.traffic.shapes import DAY_S
 from planner.types import Floats
 
-DAY_S = 86_400.0
 MOST_DAYS = 30
 SHORTEST_S = 60.0
 ENOUGH = 2000  # requests; a traffic with fewer is repeated, for MOST_DAYS at most
@@ -155,23 +156,7 @@ class Demand:
             yield (starts[:, None] + once).ravel()
 
 
-def count(traffic: Traffic) -> Demand:
-    """Count a traffic and tell its length; raises TrafficError if it has no requests."""
-    requests, minute, in_minute, most = 0, -1, 0, 0
-    for times in traffic.chunks():
-        if not times.size:
-            continue
-        requests += times.size
-        minutes, counts = np.unique(times // 60, return_counts=True)
-        # The first minute of a chunk may be the last one of the chunk before.
-        counts[0] += in_minute if minutes[0] == minute else 0
-        minute, in_minute, most = int(minutes[-1]), int(counts[-1]), max(most, int(counts.max()))
-    if not requests:
-        raise TrafficError(f"{traffic.name} has no requests at scale {traffic.scale:g}")
-    return Demand(traffic, traffic.length_s, requests, most)
-
-
 def measure(traffic: Traffic) -> Demand:
     """Count a traffic, and let it last a minute at least; raises TrafficError if it has no requests."""
     found = count(traffic)
-    return replace(found, once_s=max(found.once_s, SHORTEST_S))
+    return Demand(traffic, max(found.length_s, SHORTEST_S), found.requests, found.busiest_minute)

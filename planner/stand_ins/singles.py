@@ -12,7 +12,7 @@ from typing import Any
 
 from loadtest.errors import LoadTestError
 from loadtest.results.samples import read_samples
-from loadtest.runs import RECORD, SAMPLES, Record, read_record
+from loadtest.runs import SAMPLES, Record, read_record, runs_in
 from planner.errors import DataError
 from serving.contract import STEPS
 
@@ -62,7 +62,7 @@ def read_singles(given: Sequence[Path]) -> list[Single]:
     """
     folders: list[Path] = []
     for path in given:
-        inside = [path] if (path / RECORD).is_file() else sorted(file.parent for file in path.glob(f"*/{RECORD}"))
+        inside = runs_in(path)
         if not inside:
             raise DataError(f"{path} is not the folder of a run, nor a folder of such folders")
         folders += inside

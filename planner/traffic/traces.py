@@ -8,6 +8,7 @@ line of either may be a heading.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,8 @@ MOST_MINUTES = 10 * 366 * 24 * 60
 
 
 @dataclass
-class TimesSource:
-    """The arrivals of a file with one time per line. `read_s` is the last one, once the file was read."""
+class Trace(ABC):
+    """The arrivals of a file. `read_s` is the end of the trace, once the file was read."""
 
     file: Path
     repeats: bool = False
@@ -34,10 +35,22 @@ class TimesSource:
 
     @property
     def length_s(self) -> float:
-        """The time of the last arrival, the first one being 0."""
+        """The end of the trace: its last arrival or, with counts, its last minute, even if that has no requests."""
         if self.read_s is None:
             read_all(self)
         return self.read_s or 0.0
+
+    @abstractmethod
+    def chunks(self, scale: float, random: np.random.Generator) -> Iterator[Floats]:
+        """The arrivals in chunks, as `Source` has them."""
+
+    @abstractmethod
+    def notes(self, scale: float) -> list[str]:
+        """The kind of traffic."""
+
+
+class TimesSource(Trace):
+    """The arrivals of a file with one time per line."""
 
     def chunks(self, scale: float, random: np.random.Generator) -> Iterator[Floats]:
         """The arrivals; each is repeated before the next one if there shall be more."""
@@ -55,20 +68,8 @@ class TimesSource:
         self.read_s = last
 
 
-@dataclass
-class CountsSource:
-    """The arrivals of a file with a count per minute. `read_s` is the end of its last minute, once it was read."""
-
-    file: Path
-    repeats: bool = False
-    read_s: float | None = None
-
-    @property
-    def length_s(self) -> float:
-        """The end of the last minute in the file, also if that has no requests."""
-        if self.read_s is None:
-            read_all(self)
-        return self.read_s or 0.0
+class CountsSource(Trace):
+    """The arrivals of a file with a count per minute."""
 
     def chunks(self, scale: float, random: np.random.Generator) -> Iterator[Floats]:
         """Requests of each minute at uniform random times in it, as those of a Poisson process with this count are."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -49,7 +51,7 @@ def test_instances_are_weighted_by_time_within_the_simulated_time() -> None:
 
 def test_memory_does_not_grow_with_the_requests() -> None:
     collector = Collector(1000)
-    before = sum(value.nbytes for value in vars(collector).values() if isinstance(value, np.ndarray))
+    before = len(pickle.dumps(collector))
     for _ in range(50):
         collector.add(np.linspace(0, 1000, 1000), np.ones(1000), np.zeros(1000, bool), np.zeros(1000, bool))
-    assert sum(value.nbytes for value in vars(collector).values() if isinstance(value, np.ndarray)) == before
+    assert len(pickle.dumps(collector)) < 1.01 * before

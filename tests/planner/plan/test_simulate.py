@@ -19,8 +19,7 @@ from planner.plan.simulate import Simulated, simulate
 from planner.plan.world import Demand, World, measure
 from planner.scaling.books import load_book
 from planner.traffic import load_traffic
-
-DAY_S = 86_400.0
+from planner.traffic.shapes import DAY_S
 
 
 def times(platform: str, warm_s: float, cold_s: float, **settings: object) -> ServiceTimes:

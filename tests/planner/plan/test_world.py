@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from planner.errors import TrafficError
-from planner.plan.world import DAY_S, ENOUGH, Demand, measure
+from planner.plan.world import ENOUGH, Demand, measure
 from planner.traffic import load_traffic
+from planner.traffic.shapes import DAY_S
 from planner.types import Floats
 
 
