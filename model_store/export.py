@@ -27,8 +27,8 @@ def to_openvino(network: Network, *, picture_input: bool = True) -> ov.Model:
     with warnings.catch_warnings():
         # torch.export gives the same operations and takes ten times as long.
         warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace", category=DeprecationWarning)
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # The list of maps has a fixed length.
-        traced = torch.jit.trace(network.fused(), (images,), check_trace=False)
+        warnings.filterwarnings("ignore", message="Encountering a list at the output")  # Its length is fixed.
+        traced = torch.jit.trace(network.fused(), (images,), check_trace=False)  # type: ignore[no-untyped-call]
     model = convert_model(traced)
     model.reshape([1, 3, -1, -1])
     if picture_input:
