@@ -38,7 +38,11 @@ class Settings(BaseSettings):
     max_image_bytes: int = Field(20_000_000, ge=1, description="largest picture accepted, bytes")
     max_image_pixels: int = Field(50_000_000, ge=1, description="largest picture accepted, pixels")
     jpeg_quality: int = Field(90, ge=1, le=100, description="JPEG quality of the annotated picture")
-    max_queue: int = Field(32, ge=1, description="requests in work or waiting, per process, before 503 is answered")
+    max_queue: int = Field(
+        32,
+        ge=1,
+        description="requests in work or waiting, per process, before 503 is answered; fewer if the last would be late",
+    )
     api_keys: Annotated[str, AfterValidator(_readable_keys)] = Field(
         "",
         description="who may call: `name:hash,name:hash`, each hash the SHA-256 of a key; everybody when empty",
