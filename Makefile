@@ -1,8 +1,10 @@
 # One word per chore. `make` alone prints them.
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-# One pytest per processor, each with one thread of torch; the tests of a file share its fixtures.
-PARALLEL := OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses logical --dist loadfile
+# Three pytests for two processors, since tests wait for servers, each with one thread of torch; the tests of a file
+# share its fixtures, and tests/conftest.py orders the files.
+PARALLEL := OMP_NUM_THREADS=1 PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)) \
+    $(PYTHON) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
