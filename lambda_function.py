@@ -26,6 +26,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from snapshot_restore_py import register_after_restore
 
 from detection.errors import UserError
+from serving.aws.batch_events import BatchEvents
 from serving.aws.function import Function
 from serving.aws.http_events import HttpEvents
 from serving.aws.object_events import ObjectEvents
@@ -59,7 +60,7 @@ observer = CloudWatchObserver()
 instance = Instance()
 function = Function(predictor, Responder(instance, observer), observer)
 _objects = ObjectEvents(function)
-KINDS = (HttpEvents(function), QueueEvents(function, _objects), _objects)
+KINDS = (HttpEvents(function), BatchEvents(function, _objects), QueueEvents(function, _objects), _objects)
 
 
 @register_after_restore  # type: ignore[untyped-decorator]

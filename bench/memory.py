@@ -60,7 +60,7 @@ class OnePicture:
     def __init__(self, data: bytes) -> None:
         self.data = data
 
-    def fetch(self, key: str, deadline: Deadline) -> Fetched:
+    def fetch(self, key: str, deadline: Deadline, version_id: str | None = None) -> Fetched:
         return Fetched(self.data, "1")
 
     def store(self, key: str, data: bytes, deadline: Deadline) -> str:

@@ -38,7 +38,7 @@ def read_call(sent: Sent, *, max_image_bytes: int, max_returned_bytes: int | Non
     A body that parses as JSON is JSON, whatever its declared type: many clients send JSON as text/plain or as a form.
     """
     check_size(len(sent.body), sent.content_type, sent.body, max_image_bytes)
-    query = _options(_pairs(sent.query))
+    query = options_from(_pairs(sent.query))
     request_from({"filename": NAMELESS, **query})  # A wrong value is refused even where the body overrides it.
     picture: bytes | None = None
     data = _json_or_none(sent.body)
@@ -89,6 +89,19 @@ def request_from(data: object) -> PredictRequest:
         raise InvalidRequest(f"{name}: {_reason(error)}{more}") from None
 
 
+def options_from(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Options in text as JSON would have them; `classes` is given once per label. Raises InvalidRequest."""
+    found: dict[str, Any] = {}
+    for name, text in pairs:
+        if name not in OPTIONS:
+            raise InvalidRequest(f"{name[:100]}: is not an option; known are {', '.join(OPTIONS)}")
+        if name == "classes":
+            found.setdefault(name, []).append(text)
+        else:
+            found = _without_duplicates([*found.items(), (name, _value(text))])
+    return found
+
+
 def _json_or_none(body: bytes) -> object | None:
     """The body if it is JSON; JSON's null, which is not a request either, becomes an empty list."""
     if len(body) > MAX_BODY_BYTES:
@@ -104,7 +117,7 @@ def _picture(sent: Sent) -> tuple[bytes, str, dict[str, Any]]:
     """The picture, its file name and the options of a body that is not JSON."""
     if is_form(sent.content_type):
         form = parse_form(sent.body, sent.content_type)
-        return form.picture, form.filename, _options(form.options)
+        return form.picture, form.filename, options_from(form.options)
     if _is_picture(sent.content_type, sent.body):
         return sent.body, "", {}
     raise UnsupportedBody(
@@ -135,19 +148,6 @@ def _pairs(query: str) -> list[tuple[str, str]]:
         return parse_qsl(query, keep_blank_values=True, errors="replace", max_num_fields=MAX_PARTS)
     except ValueError:
         raise InvalidRequest(f"the URL's query has more than {MAX_PARTS} options") from None
-
-
-def _options(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Options as JSON would have them; `classes` is given once per label. Raises InvalidRequest."""
-    found: dict[str, Any] = {}
-    for name, text in pairs:
-        if name not in OPTIONS:
-            raise InvalidRequest(f"{name[:100]}: is not an option; known are {', '.join(OPTIONS)}")
-        if name == "classes":
-            found.setdefault(name, []).append(text)
-        else:
-            found = _without_duplicates([*found.items(), (name, _value(text))])
-    return found
 
 
 def _value(text: str) -> object:

@@ -191,14 +191,15 @@ class ErrorAnswer(BaseModel):
 class Call:
     """A request with what its JSON does not have: the picture that came with it, and the form of the response.
 
-    Without `picture` it is read from the input bucket. `max_returned_bytes` is the largest picture that a response of
-    this door can hold.
+    Without `picture` it is read from the input bucket, in its current version if there is no `version_id`.
+    `max_returned_bytes` is the largest picture that a response of this door can hold.
     """
 
     request: PredictRequest
     picture: bytes | None = None
     returns_picture: bool = False
     max_returned_bytes: int | None = None
+    version_id: str | None = None
 
     @property
     def stores(self) -> bool:

@@ -117,7 +117,7 @@ class Predictor:
             # The tag shapes the key of the result, as S3's does.
             return Fetched(call.picture, hashlib.sha256(call.picture).hexdigest() if call.stores else "")
         with clock.measure("fetch"):
-            return self.storage.fetch(call.request.filename, deadline)
+            return self.storage.fetch(call.request.filename, deadline, call.version_id)
 
     def process(
         self,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20  # bytes
 _SLOW = frozenset({"RequestTimeout", "InternalError", "500", "504"})
 _BUSY = frozenset({"SlowDown", "ServiceUnavailable", "TooManyRequests", "503", "429"})
+_MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"})  # The last for a deleted version.
 _LONGEST_PAUSE_S = 2.0
 
 # Metadata of every annotated picture, so that events about it are recognised even for a copy in another bucket.
@@ -37,6 +38,10 @@ RESULT_MARK = {"made-by": "yolov7-serving"}
 
 class _Owner(TypedDict, total=False):
     ExpectedBucketOwner: str
+
+
+class _Version(TypedDict, total=False):
+    VersionId: str
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,8 @@ class Fetched:
 class Storage(Protocol):
     """The interface between the five steps and an object store."""
 
-    def fetch(self, key: str, deadline: Deadline) -> Fetched:
-        """Read a picture."""
+    def fetch(self, key: str, deadline: Deadline, version_id: str | None = None) -> Fetched:
+        """Read a picture, in its current version or in the given one."""
         ...
 
     def store(self, key: str, data: bytes, deadline: Deadline) -> str:
@@ -113,16 +118,17 @@ class S3Storage:
         self._client.close()
         self.connect()
 
-    def fetch(self, key: str, deadline: Deadline) -> Fetched:
+    def fetch(self, key: str, deadline: Deadline, version_id: str | None = None) -> Fetched:
         """Read a picture; its size is judged from the Content-Length of S3's response, before the bytes are read.
 
         Raises ImageNotFound, ImageTooLarge, NotAnImage (no bytes), StorageBusy, StorageRefused, StorageTimeout or
         DeadlineExceeded.
         """
-        limit = self._settings.max_image_bytes
-        with _translated(self._settings.input_bucket, key, "read"), self._until(deadline):
+        bucket, limit = self._settings.input_bucket, self._settings.max_image_bytes
+        version: _Version = {"VersionId": version_id} if version_id else {}
+        with _translated(bucket, key, "read"), self._until(deadline):
             for left in reversed(range(self._settings.s3_attempts)):
-                answer = self._client.get_object(Bucket=self._settings.input_bucket, Key=key, **self._owner)
+                answer = self._client.get_object(Bucket=bucket, Key=key, **version, **self._owner)
                 size = answer.get("ContentLength", 0)
                 try:
                     with closing(answer["Body"]) as body:
@@ -206,7 +212,7 @@ def _translated(bucket: str, key: str, verb: str) -> Iterator[None]:
         yield
     except ClientError as exc:
         code = str(exc.response.get("Error", {}).get("Code", "unknown"))[:60]
-        if code in ("NoSuchKey", "404") and verb == "read":
+        if code in _MISSING and verb == "read":
             raise ImageNotFound(f"{key} is not in bucket {bucket}: upload it first") from exc
         if code in _BUSY:
             raise StorageBusy(f"S3 is too busy to {verb} {key} in bucket {bucket} ({code}): try again later") from exc

@@ -55,7 +55,7 @@ class FakeStorage:
     pictures: dict[str, bytes]
     stored: dict[str, bytes] = field(default_factory=dict)
 
-    def fetch(self, key: str, deadline: Deadline) -> Fetched:
+    def fetch(self, key: str, deadline: Deadline, version_id: str | None = None) -> Fetched:
         if key not in self.pictures:
             raise ImageNotFound(f"{key} is not in bucket pictures: upload it first")
         return Fetched(self.pictures[key], f"tag of {key}", is_result=key in self.stored)

@@ -193,6 +193,57 @@ def test_all_messages_of_a_batch_are_reported_if_all_fail(lambda_door: LocalServ
     assert len(answer.json["batchItemFailures"]) == 2
 
 
+@pytest.mark.parametrize(("name", "source"), [("s3-batch-1.0", "scene-1"), ("s3-batch-2.0", "my pictureé")])
+def test_a_task_of_s3_batch_operations_stores_one_result(
+    name: str, source: str, lambda_door: LocalService, s3: LocalS3
+) -> None:
+    event = recorded(name)
+    answers = [invoke(lambda_door, event).json for _ in range(2)]
+    assert answers[0] == answers[1]
+    [result] = answers[0].pop("results")
+    assert answers[0] == {
+        "invocationSchemaVersion": event["invocationSchemaVersion"],
+        "invocationId": event["invocationId"],
+        "treatMissingKeysAs": "PermanentFailure",
+    }
+    assert (result["taskId"], result["resultCode"]) == (event["tasks"][0]["taskId"], "Succeeded")
+    found = json.loads(result["resultString"])
+    assert results(s3) == {found["filename"]}
+    assert found["filename"].startswith(f"{source}_")
+    wanted = predict(lambda_door, {"filename": f"{source}.jpg", "confidence": 0.4}).json["detections"]
+    if name == "s3-batch-2.0":  # Its job's arguments ask for this confidence.
+        assert found["detections"] == len(wanted) == sum(found["labels"].values())
+
+
+def test_a_task_of_s3_batch_operations_that_fails_says_whether_s3_shall_try_again(
+    lambda_door: LocalService, s3: LocalS3
+) -> None:
+    upload(s3, "notes.txt", b"no picture")
+    said = {}
+    for key in ("gone.jpg", "notes.txt"):
+        event = recorded("s3-batch-2.0")
+        event["tasks"][0]["s3Key"] = key
+        [result] = invoke(lambda_door, event).json["results"]
+        said[key] = (result["resultCode"], json.loads(result["resultString"])["error"]["code"])
+    assert said == {
+        "gone.jpg": ("PermanentFailure", "image_not_found"),
+        "notes.txt": ("PermanentFailure", "not_an_image"),
+    }
+    assert failure(invoke(lambda_door, recorded("s3-batch-2.0") | {"tasks": []})).endswith("has no tasks")
+    assert results(s3) == set()
+
+
+def test_a_task_is_tried_again_when_s3_is_gone(bundled_tag: str, tmp_path: Path) -> None:
+    gone = LocalS3(f"http://127.0.0.1:{free_port()}")
+    env = {"MODEL": bundled_tag, "S3_ATTEMPTS": "1"}
+    with local_lambda(gone, port=free_port(), log=tmp_path / "lambda.log", env=env) as door:
+        [result] = invoke(door, recorded("s3-batch-1.0")).json["results"]
+    assert (result["resultCode"], json.loads(result["resultString"])["error"]["code"]) == (
+        "TemporaryFailure",
+        "storage_timeout",
+    )
+
+
 @pytest.mark.parametrize("prefix", ["", "annotated/"])
 def test_results_in_the_watched_bucket_are_skipped(prefix: str, s3: LocalS3, bundled_tag: str, tmp_path: Path) -> None:
     env = {"MODEL": bundled_tag, "OUTPUT_BUCKET": INPUT_BUCKET, "RESULT_PREFIX": prefix}

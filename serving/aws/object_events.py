@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from serving.aws.function import Event, Function
 from serving.bodies import request_from
-from serving.contract import Call
+from serving.contract import Call, PredictAnswer
 from serving.errors import EventFailed, InternalError, InvalidRequest, OwnResult, to_request_error
 
 
 class NewObject(NamedTuple):
-    """An object that was created; `size` in bytes."""
+    """An object that was created; `size` in bytes. Without a version it is the current one."""
 
     bucket: str
     key: str
     size: int
+    version_id: str | None = None
 
 
 class ObjectEvents:
@@ -54,7 +55,7 @@ class ObjectEvents:
                 failed.append(f"the S3 event is incomplete ({type(exc).__name__} {str(exc)[:100]})")
                 continue
             try:
-                done["results"].append(self._annotate(created, context, request_id))
+                done["results"].append(str(self.annotate(created, {}, context, request_id).filename))
             except OwnResult as exc:
                 done["skipped"].append(created.key)
                 function.observer.skipped(exc, request_id)
@@ -66,20 +67,22 @@ class ObjectEvents:
             raise EventFailed("; ".join(failed))
         return done
 
-    def _annotate(self, created: NewObject, context: LambdaContext, request_id: str) -> str:
-        """Process one picture; returns the key of the result. Raises OwnResult for results and folders."""
-        bucket, key, size = created
+    def annotate(
+        self, created: NewObject, options: Mapping[str, Any], context: LambdaContext, request_id: str
+    ) -> PredictAnswer:
+        """Process one picture with the options of a request; raises OwnResult for results and folders."""
+        bucket, key, size, version_id = created
         settings, function = self._function.predictor.settings, self._function
         own = bucket == settings.output_bucket and settings.result_prefix and key.startswith(settings.result_prefix)
         if not own and bucket != settings.input_bucket:
             raise InvalidRequest(f"the event is about bucket {bucket[:100]}; INPUT_BUCKET is {settings.input_bucket}")
         if own or (size == 0 and key.endswith("/")):
             raise OwnResult(f"{key} in bucket {bucket} is an annotated picture or a folder")
-        request = request_from({"filename": key})
+        request = request_from({"filename": key, **options})
         # An annotated picture without the prefix is recognised by its metadata once it is read.
-        found = function.predict(Call(request), context, refuse_results=True).found
+        found = function.predict(Call(request, version_id=version_id), context, refuse_results=True).found
         function.observer.answered(request, found, request_id)
-        return str(found.filename)
+        return found
 
 
 def sources(event: Event) -> set[object]:

@@ -24,6 +24,7 @@ PICTURES = {
     # Per key of bucket_kms_key_arns; its id is not fixed.
     "": (["kms:Decrypt", "kms:GenerateDataKey"], ["${statement.value}"]),
 }
+READ_PICTURES = 'actions   = ["s3:GetObject"]\n    resources = ["${local.input_bucket_arn}/*"]'
 WRITE_LOGS = ["logs:CreateLogStream", "logs:PutLogEvents"]
 
 
@@ -107,6 +108,7 @@ def test_the_function_may_do_nothing_else() -> None:
         "WriteLogs": (WRITE_LOGS, ["${aws_cloudwatch_log_group.function.arn}:*"]),
         "WriteTraces": (["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"]),
         "KeepFailedEvents": (["sqs:SendMessage"], ["${statement.value.arn}"]),
+        "ReadPictureVersions": (["s3:GetObjectVersion"], ["${local.input_bucket_arn}/*"]),
         "UseKey": (["kms:Decrypt", "kms:GenerateDataKey"], ["${statement.value}"]),
     }
     (document,) = [b for b in blocks_of("lambda") if b.address == "data.aws_iam_policy_document.function"]
@@ -115,9 +117,34 @@ def test_the_function_may_do_nothing_else() -> None:
     assert conditions == [
         "${local.tracing ? [1] : []}",
         "${aws_sqs_queue.failed}",
+        "${var.batch_operations ? [1] : []}",
         "${var.kms_key_arn == null ? [] : [var.kms_key_arn]}",
     ]
-    assert policies_of_roles("lambda") == {"aws_iam_role.function.id": ["function"]}
+    assert policies_of_roles("lambda") == {
+        "aws_iam_role.function.id": ["function"],
+        "aws_iam_role.batch_operations[0].id": ["batch_operations"],
+    }
+
+
+def test_a_job_of_s3_batch_operations_may_call_the_function_and_write_below_its_prefix_only() -> None:
+    assert grants("lambda", "batch_operations") == {
+        "InvokeFunction": (["lambda:InvokeFunction"], ["${local.function_arn}:*"]),
+        "GenerateManifests": (["s3:PutInventoryConfiguration"], ["${local.input_bucket_arn}"]),
+        "ReadManifestsAndWriteReports": (
+            ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
+            ["${local.output_bucket_arn}/${var.batch_prefix}*"],
+        ),
+    }
+    blocks = {block.address: block.body for block in blocks_of("lambda")}
+    assert "dynamic" not in blocks["data.aws_iam_policy_document.batch_operations"]
+    (trust,) = blocks["data.aws_iam_policy_document.assume_batch_operations"]["statement"]
+    (principal,), (condition,) = trust["principals"], trust["condition"]
+    assert principal["identifiers"] == ['"batchoperations.s3.amazonaws.com"']
+    assert (literal(condition["test"]), literal(condition["variable"]), condition["values"]) == (
+        "StringEqualsIfExists",
+        "aws:SourceAccount",
+        ["${data.aws_caller_identity.current.account_id}"],
+    )
 
 
 def test_a_task_and_what_starts_it_may_do_nothing_else() -> None:
@@ -327,8 +354,9 @@ def mutated(module: str, old: str, new: str) -> list[Block]:
         (policy_faults, "lambda", '["s3:ListBucket"]', '["s3:*"]', 'action "s3:*" is not one action'),
         (policy_faults, "lambda", '["s3:ListBucket"]', '["s3:List*"]', "is not one action"),
         (policy_faults, "lambda", '["sqs:SendMessage"]', '["*"]', "is not one action"),
-        (policy_faults, "lambda", '["${local.input_bucket_arn}/*"]', '["*"]', 'resource "*" is not one thing'),
-        (policy_faults, "lambda", '["${local.input_bucket_arn}/*"]', '["arn:aws:s3:::*"]', "is not one thing"),
+        (policy_faults, "lambda", READ_PICTURES, READ_PICTURES[:-1] + ', "*"]', 'resource "*" is not one thing'),
+        (policy_faults, "lambda", READ_PICTURES, READ_PICTURES[:-1] + ', "arn:aws:s3:::*"]', "is not one thing"),
+        (policy_faults, "lambda", '["s3:PutInventoryConfiguration"]', '["s3:Put*"]', "is not one action"),
         (policy_faults, "lambda", "resources = [statement.value.arn]", 'not_resources = ["x"]', "not_resources"),
         (policy_faults, "ecs", "resources = [var.repository_arn]", 'resources = ["*"]', "is not one thing"),
         (

@@ -40,6 +40,7 @@ REFUSED += [
     ("lambda", "authorizer", ["IAM"]),
     ("lambda", "jwt_issuer", ["http://issuer.example"]),
     ("lambda", "alarm_duration_ms", [0, 1.5]),
+    ("lambda", "batch_prefix", ["", "/", "jobs", "/jobs/", "jobs*/", "${aws:username}/", "jo?s/"]),
     ("ecs", "deployment_name", ["aws-demo", "ecs-demo", "fargate", "internal-demo", "sg-demo"]),
     ("ecs", "repository_arn", ["", "yolov7", "arn:aws:s3:::yolov7"]),
     ("ecs", "launch_type", ["ec2", "EXTERNAL"]),

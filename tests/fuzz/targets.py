@@ -16,6 +16,7 @@ from detection.errors import NotAPicture, PictureTooLarge
 from model_store.errors import CheckpointError
 from serving.accept import Accepted
 from serving.aws import observe
+from serving.aws.batch_events import BatchEvents
 from serving.aws.function import Function
 from serving.aws.http_events import HttpEvents
 from serving.aws.object_events import ObjectEvents
@@ -104,7 +105,7 @@ def _event_reader() -> Callable[[bytes], object]:
     ours.storage = FakeStorage(dict.fromkeys(["my pictureé.jpg", *(f"scene-{n}.jpg" for n in (1, 2, 3, 4))], PICTURE))
     function = Function(ours, Responder(Instance(), observer), observer)
     objects = ObjectEvents(function)
-    kinds = (HttpEvents(function), QueueEvents(function, objects), objects)
+    kinds = (HttpEvents(function), BatchEvents(function, objects), QueueEvents(function, objects), objects)
 
     def read(data: bytes) -> str:
         try:

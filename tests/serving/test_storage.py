@@ -59,6 +59,22 @@ def test_fetch_gives_bytes_and_entity_tag(s3: LocalS3, storage: Make) -> None:
     assert storage().fetch(key, Deadline(60)).etag != tag
 
 
+def test_fetch_gives_the_version_that_is_asked_for(s3: LocalS3, storage: Make) -> None:
+    client, made = s3.client(), storage(input_bucket="versions")
+    client.create_bucket(Bucket="versions")
+    client.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+    first, second = (client.put_object(Bucket="versions", Key="a.jpg", Body=b)["VersionId"] for b in (b"one", b"two"))
+    assert [made.fetch("a.jpg", Deadline(60), version).data for version in (None, first, second)] == [
+        b"two", b"one", b"two",
+    ]  # fmt: skip
+    deleted = client.delete_object(Bucket="versions", Key="a.jpg")["VersionId"]
+    assert made.fetch("a.jpg", Deadline(60), first).data == b"one"
+    client.delete_object(Bucket="versions", Key="a.jpg", VersionId=first)
+    for version in (None, deleted, first):
+        with pytest.raises(ImageNotFound):
+            made.fetch("a.jpg", Deadline(60), version)
+
+
 def test_store_writes_a_jpeg_and_gives_a_url_that_anyone_can_read(s3: LocalS3, storage: Make) -> None:
     url = storage().store("annotated/été 1.jpg", b"picture", Deadline(60))
     with urllib.request.urlopen(url) as answer:

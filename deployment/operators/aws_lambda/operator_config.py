@@ -39,5 +39,7 @@ OPERATOR_SCHEMA = {
     "s3_trigger": {"type": "boolean"},
     "trigger_prefix": {"type": "string"},
     "trigger_suffix": {"type": "string"},
+    "batch_operations": {"type": "boolean"},
+    "batch_prefix": {"type": "string", "regex": "[^/*?$][^*?$]*/"},
     "alarm_duration_ms": {"type": "integer", "min": 1},
 }

@@ -37,6 +37,16 @@ data "aws_iam_policy_document" "function" {
     }
   }
 
+  # A manifest of S3 Batch Operations can name versions of the pictures.
+  dynamic "statement" {
+    for_each = var.batch_operations ? [1] : []
+    content {
+      sid       = "ReadPictureVersions"
+      actions   = ["s3:GetObjectVersion"]
+      resources = ["${local.input_bucket_arn}/*"]
+    }
+  }
+
   # For the environment, and for the queue, to which Lambda sends as the function.
   dynamic "statement" {
     for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]

@@ -37,3 +37,8 @@ output "failed_queue_url" {
   description = "URL of the queue of failed S3 events; null without s3_trigger."
   value       = one(aws_sqs_queue.failed[*].url)
 }
+
+output "batch_operations_role_arn" {
+  description = "ARN of the role for jobs of S3 Batch Operations; null without batch_operations."
+  value       = one(aws_iam_role.batch_operations[*].arn)
+}

@@ -208,6 +208,24 @@ variable "trigger_suffix" {
   default     = ""
 }
 
+variable "batch_operations" {
+  description = "Whether jobs of S3 Batch Operations may call the function for objects of the input bucket; makes their role."
+  type        = bool
+  default     = false
+}
+
+variable "batch_prefix" {
+  description = "Prefix in the output bucket of the manifests and reports of S3 Batch Operations; its jobs may read and write nothing else."
+  type        = string
+  default     = "batch-operations/"
+
+  # In a policy these characters would widen the permissions.
+  validation {
+    condition     = can(regex("^[^/*?$][^*?$]*/$", var.batch_prefix))
+    error_message = "batch_prefix must end with /, and neither begin with / nor contain *, ? or $."
+  }
+}
+
 variable "alarm_duration_ms" {
   description = "p95 of the invocations' duration above which an alarm is raised, in milliseconds."
   type        = number

@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from local.checkout import ROOT
 from serving.aws import http_events, observe
+from serving.aws.batch_events import BatchEvents
 from serving.aws.function import Function
 from serving.aws.http_events import HttpEvents
 from serving.aws.object_events import ObjectEvents
@@ -51,18 +52,6 @@ def recorded(name: str) -> Any:
     return json.loads((EVENTS / f"{name}.json").read_text().replace(BUCKET, "pictures"))
 
 
-@pytest.fixture
-def storage() -> FakeStorage:
-    names = ("scene-1.jpg", "scene-2.jpg", "scene-3.jpg", "scene-4.jpg", "my pictureé.jpg")
-    return FakeStorage(dict.fromkeys(names, PICTURE))
-
-
-@pytest.fixture
-def answer(storage: FakeStorage) -> Iterator[Any]:
-    """Answers an event as lambda_function.handler does."""
-    yield from answering(storage)
-
-
 def answering(storage: FakeStorage, **changes: object) -> Iterator[Any]:
     """A handler with these settings changed."""
     ours = predictor()
@@ -71,7 +60,7 @@ def answering(storage: FakeStorage, **changes: object) -> Iterator[Any]:
     observer = CloudWatchObserver()
     function = Function(ours, Responder(Instance(), observer), observer)
     objects = ObjectEvents(function)
-    kinds = (HttpEvents(function), QueueEvents(function, objects), objects)
+    kinds = (HttpEvents(function), BatchEvents(function, objects), QueueEvents(function, objects), objects)
     yield lambda event: function.answer(event, Context(), kinds)
     observe.metrics.clear_metrics()
 
@@ -209,7 +198,7 @@ def test_a_request_is_answered_before_lambda_ends_the_invocation(
 ) -> None:
     go_on = threading.Event()
     monkeypatch.setattr(Context, "left_ms", 700)  # Half a second of it is reserved for the response.
-    monkeypatch.setattr(storage, "fetch", lambda key, deadline: go_on.wait() and Fetched(PICTURE, "1"))
+    monkeypatch.setattr(storage, "fetch", lambda *_: go_on.wait() and Fetched(PICTURE, "1"))
     late = answer(recorded(name))
     go_on.set()
     error = (json.loads(late["body"]) if name == "http-api" else late)["error"]
