@@ -55,8 +55,8 @@ except UserError as exc:
     sys.stderr.write(f"error: {exc}\n")
     raise SystemExit(1) from None
 
-observer = CloudWatchObserver()
-instance = Instance()
+instance = Instance(version=predictor.settings.service_version, image_digest=predictor.settings.image_digest)
+observer = CloudWatchObserver(instance)
 function = Function(predictor, Responder(instance, observer), observer)
 _objects = ObjectEvents(function)
 KINDS = (HttpEvents(function), QueueEvents(function, _objects), _objects)
@@ -66,6 +66,7 @@ KINDS = (HttpEvents(function), QueueEvents(function, _objects), _objects)
 def after_restore() -> None:
     """Renew what copies of one SnapStart snapshot must not share: the instance's id, random state, S3 connections."""
     instance.renew()
+    observer.started()
     random.seed()
     predictor.storage.reconnect()
 

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from detection.card import read_card
+from detection.processor import read_processor
 from local.doors import INPUT_BUCKET, OUTPUT_BUCKET, LocalService
 from local.processes import free_port
 from local.s3 import SECRET_KEY, LocalS3
@@ -70,6 +71,9 @@ def test_the_headers_are_those_of_the_contract(door: LocalService, s3: LocalS3, 
     assert second.headers["x-request-id"] == "mine-1"
     assert first.headers["x-instance-id"] == second.headers["x-instance-id"]
     assert second.headers["content-type"] == "application/json"
+    assert second.headers["x-instance-cpu"] == str(read_processor())
+    # Who is refused is not told what runs here.
+    assert not {"x-instance-cpu", "x-version", "x-image-digest"} & set(predict(door, b"").headers)
 
 
 def test_confidence_and_classes_select_the_detections(door: LocalService, s3: LocalS3, scene: Scene) -> None:
