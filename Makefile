@@ -6,7 +6,7 @@ PARALLEL := OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses logical --dist 
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve lambda image sbom audit bentoctl compare loadtest report plan taurus test test-fast test-image test-terraform fuzz soak check checkov format lock bench train convert-tools clean
+.PHONY: help serve lambda smoke image sbom audit bentoctl compare loadtest report plan taurus test test-fast test-image test-terraform fuzz soak check checkov format lock bench train convert-tools clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,9 @@ fuzz: $(VENV)/.dev ## Read mutated pictures, requests, events and checkpoints, M
 
 soak: $(VENV)/.dev ## Load the service for MINUTES= (30) with overload, a slow or killed S3 and a killed worker; memory must stay flat
 	@$(PYTHON) -m tests.soak --minutes $(or $(MINUTES),30) $(ARGS)
+
+smoke: $(VENV)/.local ## Check the live deployment TARGET= (URL) without changing it; AUTH=iam signs by AWS credentials, AUTH=key sends API_KEY
+	@$(PYTHON) -m deployment.smoke "$(or $(TARGET),http://127.0.0.1:3000)" $(if $(AUTH),--auth "$(AUTH)") $(ARGS)
 
 image: $(VENV)/.local ## Build the image yolov7:latest by docker or podman; MODEL= chooses the model, ARGS=--base=... the base
 	@$(PYTHON) -m deployment.image $(ARGS)
