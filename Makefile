@@ -6,7 +6,7 @@ PARALLEL := OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses logical --dist 
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve lambda smoke image sbom audit bentoctl compare loadtest report plan taurus test test-fast test-image test-terraform fuzz soak check checkov format lock bench train convert-tools clean
+.PHONY: help serve lambda smoke image rollout sbom audit bentoctl compare loadtest report plan taurus test test-fast test-image test-terraform fuzz soak check checkov format lock bench train convert-tools clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,9 @@ smoke: $(VENV)/.local ## Check the live deployment TARGET= (URL) without changin
 
 image: $(VENV)/.local ## Build the image yolov7:latest by docker or podman; MODEL= chooses the model, ARGS=--base=... the base
 	@$(PYTHON) -m deployment.image $(ARGS)
+
+rollout: $(VENV)/.local ## Build, push, plan with its cost and apply on PLATFORM= (lambda, ecs, fargate); MODEL=, ARGS=--plan, --yes, --destroy
+	@$(PYTHON) -m deployment.rollout "$(or $(PLATFORM),lambda)" $(ARGS)
 
 sbom: $(VENV)/.dev ## List the packages in the image, by requirements/image.lock, as CycloneDX in .local/sbom.json
 	@mkdir -p .local && $(PYTHON) -W ignore -m cyclonedx_py requirements requirements/image.lock --pyproject pyproject.toml --output-reproducible --output-file .local/sbom.json

@@ -280,7 +280,15 @@ def _mend_statuses() -> None:
         destroy(auto_approve)
         mark(spec, name, registry.USED)
 
+    def is_applied() -> bool:
+        # The original looks for outputs, which a failed apply does not leave, and then leaves its resources alone.
+        status, out, err = run(["state", "pull"], return_output=True)
+        if status:
+            raise OperatorError(" ".join(err.replace("│", " ").split())[:500])
+        return bool(out.strip())
+
     BentoctlException.show = show
+    bentoctl.cli.is_terraform_applied = is_applied
     bentoctl.utils.terraform.terraform_run = checked_run
     if destroy.__name__ != "careful_destroy":
         bentoctl.cli.terraform_apply, bentoctl.cli.terraform_destroy = careful_apply, careful_destroy

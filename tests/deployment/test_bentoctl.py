@@ -274,6 +274,18 @@ def test_on_another_machine_without_the_state_destroy_deletes_nothing(
 
 
 @needs_terraform
+def test_destroy_takes_down_what_a_failed_apply_has_made(
+    folder: Path, environment: dict[str, str], moto: dict[str, str]
+) -> None:
+    env = environment | moto
+    deployed(env, folder)
+    state = json.loads((folder / "terraform.tfstate").read_text())
+    (folder / "terraform.tfstate").write_text(json.dumps(state | {"outputs": {}}))
+    done = ended(env, folder, "destroy", "--auto-approve")
+    assert (done.returncode, things(env, folder)) == (0, []), done.stdout
+
+
+@needs_terraform
 def test_apply_ends_with_the_command_that_checks_the_deployment(
     folder: Path, environment: dict[str, str], moto: dict[str, str]
 ) -> None:
