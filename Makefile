@@ -24,7 +24,7 @@ test: $(VENV)/.dev .bentoctl/.done .bzt/.done ## Run all tests
 	@$(PARALLEL) $(ARGS)
 
 test-terraform: $(VENV)/.dev .bentoctl/.done ## Apply both modules, by Terraform and bentoctl with the AWS provider, to moto; TERRAFORM_PLUGINS= names its folder
-	@$(PYTHON) -m pytest tests/deployment/test_terraform_apply.py tests/deployment/test_bentoctl_apply.py $(TEST_ARGS)
+	@$(PYTHON) -m pytest tests/deployment/test_terraform_apply.py tests/deployment/test_bentoctl_apply.py tests/deployment/test_make_rollout.py $(TEST_ARGS)
 
 fuzz: $(VENV)/.dev ## Read mutated pictures, requests, events and checkpoints, MINUTES= each; findings are kept in .local/fuzz
 	@$(PYTHON) -m tests.fuzz --minutes $(or $(MINUTES),1) $(ARGS)
