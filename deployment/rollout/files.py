@@ -32,22 +32,22 @@ def variables_of(module: str) -> list[str]:
 def write_files(
     module: str, name: str, spec: Mapping[str, Any], target: Path, *, image_uri: str | None, values_only: bool = False
 ) -> list[str]:
-    """Write the module's missing files, the values and the backend; returns the written files.
+    """Write the module's missing files, the backend and the values; returns the written files. See both functions."""
+    written = write_module(module, name, spec, target, values_only=values_only)
+    return [*written, *write_values(module, name, spec, target, image_uri=image_uri)]
 
-    Without an image the one of an earlier build is kept. Raises RolloutError for a fault in the spec, and for a changed
-    copy unless `values_only`.
+
+def write_module(
+    module: str, name: str, spec: Mapping[str, Any], target: Path, *, values_only: bool = False
+) -> list[str]:
+    """Write the module's missing files and the backend; returns the written files.
+
+    Raises RolloutError for a fault in the spec, and for a changed copy unless `values_only`.
     """
     wrong = FAULTS[module](spec)
     if wrong:
         raise RolloutError(wrong)
-    values = {"deployment_name": name, **spec}
-    if image_uri is not None:
-        values["image_uri"] = image_uri
-    else:
-        values |= {k: v for k, v in kept(target).items() if k not in values}
     written = []
-    known = variables_of(module)
-    values = {key: value for key, value in values.items() if key in known}
     for file in sorted(module_folder(module).glob("*.tf")):
         copy = target / file.name
         if copy.is_file() and copy.read_bytes() != file.read_bytes() and not values_only:
@@ -55,9 +55,20 @@ def write_files(
         if not copy.is_file():
             write_atomically(copy, file.read_bytes())
             written.append(str(copy))
-    written += write_backend(name, spec, target)
+    return written + write_backend(name, spec, target)
+
+
+def write_values(module: str, name: str, spec: Mapping[str, Any], target: Path, *, image_uri: str | None) -> list[str]:
+    """Write the values of the module's variables; without an image that of an earlier build is kept."""
+    values = {"deployment_name": name, **spec}
+    if image_uri is not None:
+        values["image_uri"] = image_uri
+    else:
+        values |= {k: v for k, v in kept(target).items() if k not in values}
+    known = variables_of(module)
+    values = {key: value for key, value in values.items() if key in known}
     write_atomically(target / VALUES, (HEAD + to_tfvars(values)).encode())
-    return [*written, str(target / VALUES)]
+    return [str(target / VALUES)]
 
 
 def to_tfvars(values: Mapping[str, Any]) -> str:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from deployment.rollout import push, registry
 from deployment.rollout.config import Config
 from deployment.rollout.cost import at_rest, region_prices
 from deployment.rollout.errors import RolloutError
-from deployment.rollout.files import smoke_command, variables_of, write_files
+from deployment.rollout.files import smoke_command, variables_of, write_module, write_values
 from deployment.rollout.lookups import check_buckets, check_digest, repository_of
 from deployment.rollout.terraform import Plan, Terraform
-from loadtest.cost.prices import load_prices
+from loadtest.cost.prices import RegionPrices, load_prices
 from local.containers import container_engine
 
 # In a plan made before the image is pushed; the digest is known afterwards.
@@ -46,37 +45,24 @@ class Rollout:
         arn, url = repository_of(config)
         for line in check_buckets(config):
             say(f"note: {line}")
-        tag = None
-        if digest is None:
-            tag = push.tag_of(model, spec["architecture"])
-            found = registry.find_image(spec, imageTag=tag)
-            digest = found["imageDigest"] if found else None
-        else:
-            if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
-                raise RolloutError(f"--digest {digest[:100]} is not sha256: and 64 hexadecimal digits")
-            check_digest(config, digest)
-        built = digest is not None or push.check_architecture(container_engine(), str(tag), spec["architecture"])
+        tag = "" if digest else push.tag_of(model, spec["architecture"])
+        digest = self._in_ecr(tag, digest)
+        built = bool(digest) or push.check_architecture(container_engine(), tag, spec["architecture"])
         preview = self._preview(f"{url}@{digest or NOT_YET}", arn)
         self._show(preview)
         if prices is not None:
-            lines, without = at_rest(preview.resources, prices, spec["architecture"])
-            say(f"at rest it costs {sum(usd for _, usd in lines):.0f} USD a month, without {without}")
-            for what, usd in lines:
-                say(f"  {usd:7.2f} {what}")
+            self._show_cost(preview, prices)
         if only_plan:
             return
-        if preview.changes and not self._agreed(f"Roll out {config.name} to {config.region}?"):
-            raise RolloutError("nothing was changed")
         if not preview.changes:
             self._finish()
             return
-        if digest is None:
-            digest = self._pushed(model, str(tag), url, built=built)
-        else:
-            say(f"image {digest} is in ECR already: neither built nor pushed")
-            registry.create_repository(spec, config.name)
+        if not self._agreed(f"Roll out {config.name} to {config.region}?"):
+            raise RolloutError("nothing was changed")
+        digest = self._pushed(model, tag, url, digest, built=built)
         say(f"planning with {digest}")
-        self._write({**spec, "repository_arn": arn}, f"{url}@{digest}")
+        values = {**spec, "repository_arn": arn}
+        write_values(config.module, config.name, values, config.folder, image_uri=f"{url}@{digest}")
         plan = self._terraform.plan("plan")
         if set(plan.changes) != set(preview.changes):
             self._show(plan)
@@ -111,16 +97,13 @@ class Rollout:
     def _preview(self, image_uri: str, arn: str, *, destroy: bool = False) -> Plan:
         """A plan with an image that the folder's values do not have yet, because bentoctl reads them too."""
         config = self.config
-        self._write(config.spec, None)
+        write_module(config.module, config.name, config.spec, config.folder, values_only=self._values_only)
         self._terraform.init()
         self._check_owner()
+        write_values(config.module, config.name, config.spec, config.folder, image_uri=None)
         values = {"image_uri": image_uri, "repository_arn": arn}
         known = variables_of(config.module)
         return self._terraform.plan("preview", {k: v for k, v in values.items() if k in known}, destroy=destroy)
-
-    def _write(self, spec: Mapping[str, Any], image_uri: str | None) -> None:
-        config = self.config
-        write_files(config.module, config.name, spec, config.folder, image_uri=image_uri, values_only=self._values_only)
 
     def _check_owner(self) -> None:
         """Raise RolloutError if the state is of another deployment, whose resources a plan would replace."""
@@ -141,15 +124,37 @@ class Rollout:
         for sign, address in plan.changes:
             say(f"  {sign:>3} {address}")
 
-    def _pushed(self, model: str, tag: str, url: str, *, built: bool) -> str:
-        spec, engine = self.config.spec, container_engine()
+    def _show_cost(self, plan: Plan, prices: RegionPrices) -> None:
+        lines, without = at_rest(plan.resources, prices, self.config.spec["architecture"])
+        say(f"at rest it costs {sum(usd for _, usd in lines):.0f} USD a month, without {without}")
+        for what, usd in lines:
+            say(f"  {usd:7.2f} {what}")
+
+    def _in_ecr(self, tag: str, digest: str | None) -> str | None:
+        """The digest that the user names, or that of the tag; None if ECR does not have it yet."""
+        if digest is None:
+            found = registry.find_image(self.config.spec, imageTag=tag)
+            return str(found["imageDigest"]) if found else None
+        if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+            raise RolloutError(f"--digest {digest[:100]} is not sha256: and 64 hexadecimal digits")
+        check_digest(self.config, digest)
+        return digest
+
+    def _pushed(self, model: str, tag: str, url: str, digest: str | None, *, built: bool) -> str:
+        """The digest of the image in ECR, built and pushed where it is not there yet."""
+        spec, name = self.config.spec, self.config.name
+        if digest:
+            say(f"image {digest} is in ECR already: neither built nor pushed")
+            registry.create_repository(spec, name)
+            return digest
+        engine = container_engine()
         if built:
             say(f"image yolov7:{tag} is here already: not built again")
         else:
             say(f"building yolov7:{tag} with {model}")
             push.build(model, tag)
             push.check_architecture(engine, tag, spec["architecture"])
-        _, _, user, password = registry.create_repository(spec, self.config.name)
+        _, _, user, password = registry.create_repository(spec, name)
         say(f"pushing {url}:{tag}")
         return push.push(engine, self.config, tag, url, user, password)
 

@@ -75,10 +75,10 @@ class Cloud:
         content = yaml.safe_load(source.read_text())
         content["name"] = name or content["name"]
         content["spec"] = {k: v for k, v in (content["spec"] | spec).items() if v is not None}
-        folder = self.checkout.parent / "deployments" / content["name"]
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "deployment_config.yaml").write_text(yaml.safe_dump(content))
-        return folder / "deployment_config.yaml"
+        file: Path = self.checkout.parent / "deployments" / content["name"] / "deployment_config.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(yaml.safe_dump(content))
+        return file
 
 
 @contextlib.contextmanager

@@ -34,11 +34,12 @@ RESOURCES = 14
 
 @dataclass(frozen=True)
 class Lives:
-    """What each run said and left: images in ECR, and resources in the state."""
+    """What each run said and left: images in ECR, resources in the state; `values` are those after the other name."""
 
     said: dict[str, tuple[int, str]]
     images: dict[str, int]
     resources: dict[str, int]
+    values: str
     before: dict[str, int]
     after: dict[str, int]
     repositories: list[str]
@@ -79,8 +80,9 @@ def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
         shutil.copy(other, config.parent / "other.yaml")
         done = there.rollout("lambda", "--config", str(config.parent / "other.yaml"), "--yes")
         keep("another name", done.returncode, done.stdout + done.stderr)
+        values = (config.parent / "bentoctl.tfvars").read_text()
         ended("destroyed", "--yes", "--destroy")
-        yield Lives(said, images, resources, before, made(there.aws), repositories(there))
+        yield Lives(said, images, resources, values, before, made(there.aws), repositories(there))
 
 
 @contextlib.contextmanager
@@ -156,6 +158,7 @@ def test_the_state_of_another_deployment_is_not_touched(lives: Lives) -> None:
     assert status == 1
     assert "is of deployment yolov7-lambda, the config names other: name it yolov7-lambda again, or use a " in text
     assert lives.resources["another name"] == RESOURCES
+    assert 'deployment_name = "yolov7-lambda"' in lives.values
 
 
 def test_destroy_leaves_nothing(lives: Lives) -> None:
