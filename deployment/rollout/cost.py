@@ -56,7 +56,7 @@ def _function(by_type: Mapping[str, Sequence[Values]], prices: RegionPrices, arc
         for one in by_type.get("aws_lambda_provisioned_concurrency_config", []):
             count = one["provisioned_concurrent_executions"]
             usd = provisioned_usd_per_month(prices, memory_mb=memory, architecture=architecture, instances=count)
-            yield f"{count} provisioned instances of {memory} MB", usd
+            yield f"{count} x provisioned instance of {memory} MB", usd
         if function.get("snap_start"):
             snapstart = prices.functions[architecture].snapstart
             if snapstart is None:
@@ -75,7 +75,7 @@ def _instances(by_type: Mapping[str, Sequence[Values]], prices: RegionPrices) ->
                     f"loadtest/cost/{PRICES.name} has no price of instance type {kind}, only of "
                     f"{', '.join(sorted(prices.ec2))}: add it, or go on without the cost by ARGS=--without-cost"
                 )
-            yield f"{count} {kind}", count * ec2_usd_per_month(prices, kind)
+            yield f"{count} x {kind}", count * ec2_usd_per_month(prices, kind)
 
 
 def _tasks(by_type: Mapping[str, Sequence[Values]], prices: RegionPrices, architecture: Any) -> Iterator[Line]:
@@ -85,4 +85,4 @@ def _tasks(by_type: Mapping[str, Sequence[Values]], prices: RegionPrices, archit
         for task in by_type.get("aws_ecs_task_definition", []):
             cpus, memory, count = int(task["cpu"]) / 1024, int(task["memory"]), scaling["min_capacity"]
             usd = fargate_usd_per_month(prices, cpus=cpus, task_memory_mb=memory, architecture=architecture)
-            yield f"{count} Fargate tasks of {cpus:g} vCPUs and {memory} MiB", count * usd
+            yield f"{count} x Fargate task of {cpus:g} vCPUs and {memory} MiB", count * usd

@@ -172,7 +172,7 @@ PLANNED: dict[str, tuple[list[dict[str, Any]], list[str], float]] = {
     "a function": ([FUNCTION], [], 0.0),
     "provisioned instances": (
         [FUNCTION, resource("aws_lambda_provisioned_concurrency_config", provisioned_concurrent_executions=2)],
-        ["2 provisioned instances of 3000 MB"],
+        ["2 x provisioned instance of 3000 MB"],
         2 * 3000 / 1024 * HOUR * 3600 * PRICES.functions["x86_64"].provisioned_gb_second.usd,
     ),
     "instances": (
@@ -181,7 +181,7 @@ PLANNED: dict[str, tuple[list[dict[str, Any]], list[str], float]] = {
             resource("aws_appautoscaling_target", min_capacity=2),
             resource("aws_ecs_task_definition", cpu="2048", memory="14336"), BALANCER, SERVICE,
         ],
-        ["2 t3a.xlarge", "load balancer"],
+        ["2 x t3a.xlarge", "load balancer"],
         HOUR * (2 * PRICES.ec2["t3a.xlarge"].usd + PRICES.alb.hour.usd),
     ),
     "tasks": (
@@ -189,7 +189,7 @@ PLANNED: dict[str, tuple[list[dict[str, Any]], list[str], float]] = {
             resource("aws_appautoscaling_target", min_capacity=1),
             resource("aws_ecs_task_definition", cpu="4096", memory="8192"), BALANCER, SERVICE,
         ],
-        ["1 Fargate tasks of 4 vCPUs and 8192 MiB", "load balancer"],
+        ["1 x Fargate task of 4 vCPUs and 8192 MiB", "load balancer"],
         HOUR * (4 * PRICES.fargate["x86_64"].vcpu_hour.usd + 8 * PRICES.fargate["x86_64"].gb_hour.usd
                 + PRICES.alb.hour.usd),
     ),
