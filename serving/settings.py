@@ -56,6 +56,14 @@ class Settings(BaseSettings):
     expected_bucket_owner: str = Field(
         "", pattern=r"^(\d{12})?$", description="AWS account that must own both buckets, else S3 refuses; empty for any"
     )
+    service_version: str = Field(
+        "", pattern=r"^[\x21-\x7e]{0,100}$", description="version of the Bento, sent in `X-Version`; the image sets it"
+    )
+    image_digest: str = Field(
+        "",
+        pattern=r"^(sha256:[0-9a-f]{64})?$",
+        description="digest of the image, sent in `X-Image-Digest`; the Terraform modules set it",
+    )
     s3_connect_timeout_s: float = Field(2.0, gt=0, le=3600, description="time to connect to S3, seconds")
     s3_read_timeout_s: float = Field(5.0, gt=0, le=3600, description="time to wait for S3's next byte, seconds")
     s3_attempts: int = Field(3, ge=1, le=10, description="tries per S3 request, the first included")

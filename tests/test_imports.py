@@ -23,7 +23,7 @@ ROOMS = {
     "loadtest": {"detection", "serving", "model_store", "scenes", "local"},
     "planner": {"detection", "serving", "model_store", "local", "loadtest"},
     "bench": {"detection", "serving", "model_store", "scenes", "local", "loadtest", "planner"},
-    "deployment": {"detection", "serving", "model_store", "local"},
+    "deployment": {"detection", "serving", "model_store", "scenes", "local", "loadtest"},
 }  # fmt: skip
 
 
