@@ -14,7 +14,7 @@ import boto3
 import botocore.exceptions
 
 from detection.errors import UserError
-from loadtest.cost.prices import PRICES
+from loadtest.cost.prices import AMAZON, PRICES
 from loadtest.errors import LoadTestError
 from loadtest.platforms.registry import PLATFORMS
 from loadtest.platforms.unknown import PLATFORM as UNKNOWN
@@ -48,7 +48,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
-    commands = top.add_subparsers(required=True, metavar="run|taurus|matrix|report|pictures|install-jmeter")
+    commands = top.add_subparsers(required=True, metavar="run|taurus|matrix|report|prices|pictures|install-jmeter")
 
     one = commands.add_parser("run", help="run one profile against one target")
     one.add_argument("--model", default="yolov7-tiny-scenes", help="model of the local stand-in")
@@ -92,6 +92,15 @@ def parser() -> argparse.ArgumentParser:
             help="compute the costs with another setting, e.g. region=eu-central-1; may be repeated",
         )  # fmt: skip
 
+    listed = commands.add_parser("prices", help="say how old the prices are, or read them from AWS's public price list")
+    listed.add_argument("--refresh", action="store_true", help="rewrite the file of prices; gigabytes are read for EC2")
+    listed.add_argument(
+        "--region", action="append", default=[], help="region to refresh, instead of all; may be repeated"
+    )
+    listed.add_argument("--prices", type=Path, default=PRICES, help="file of prices")
+    listed.add_argument("--source", default=AMAZON, help="URL of the price list")
+    listed.set_defaults(run=_command("show_prices", "loadtest.cost.show"))
+
     put = commands.add_parser("pictures", help="upload the pictures of the profiles to an input bucket")
     put.add_argument("bucket")
     put.set_defaults(run=_pictures)
@@ -126,12 +135,12 @@ def _add_target(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _command(name: str) -> Callable[[argparse.Namespace], int]:
-    """A command of loadtest.commands, which is imported when it runs: the other commands need fewer packages."""
+def _command(name: str, module: str = "loadtest.commands") -> Callable[[argparse.Namespace], int]:
+    """A command of a module, which is imported when it runs: the other commands need fewer packages."""
 
     def run(options: argparse.Namespace) -> int:
         try:
-            commands = importlib.import_module("loadtest.commands")
+            commands = importlib.import_module(module)
         except ModuleNotFoundError as exc:
             raise LoadTestError(
                 f"this command needs the package {exc.name}: run it by make, which installs what is missing, or "

@@ -170,6 +170,11 @@ class OwnResult(PrintableError):
     """The picture is an annotated one that this service wrote; answering events about results would never end."""
 
 
+def request_errors(kind: type[RequestError] = RequestError) -> list[type[RequestError]]:
+    """Every error of the contract."""
+    return [k for sub in kind.__subclasses__() for k in (sub, *request_errors(sub))]
+
+
 _TRANSLATED: dict[type[DetectionError], type[RequestError]] = {
     UnknownLabel: InvalidRequest,
     PictureTooLarge: ImageTooLarge,

@@ -23,8 +23,9 @@ DOCKERFILE = Path("env") / "docker" / "Dockerfile"  # bentoctl expects it here.
 LOCK = Path("requirements") / "image.lock"
 PYTHON = "3.11"
 MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
-# Tags of wheels that run on Debian 12: they need glibc 2.17 to 2.28, and Debian 12 has 2.36.
-MANYLINUX = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
+# Tags of wheels that run on Debian 12: they need glibc 2.17 to 2.35, and Debian 12 has 2.36. OpenVINO for arm64 needs
+# 2.35.
+MANYLINUX = ("manylinux_2_35", "manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
 
 # Files that serving never loads. OpenVINO: all devices except the CPU, and readers of all formats except its own.
 UNUSED = (

@@ -87,6 +87,7 @@ COMMON_SCHEMA: dict[str, Any] = {
     "kms_key_arn": {"type": "string", "regex": KEY},
     "bucket_kms_key_arns": {"type": "list", "schema": {"type": "string", "regex": KEY}},
     "alarm_actions": {"type": "list", "schema": {"type": "string"}},
+    "dashboard": {"type": "boolean"},
 }
 
 

@@ -14,9 +14,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from loadtest.errors import PricesError, first_problem
 
+AMAZON = "https://pricing.us-east-1.amazonaws.com"  # The public price list.
 PRICES = Path(__file__).with_name("prices.json")
 FROM_MEMORY = "from memory, not looked up"
-MAX_AGE = timedelta(days=365)
+MAX_AGE = timedelta(days=90)
 
 Architecture = Literal["x86_64", "arm64"]
 Unit = Literal["GB", "GB-second", "request", "million requests", "hour", "vCPU-hour", "GB-hour", "LCU-hour"]
@@ -153,15 +154,15 @@ def all_prices(prices: Prices) -> list[Price]:
 
 
 def price_warnings(prices: Prices, today: date) -> list[str]:
-    """One sentence for prices seen more than a year before `today`, and one for prices that were never looked up."""
+    """One sentence for prices seen more than 90 days before `today`, and one for prices that were never looked up."""
     every = all_prices(prices)
     old = [price.seen for price in every if today - price.seen > MAX_AGE]
     recalled = sum(price.known_by.startswith(FROM_MEMORY) for price in every)
     warnings = []
     if old:
         warnings.append(
-            f"{len(old)} of {len(every)} prices are older than a year, the oldest of {min(old)}: look them up again "
-            f"and update loadtest/cost/{PRICES.name}."
+            f"{len(old)} of {len(every)} prices are older than {MAX_AGE.days} days, the oldest of {min(old)}: "
+            "refresh them by python -m loadtest prices --refresh."
         )
     if recalled:
         warnings.append(

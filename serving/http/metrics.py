@@ -26,7 +26,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.contract import PredictAnswer, PredictRequest
-from serving.errors import InternalError, RequestError
+from serving.errors import InternalError, RequestError, request_errors
 from serving.instance import Instance
 
 logger = logging.getLogger("bentoml.yolov7")
@@ -59,6 +59,11 @@ class ServiceMetrics:
         )
         self.instance = Info("yolov7_instance", "Processor of the instance", registry=self._registry)
         ProcessCollector(registry=self._registry)
+        # Prometheus shows a series that begins at 1 as no increase, so alerts would miss the first failure.
+        for kind in request_errors():
+            if kind.status >= 500:
+                self.errors.labels(kind.code)
+                self.requests.labels("/predict", kind.status)
 
     def page(self) -> Response:
         """All metrics in Prometheus's text format."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from serving.accept import JPEG
 from serving.bodies import OPTIONS
 from serving.contract import ErrorAnswer, PredictAnswer, PredictRequest
-from serving.errors import RequestError
+from serving.errors import request_errors
 from serving.forms import PICTURE
 
 _SCHEMA = "#/components/schemas/{model}"
@@ -43,7 +43,7 @@ def openapi(service: bentoml.Service[Any], labels: Sequence[str], *, keys: bool)
     operation["requestBody"] = {"required": True, "content": _content(PredictRequest) | _uploads(options)}
     operation["responses"] = {"200": _found()}
     by_status: dict[int, dict[str, str]] = {}
-    for kind in sorted(_subclasses(RequestError), key=lambda k: k.status):
+    for kind in sorted(request_errors(), key=lambda k: k.status):
         by_status.setdefault(kind.status, {}).setdefault(kind.code, (kind.__doc__ or "").strip())
     for status, codes in by_status.items():
         description = " ".join(f"{code}: {meaning}" for code, meaning in codes.items())
@@ -99,7 +99,3 @@ def _found() -> dict[str, Any]:
 
 def _content(model: type[BaseModel]) -> dict[str, Any]:
     return {"application/json": {"schema": {"$ref": _SCHEMA.format(model=model.__name__)}}}
-
-
-def _subclasses(kind: type[RequestError]) -> list[type[RequestError]]:
-    return [k for sub in kind.__subclasses__() for k in (sub, *_subclasses(sub))]

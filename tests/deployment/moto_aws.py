@@ -26,6 +26,7 @@ LISTS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("application-autoscaling", "describe_scaling_policies", "ScalingPolicies", {"ServiceNamespace": "ecs"}),
     ("autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups", {}),
     ("cloudwatch", "describe_alarms", "MetricAlarms", {}),
+    ("cloudwatch", "list_dashboards", "DashboardEntries", {}),
     ("ec2", "describe_launch_templates", "LaunchTemplates", {}),
     ("ec2", "describe_security_groups", "SecurityGroups", {}),
     ("ec2", "describe_security_group_rules", "SecurityGroupRules", {}),

@@ -157,3 +157,14 @@ def test_no_container_engine_is_one_clear_line(
     shown = capsys.readouterr().err
     assert shown.startswith("error: no container engine works here: install and start docker or podman")
     assert shown.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
+def test_openvino_can_be_had_for_both_architectures(architecture: str, tmp_path: Path) -> None:
+    lock = (ROOT / LOCK).read_text()
+    [entry] = re.findall(r"^openvino==.*?(?=^\S)", lock, re.M | re.S)
+    (tmp_path / "lock").write_text(entry)
+    install(tmp_path / "lock", tmp_path / "packages", architecture)
+    [wheel] = (tmp_path / "packages").glob("openvino-*.dist-info/WHEEL")
+    assert f"_{architecture}\n" in wheel.read_text()

@@ -171,7 +171,13 @@ def test_a_mistake_in_the_deployment_is_found(change: Callable[[Document], None]
 def test_the_kustomization_names_exactly_the_files_that_are_there() -> None:
     resources = read("kustomization.yaml")["resources"]
     assert sorted(resources) == manifests()
-    assert {file.name for file in FOLDER.iterdir()} == {*resources, "kustomization.yaml", "README.md", IN_FLIGHT.name}
+    assert {file.name for file in FOLDER.iterdir()} == {
+        *resources,
+        "kustomization.yaml",
+        "README.md",
+        IN_FLIGHT.name,
+        "scale-to-zero",
+    }
 
 
 def test_all_objects_are_in_the_created_namespace() -> None:
@@ -429,7 +435,7 @@ def test_the_memory_limit_follows_from_measured_peaks_and_there_is_no_cpu_limit(
 
 def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
     text = (FOLDER / "README.md").read_text()
-    assert len(text.splitlines()) <= 60
+    assert len(text.splitlines()) <= 70
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("https:")]
     assert links
     assert all((FOLDER / link).exists() for link in links)

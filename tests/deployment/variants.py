@@ -32,7 +32,7 @@ GOOD: dict[str, dict[str, Values]] = {
         "batch": {"batch_operations": True, "batch_prefix": "jobs/yolov7/"},
         "one-bucket-batch": ONE_BUCKET | {"trigger_prefix": "in/", "result_prefix": "out/", "batch_operations": True},
         "keys": KEYS,
-        "kept": {"log_retention_days": 0, "tags": {"Team": "vision"}, "alarm_duration_ms": 500},
+        "kept": {"log_retention_days": 0, "dashboard": False, "tags": {"Team": "vision"}, "alarm_duration_ms": 500},
     },
     "ecs": {
         # A VPC can have one endpoint of S3 only, so the other deployments in the default VPC do without.
@@ -45,9 +45,15 @@ GOOD: dict[str, dict[str, Values]] = {
         "keys": ARM64 | {"instance_type": "im4gn.large", "api_keys_arn": SECRET, "web_acl_arn": WEB_ACL} | KEYS,
         "own-vpc": OWN_VPC,
         "own-vpc-task": OWN_VPC | {"launch_type": "FARGATE", "assign_public_ip": True, "s3_endpoint": True},
-        "requests": {"launch_type": "FARGATE", "target_requests_per_task": 60, "alarms": False, "max_tasks": 9},
+        "requests": {
+            "launch_type": "FARGATE",
+            "target_requests_per_task": 60,
+            "alarms": False,
+            "dashboard": False,
+            "max_tasks": 9,
+        },
         "no-threads": ARM64 | {"architecture": "x86_64", "instance_type": "m7a.xlarge", "threads_per_core": 1},
-        "fast": {"launch_type": "FARGATE", "metrics_period": 20},
+        "fast": {"launch_type": "FARGATE", "metrics_period": 20, "dashboard": False},
         "protected": {"launch_type": "FARGATE", "deletion_protection": True, "access_logs_bucket": "my-logs"},
     },
 }

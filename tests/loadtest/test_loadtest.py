@@ -95,9 +95,9 @@ def test_a_report_names_skipped_runs_and_old_prices(tmp_path: Path, capsys: Capt
     assert main(["report", *given, "--output", str(page), "--prices", str(tmp_path / "prices.json")]) == 0
     output = capsys.readouterr().err
     assert "skipped half: samples.jtl has no column" in output and output.count("skipped") == 1
-    assert "older than a year, the oldest of 2020-01-01" in output
+    assert "older than 90 days, the oldest of 2020-01-01" in output
     text = page.read_text()
-    assert "half" in text and "overloaded" in text and "older than a year" in text
+    assert "half" in text and "overloaded" in text and "older than 90 days" in text
 
 
 def test_a_report_links_to_the_plan_from_its_own_folder(tmp_path: Path) -> None:

@@ -146,6 +146,12 @@ variable "alarm_actions" {
   default     = []
 }
 
+variable "dashboard" {
+  description = "Whether a CloudWatch dashboard is created; AWS bills one above the first three of an account."
+  type        = bool
+  default     = true
+}
+
 variable "alarms" {
   description = "Whether alarms are created."
   type        = bool

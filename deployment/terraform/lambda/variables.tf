@@ -129,6 +129,12 @@ variable "alarm_actions" {
   default     = []
 }
 
+variable "dashboard" {
+  description = "Whether a CloudWatch dashboard is created; AWS bills one above the first three of an account."
+  type        = bool
+  default     = true
+}
+
 variable "memory_size" {
   description = "Memory of an instance, in MB; processors come in proportion, 1769 MB being one."
   type        = number

@@ -89,17 +89,17 @@ def test_the_error_of_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
         load_prices(tmp_path / "prices.json")
 
 
-def test_prices_older_than_a_year_are_counted_in_one_sentence() -> None:
+def test_prices_older_than_90_days_are_counted_in_one_sentence() -> None:
     content = json.loads(broken([*US, "alb", "hour", "seen"], "2024-02-29"))
-    content["regions"]["us-east-1"]["http_api"]["seen"] = str(TODAY - timedelta(days=366))
+    content["regions"]["us-east-1"]["http_api"]["seen"] = str(TODAY - timedelta(days=91))
     old = Prices.model_validate_json(json.dumps(content))
     assert price_warnings(old, TODAY) == [
-        "2 of 16 prices are older than a year, the oldest of 2024-02-29: look them up again and update "
-        "loadtest/cost/prices.json."
+        "2 of 16 prices are older than 90 days, the oldest of 2024-02-29: refresh them by "
+        "python -m loadtest prices --refresh."
     ]
     assert price_warnings(ROUND, TODAY) == []
-    assert price_warnings(ROUND, date(2026, 11, 1) + timedelta(days=365)) == []
-    assert len(price_warnings(ROUND, date(2026, 11, 1) + timedelta(days=366))) == 1
+    assert price_warnings(ROUND, date(2026, 11, 1) + timedelta(days=90)) == []
+    assert len(price_warnings(ROUND, date(2026, 11, 1) + timedelta(days=91))) == 1
 
 
 def test_prices_from_memory_are_counted_in_one_sentence() -> None:

@@ -49,6 +49,14 @@ def test_requests_are_counted_by_known_path_and_status(client: httpx.AsyncClient
     assert "yolov7_requests_in_progress 1.0" in lines
 
 
+def test_the_first_failure_of_the_service_is_an_increase_and_not_a_new_series(client: httpx.AsyncClient) -> None:
+    [answer] = get(client, "/metrics")
+    lines = answer.text.splitlines()
+    assert 'yolov7_errors_total{code="overloaded"} 0.0' in lines
+    assert 'yolov7_requests_total{path="/predict",status="503"} 0.0' in lines
+    assert not any("image_not_found" in line for line in lines)
+
+
 def test_unknown_paths_share_one_series(client: httpx.AsyncClient) -> None:
     *_, before = get(client, "/unknown", "/metrics", "/metrics")
     *_, after = get(client, *(f"/{number}" for number in range(5000)), "/metrics")

@@ -1,0 +1,1 @@
+"""Dashboards and alerts of CloudWatch, Grafana and Prometheus, written from one list of figures."""
