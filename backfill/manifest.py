@@ -29,10 +29,8 @@ def write_manifest(pictures: Iterator[Picture], bucket: str, to_bucket: str, to_
                 rows.writerow((bucket, quote(picture.name, safe="/")))
         if not count:
             raise SourceError("no picture needs a request, so there is no manifest")
-        with translated(f"s3://{to_bucket}/{to_key} cannot be written"):
-            client = s3_client()
-            client.upload_file(str(path), to_bucket, to_key)
-            etag = client.head_object(Bucket=to_bucket, Key=to_key)["ETag"].strip('"')
+        with translated(f"s3://{to_bucket}/{to_key} cannot be written"), path.open("rb") as body:
+            etag = s3_client().put_object(Bucket=to_bucket, Key=to_key, Body=body)["ETag"].strip('"')
     return count, etag
 
 

@@ -138,7 +138,9 @@ class Run:
                 bucket = str(outcome.answer["bucket"])
                 self.existing = list_existing(self.journal, self.source, names, bucket, self.options, self.stopping)
             else:
-                logger.warning("the answer does not tell how results are named, so only the journal knows what is done")
+                logger.warning(
+                    "which pictures have a result already cannot be computed, so only the journal knows what is done"
+                )
         return None
 
     def wanted(self) -> Iterator[Picture]:

@@ -110,9 +110,7 @@ def test_a_key_that_the_contract_refuses_is_not_sent(journal: Journal, key: str)
 
 def test_a_target_that_is_down_ends_the_run(journal: Journal) -> None:
     target = Recorder(lambda _: Outcome("later", "no_connection", message="refused"))
-    with pytest.raises(
-        TargetFailed, match=r"the last 1[0-2] pictures failed, the last one by no_connection \(refused\)"
-    ):
+    with pytest.raises(TargetFailed, match=r"the last 1[0-2] pictures failed, .* no_connection \(refused\)"):
         run(journal, target, *some(1000)).go()
     assert 10 <= len(target.sent) <= 15
 
