@@ -18,8 +18,9 @@ from typing import Any, Literal
 from backfill.errors import JournalError
 from backfill.pictures import Picture
 
-# failed: the same request would fail again. later: it may succeed at the next start. sent: it is in a queue.
-State = Literal["done", "failed", "later", "sent"]
+# failed: the same request would fail again. later: it may succeed at the next start. sent: it is in a queue. begun: the
+# outcome is not known, as the process was killed, or is still waiting.
+State = Literal["done", "failed", "later", "sent", "begun"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS job (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -111,10 +112,14 @@ class Journal:
         with self._translated():
             self._db.execute("DELETE FROM job WHERE name = 'again'")
 
-    def has(self, picture: Picture) -> bool:
-        """Whether this version of a picture needs no request."""
+    def state(self, picture: Picture) -> State | None:
+        """What is known of this version of a picture."""
         row = self._db.execute("SELECT tag, state FROM pictures WHERE name = ?", (picture.name,)).fetchone()
-        return row is not None and row[0] == picture.tag and row[1] != "later"
+        return row[1] if row and row[0] == picture.tag else None
+
+    def begin(self, pictures: Iterable[Picture]) -> None:
+        """Record that requests for some pictures are about to be sent; raises JournalError."""
+        self.record((picture, Outcome("begun")) for picture in pictures)
 
     def record(self, outcomes: Iterable[tuple[Picture, Outcome]]) -> None:
         """Record what became of some pictures, all or none of them; raises JournalError, e.g. if the disk is full."""
@@ -144,14 +149,16 @@ class Journal:
         """All pictures in the order in which they were recorded, one at a time."""
         with self._translated():
             for name, tag, state, code, size, seconds, answer in self._db.execute(
-                "SELECT name, tag, state, code, size, seconds, answer FROM pictures ORDER BY rowid"
+                "SELECT name, tag, state, code, size, seconds, answer FROM pictures "
+                "WHERE state != 'begun' ORDER BY rowid"
             ):
                 yield Entry(Picture(name, tag, size), state, code, seconds, json.loads(answer))
 
     def counts(self) -> dict[str, int]:
         """The number of pictures by code; the code of a success is its state."""
         rows = self._db.execute(
-            "SELECT CASE code WHEN '' THEN state ELSE code END, count(*) FROM pictures GROUP BY 1 ORDER BY 2 DESC, 1"
+            "SELECT CASE code WHEN '' THEN state ELSE code END, count(*) FROM pictures WHERE state != 'begun' "
+            "GROUP BY 1 ORDER BY 2 DESC, 1"
         )
         return dict(rows)
 

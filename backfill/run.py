@@ -82,6 +82,7 @@ class Run:
                     # The first answer tells which pictures need no request, so the others wait for it.
                     most = 1 if self.learns and not self.counts.outcomes else self.concurrency
                     while len(flying) < most and not self.stopping.is_set() and (page := next(wanted, None)):
+                        self.journal.begin(page)
                         flying[pool.submit(self.target.send, page)] = page
                     if not flying:
                         return
@@ -138,9 +139,7 @@ class Run:
                 bucket = str(outcome.answer["bucket"])
                 self.existing = list_existing(self.journal, self.source, names, bucket, self.options, self.stopping)
             else:
-                logger.warning(
-                    "which pictures have a result already cannot be computed, so only the journal knows what is done"
-                )
+                logger.warning("the keys of results cannot be computed, so only the journal knows what is done")
         return None
 
     def wanted(self) -> Iterator[Picture]:
@@ -153,8 +152,11 @@ class Run:
                 self.counts.others += 1
                 continue
             self.counts.listed += 1
-            if self.journal.has(picture):
+            known = self.journal.state(picture)
+            if known in ("done", "failed", "sent"):
                 self.counts.journaled += 1
+            elif known:  # Its answer never came; its result may exist, but without the answer it is of no use here.
+                yield picture
             elif self.existing and self.existing.is_result(picture):
                 self.counts.results += 1
             elif refusal := self._refusal(picture):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backfill.errors import JournalError
-from backfill.journal import Journal, Outcome, State
+from backfill.journal import Journal, Outcome
 from backfill.pictures import Picture
 from tests.backfill.target import answer
 
@@ -25,24 +25,26 @@ def test_a_second_start_knows_what_is_done(tmp_path: Path) -> None:
     journal.record([(A, Outcome("done", answer=answer(), seconds=0.5)), (B, Outcome("failed", "not_an_image"))])
     journal.close()
     journal = opened(tmp_path)
-    assert (journal.has(A), journal.has(B)) == (True, True)
+    assert (journal.state(A), journal.state(B)) == ("done", "failed")
     assert journal.counts() == {"done": 1, "not_an_image": 1}
     assert [entry.picture for entry in journal.entries()] == [A, B]
     journal.close()
 
 
-@pytest.mark.parametrize(("state", "known"), [("done", True), ("failed", True), ("sent", True), ("later", False)])
-def test_only_a_temporary_failure_is_sent_again(tmp_path: Path, state: State, known: bool) -> None:
+def test_a_request_without_an_outcome_is_known_but_is_not_a_result(tmp_path: Path) -> None:
     journal = opened(tmp_path)
-    journal.record([(A, Outcome(state, answer={}))])
-    assert journal.has(A) is known
+    journal.begin([A, B])
+    journal.record([(A, Outcome("done", answer=answer()))])
+    assert (journal.state(A), journal.state(B)) == ("done", "begun")
+    assert journal.counts() == {"done": 1}
+    assert [entry.picture for entry in journal.entries()] == [A]
     journal.close()
 
 
 def test_a_picture_that_changed_is_sent_again_and_replaces_its_result(tmp_path: Path) -> None:
     journal, changed = opened(tmp_path), Picture(A.name, "2", 20)
     journal.record([(A, Outcome("done", answer=answer()))])
-    assert not journal.has(changed)
+    assert journal.state(changed) is None
     journal.record([(changed, Outcome("done", answer=answer()))])
     assert [entry.picture for entry in journal.entries()] == [changed]
     journal.close()
@@ -92,7 +94,7 @@ def test_beginning_again_forgets_everything_until_a_run_is_finished(tmp_path: Pa
     journal = opened(tmp_path)
     journal.record([(A, Outcome("done", answer=answer()))])
     journal.begin_again()
-    assert (journal.has(A), journal.again) == (False, True)
+    assert (journal.state(A), journal.again) == (None, True)
     journal.close()
     journal = opened(tmp_path)
     kept = journal.again

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from backfill.errors import SourceError, TargetFailed
-from backfill.existing import names_by, request_for
-from backfill.journal import Journal, Outcome
+from backfill.existing import Existing, names_by, request_for
+from backfill.journal import Journal, Outcome, State
 from backfill.pictures import Picture
 from backfill.run import Run
 from serving.result_names import ResultNames
@@ -145,6 +145,17 @@ def test_a_stopped_run_records_what_is_in_flight_and_takes_nothing_new(journal: 
     run(journal, target, *some(1000), stopping=stopping).go()
     assert 1 <= len(target.sent) <= 3
     assert journal.counts() == {"done": len(target.sent)}
+
+
+@pytest.mark.parametrize("state", ["begun", "later"])
+def test_a_picture_whose_answer_was_lost_is_sent_again_though_its_result_exists(journal: Journal, state: State) -> None:
+    """A killed run leaves results in the bucket whose detections nobody has received."""
+    lost, has = some(2)
+    journal.record([(lost, Outcome(state))])
+    journal.add_results(NAMES.key(request_for(picture, {}), picture.tag) for picture in (lost, has))
+    target = Recorder()
+    run(journal, target, lost, has, existing=Existing(journal, NAMES, "results", {})).go()
+    assert target.sent == [[lost.key]]
 
 
 def test_a_picture_without_an_answer_at_the_end_is_not_recorded(journal: Journal) -> None:
