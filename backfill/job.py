@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -109,6 +110,8 @@ def _target(
         return QueueTarget(options.queue, asked, stopping), options.queue
     url = parse_target(options.url)
     key = key_of(os.environ)
+    if key and not all(re.fullmatch("[!-~]+", part) for part in key):  # urllib3 would show it in its error.
+        raise BackfillError("API_KEY or API_KEY_HEADER has characters that a header cannot have: correct it")
     target = HttpTarget(url.url + "/predict", asked, key, options.timeout, stopping, options.concurrency)
     return target, url.url
 

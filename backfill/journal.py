@@ -90,7 +90,6 @@ class Journal:
     def close(self) -> None:
         """Write everything to the disk and close the file."""
         with self._translated():
-            self._clock()
             self._db.close()
 
     def begin_again(self) -> None:
@@ -175,8 +174,7 @@ class Journal:
         return None if row is None else float(row[0])
 
     def seconds(self) -> float:
-        """How long all runs of this job took together."""
-        self._clock()
+        """How long all runs of this job took together, each until its last outcome."""
         return float(self._db.execute("SELECT total(seconds) FROM runs").fetchone()[0])
 
     @contextmanager

@@ -49,7 +49,7 @@ def summary(counts: Counts, journal: Journal, found: Found, seconds: float, cost
         rows.append((f"  found: {len(labels) - _MOST_LABELS} more labels", f"{rest:,}"))
     if cost:
         rows.append(
-            ("  cost", f"{cost.usd:,.4f} USD, an estimate by list prices of {cost.seen}: {cost.parts}, S3, traffic")
+            ("  cost", f"{cost.usd:,.4f} USD, an estimate by list prices of {cost.seen}: {cost.parts}, S3 and traffic")
         )
     names = [str(PrintableError(name)) for name, _ in rows]
     width = max(map(len, names))

@@ -144,6 +144,15 @@ def test_the_key_is_sent_and_appears_nowhere(
     assert all(KEY.encode() not in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 
 
+def test_a_key_that_no_header_can_have_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setenv("API_KEY", f"{KEY}\nX: 1")
+    source, _ = keys_file(tmp_path, 2)
+    assert main([source, "--url", "http://127.0.0.1:1", "--results", str(tmp_path / "r")]) == 1
+    assert KEY not in capsys.readouterr().err
+
+
 def test_a_folder_is_uploaded(target: Target, tmp_path: Path) -> None:
     (tmp_path / "in" / "b").mkdir(parents=True)
     for name in ("é 1.jpg", "b/new\nline.png"):

@@ -103,6 +103,16 @@ def test_beginning_again_forgets_everything_until_a_run_is_finished(tmp_path: Pa
     journal.close()
 
 
+def test_a_run_without_an_outcome_takes_no_time(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    journal.record([(A, Outcome("done", answer=answer()))])
+    before = journal.seconds()
+    journal.close()
+    journal = opened(tmp_path)
+    assert (before > 0, journal.seconds()) == (True, before)
+    journal.close()
+
+
 def test_percentiles_are_by_the_nearest_rank(tmp_path: Path) -> None:
     journal = opened(tmp_path)
     assert journal.percentile(0.5) is None
