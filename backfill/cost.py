@@ -53,8 +53,8 @@ def estimate(settings: Settings, usage: Usage, prices: Prices) -> Cost:
         usd = compute_usd(region, memory_mb=settings.memory_mb, architecture=architecture, seconds=seconds)
         usd += usage.answered * (function.request.usd + http_api_usd(region, answer_bytes=usage.bytes_per_picture))
         parts = (
-            f"{usage.answered} requests of {settings.memory_mb} MB, by the times in the answers, and their calls of the "
-            "HTTP API; left out are cold starts, failed requests"
+            f"{usage.answered} requests of {settings.memory_mb} MB, by the times in the answers, and their calls of "
+            "the HTTP API; left out are cold starts, failed requests"
         )
         return Cost(usd, parts, _oldest(function.gb_second, function.request, region.http_api))
     if not isinstance(settings, InstanceSettings):
@@ -79,8 +79,10 @@ def estimate(settings: Settings, usage: Usage, prices: Prices) -> Cost:
         bytes_per_picture=usage.bytes_per_picture,
     )  # fmt: skip
     usd = usage.hours / HOURS_PER_MONTH * (settings.instances * month + balancer)
-    parts = f"{settings.instances} x {what} and a load balancer for {usage.hours:.2f} hours; left out are surplus CPU credits"
-    return Cost(usd, parts, _oldest(*paid, region.alb.hour, region.alb.lcu_hour))
+    paid_for = f"{settings.instances} x {what} and a load balancer for {usage.hours:.2f} hours"
+    return Cost(
+        usd, f"{paid_for}; left out are surplus CPU credits", _oldest(*paid, region.alb.hour, region.alb.lcu_hour)
+    )
 
 
 def _oldest(*paid: Price) -> date:

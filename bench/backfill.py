@@ -116,7 +116,7 @@ def to_markdown(result: dict[str, Any]) -> str:
 
 def reached(result: dict[str, Any]) -> float:
     """The median of the engine's busy share with the default number of requests in flight."""
-    return statistics.median(one["busy"] for one in result["runs"][str(AT)])
+    return float(statistics.median(one["busy"] for one in result["runs"][str(AT)]))
 
 
 def spread(values: list[float], digits: int) -> str:
