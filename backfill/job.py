@@ -97,6 +97,7 @@ def _settings(options: argparse.Namespace) -> Settings | None:
     if wrong := [name + sign for name, sign, _ in pairs if not sign or not name]:
         raise BackfillError(f"{wrong[0]} is not a setting: write NAME=VALUE")
     settings: Settings = PLATFORMS[options.platform].parse({name: value for name, _, value in pairs})
+    estimate(settings, Usage(1, 1, 1.0, 1.0), load_prices(options.prices))  # A missing price is found before the run.
     return settings
 
 

@@ -39,8 +39,8 @@ TIMEOUT_S = 600.0
 def main(arguments: list[str] | None = None) -> int:
     """Measure and write backfill.json and backfill.md; returns 1 if the engine is not busy enough."""
     parser = argparse.ArgumentParser(prog="python -m bench.backfill", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each concurrency")
-    parser.add_argument("--pictures", type=int, default=40, help="pictures of a run")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each concurrency")
+    parser.add_argument("--pictures", type=int, default=30, help="pictures of a run")
     parser.add_argument("--variant", default="yolov7-w6", help="network to measure, with random weights")
     parser.add_argument("--output", type=Path, default=HERE, help="folder of backfill.json and backfill.md")
     options = parser.parse_args(arguments)

@@ -178,6 +178,8 @@ def test_a_folder_is_uploaded(target: Target, tmp_path: Path) -> None:
         ([".", "--url", "http://127.0.0.1:1", "--confidence", "2"], "confidence: Input should be less than or equal"),
         ([".", "--url", "http://127.0.0.1:1", "--setting", "memory_mb=1"], "--setting needs --platform"),
         ([".", "--url", "http://127.0.0.1:1", "--platform", "lambda", "--setting", "x=1"], "lambda has no setting x"),
+        ([".", "--url", "http://127.0.0.1:1", "--platform", "ecs", "--setting", "instance_type=x9"], "x9 has no price"),
+        ([".", "--url", "http://127.0.0.1:1", "--platform", "ecs", "--prices", "none.json"], "none.json"),
         (["s3://b", "--url", "http://127.0.0.1:1", "--output", "s3://c"], "--output and --model NAME:VERSION go"),
     ],
 )
