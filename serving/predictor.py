@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import posixpath
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,19 +21,9 @@ from detection.engine import Engine
 from detection.images import decode, encode_jpeg, judge
 from detection.types import Detections, Integers
 from serving.bounds import Deadline, PixelBudget, acquired, return_freed_memory
-from serving.contract import (
-    MAX_KEY_BYTES,
-    Answer,
-    Box,
-    Call,
-    Detection,
-    ImageSize,
-    ModelName,
-    PredictAnswer,
-    PredictRequest,
-    Timings,
-)
+from serving.contract import Answer, Box, Call, Detection, ImageSize, ModelName, PredictAnswer, PredictRequest, Timings
 from serving.errors import ImageTooLarge, OwnResult
+from serving.result_names import ResultNames
 from serving.settings import Settings
 from serving.storage import Fetched, S3Storage, Storage
 
@@ -173,16 +162,9 @@ class Stopwatch:
 
 
 def result_key(settings: Settings, request: PredictRequest, etag: str, card: ModelCard) -> str:
-    """The key of the annotated picture: the name of the picture and a digest of everything that shapes the result.
-
-    The same request for the same picture gives the same key, so a repeated request replaces its result by an equal one.
-    """
-    shaping = request.model_dump(include={"filename", "confidence", "iou", "classes"})
-    facts = [settings.input_bucket, etag, shaping, card.name, card.version, settings.jpeg_quality]
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
-    stem = f"{settings.result_prefix}{posixpath.splitext(request.filename)[0]}"
-    ending = f"_{digest}.jpg"
-    return stem.encode()[: MAX_KEY_BYTES - len(ending)].decode(errors="ignore") + ending
+    """The key of the annotated picture by the settings and the model of this process."""
+    names = ResultNames(settings.input_bucket, settings.result_prefix, settings.jpeg_quality, card.name, card.version)
+    return names.key(request, etag)
 
 
 def _check_returned(jpeg: bytes, limit: int) -> None:

@@ -21,8 +21,9 @@ ROOMS = {
     "lambda_function": {"detection", "serving", "model_store"},
     "local": {"detection", "serving", "model_store", "scenes"},
     "loadtest": {"detection", "serving", "model_store", "scenes", "local"},
+    "backfill": {"detection", "serving", "loadtest"},
     "planner": {"detection", "serving", "model_store", "local", "loadtest"},
-    "bench": {"detection", "serving", "model_store", "scenes", "local", "loadtest", "planner"},
+    "bench": {"detection", "serving", "model_store", "scenes", "local", "loadtest", "planner", "backfill"},
     "deployment": {"detection", "serving", "model_store", "scenes", "local", "loadtest"},
 }  # fmt: skip
 
