@@ -16,7 +16,7 @@ ARM64 = re.compile(r"(a1|[a-z]+[0-9]+g[a-z]*)[.-]")
 
 def _check(spec: dict[str, Any]) -> str | None:
     """The first fault of a spec; where a field is left to the module's default, Terraform judges."""
-    for few, many in (("min_tasks", "max_tasks"), ("min_instances", "max_instances")):
+    for few, many in (("min_tasks", "max_tasks"), ("min_workers", "max_workers"), ("min_instances", "max_instances")):
         if few in spec and many in spec and spec[few] > spec[many]:
             return f"{few} {spec[few]} is above {many} {spec[many]}: correct one of them in the spec"
     instance, wanted = spec.get("instance_type"), spec["architecture"]

@@ -29,10 +29,10 @@ class Sqs:
 
     url: str
 
-    def client(self) -> Any:
+    def client(self, service: str = "sqs") -> Any:
         """A boto3 client of it."""
-        return boto3.client(
-            "sqs", region_name=REGION, endpoint_url=self.url, aws_access_key_id="a", aws_secret_access_key="b"
+        return boto3.client(  # type: ignore[call-overload]
+            service, region_name=REGION, endpoint_url=self.url, aws_access_key_id="a", aws_secret_access_key="b"
         )
 
 
