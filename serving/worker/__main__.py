@@ -11,6 +11,7 @@ from pathlib import Path
 
 from starlette.responses import PlainTextResponse, Response
 
+from detection.card import read_card
 from detection.engine import load_engine
 from detection.errors import UserError
 from serving.errors import SettingsError
@@ -67,6 +68,7 @@ def _work(host: str, port: int) -> None:
 
 def _model_folder(settings: Settings) -> Path:
     if settings.model_folder:
+        read_card(Path(settings.model_folder))
         return Path(settings.model_folder)
     from model_store import store  # Not in the image: importing BentoML takes a second.
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.deployment.modules import SECRET, blocks_of, needs_terraform
-from tests.deployment.terraform_files import dynamic_blocks, literal
+from tests.deployment.terraform_files import literal
 from tests.deployment.terraform_program import Evaluation
 
 
@@ -63,18 +63,27 @@ def test_many_workers_have_as_many_steps_as_a_policy_may_have(most: int, evaluat
     assert workers[-1] == most
 
 
-def test_workers_start_at_the_first_message_and_stop_when_no_message_waits_or_is_answered() -> None:
+def test_workers_start_at_the_first_message_that_waits_and_stop_when_none_does() -> None:
     blocks = {block.address: block.body for block in blocks_of("ecs")}
     alarm = blocks["aws_cloudwatch_metric_alarm.workers"]
-    [expression], [(_, metrics, content)] = alarm["metric_query"], dynamic_blocks(alarm)
-    assert (literal(expression["expression"]), expression["return_data"]) == ("waiting + taken", True)
-    assert metrics == "${local.backlog_metrics}"
-    assert literal(content["metric"][0]["namespace"]) == "AWS/SQS"
+    # The only number of messages that CloudWatch has in every minute; the step's bounds count from the threshold.
+    assert literal(alarm["metric_name"]) == "ApproximateNumberOfMessagesVisible"
+    assert (alarm["threshold"], literal(alarm["treat_missing_data"])) == (0, "notBreaching")
     for name in ("backlog", "idle"):
         [steps] = blocks[f"aws_appautoscaling_policy.{name}"]["step_scaling_policy_configuration"]
         assert literal(steps["adjustment_type"]) == "ExactCapacity"
     [idle] = blocks["aws_appautoscaling_policy.idle"]["step_scaling_policy_configuration"]
     assert idle["step_adjustment"][0]["scaling_adjustment"] == "${var.min_workers}"
+
+
+@pytest.mark.slow
+@needs_terraform
+def test_only_one_of_both_alarms_can_be_raised(evaluated: Callable[..., Evaluation]) -> None:
+    alarms = evaluated("ecs", queue=True).values["worker_alarms"]
+    assert {name: alarm["comparison"] for name, alarm in alarms.items()} == {
+        "backlog": "GreaterThanThreshold",
+        "idle": "LessThanOrEqualToThreshold",
+    }
 
 
 @pytest.mark.slow

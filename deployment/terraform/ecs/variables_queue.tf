@@ -50,7 +50,7 @@ variable "max_workers" {
 }
 
 variable "backlog_per_worker" {
-  description = "Messages in the queue for which there is one worker."
+  description = "Waiting messages for which there is one worker."
   type        = number
   default     = 100
 

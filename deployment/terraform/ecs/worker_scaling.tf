@@ -1,7 +1,7 @@
 # Everything in this file is for queue: one worker per backlog_per_worker messages, from none to max_workers.
 #
 # Target tracking of messages per task has no value without a task, so it could not start the first one. These steps
-# follow the number of messages alone, which CloudWatch has without Container Insights.
+# follow the number of waiting messages alone, which CloudWatch has without Container Insights.
 
 locals {
   # A policy has at most 20 steps; with more workers a step adds several.
@@ -16,11 +16,9 @@ locals {
     }
   ]
 
-  # Messages that wait, and messages that workers have; a worker that still works must not be taken for idle.
-  backlog_metrics = { waiting = "ApproximateNumberOfMessagesVisible", taken = "ApproximateNumberOfMessagesNotVisible" }
   worker_alarms = {
-    backlog = { comparison = "GreaterThanThreshold", periods = 1, description = "The queue has messages: start workers" }
-    idle    = { comparison = "LessThanOrEqualToThreshold", periods = 5, description = "The queue is empty: stop workers" }
+    backlog = { comparison = "GreaterThanThreshold", periods = 1, description = "Messages wait in the queue: start workers" }
+    idle    = { comparison = "LessThanOrEqualToThreshold", periods = 15, description = "No message waits in the queue: stop workers" }
   }
 }
 
@@ -84,33 +82,18 @@ resource "aws_appautoscaling_policy" "idle" {
 resource "aws_cloudwatch_metric_alarm" "workers" {
   for_each = { for name, alarm in local.worker_alarms : name => alarm if var.queue }
 
-  alarm_name          = "${var.deployment_name}-${each.key}"
-  alarm_description   = each.value.description
+  alarm_name        = "${var.deployment_name}-${each.key}"
+  alarm_description = each.value.description
+  namespace         = "AWS/SQS"
+  # CloudWatch has the number of messages in work only while there are some, so an expression with it would have no value
+  # otherwise. It is not needed either: a worker that is stopped finishes its messages.
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = one(aws_sqs_queue.this[*].name) }
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = each.value.periods
   comparison_operator = each.value.comparison
   threshold           = 0
-  evaluation_periods  = each.value.periods
   treat_missing_data  = "notBreaching"
   alarm_actions       = each.key == "idle" ? aws_appautoscaling_policy.idle[*].arn : aws_appautoscaling_policy.backlog[*].arn
-
-  metric_query {
-    id          = "backlog"
-    expression  = "waiting + taken"
-    label       = "Messages"
-    return_data = true
-  }
-
-  dynamic "metric_query" {
-    for_each = local.backlog_metrics
-    content {
-      id = metric_query.key
-
-      metric {
-        namespace   = "AWS/SQS"
-        metric_name = metric_query.value
-        dimensions  = { QueueName = one(aws_sqs_queue.this[*].name) }
-        stat        = "Maximum"
-        period      = 60
-      }
-    }
-  }
 }

@@ -41,7 +41,7 @@ def refused(*options: str, **env: str) -> str:
     )
     assert done.returncode == 1, done.stderr
     assert SECRET not in done.stderr + done.stdout
-    [line] = [line for line in done.stderr.splitlines() if " WARNING " not in line]
+    [line] = done.stderr.splitlines()
     return line
 
 
@@ -58,20 +58,19 @@ def test_wrong_credentials(change: dict[str, str], tmp_path: Path) -> None:
         iam.create_user(UserName="worker")
         key = iam.create_access_key(UserName="worker")["AccessKey"]
         keys = KEYS | {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
-        line = refused(**(keys | change), QUEUE_URL=queue.url)
-        code = "InvalidClientTokenId" if "AWS_ACCESS_KEY_ID" in change else "SignatureDoesNotMatch"
-        assert line == (
-            f"error: SQS refused to read the attributes of {queue.url} ({code}): "
-            "check the credentials and what they may do"
-        )
+        # Moto gives no other code than the status.
+        said = f"error: SQS refused to read the attributes of {queue.url} (403): check the credentials"
+        assert refused(**(keys | change), QUEUE_URL=queue.url).startswith(said)
         # The user's own keys are known, but allow nothing.
-        assert "(AccessDenied)" in refused(**keys, QUEUE_URL=queue.url)
+        assert refused(**keys, QUEUE_URL=queue.url).startswith(said)
 
 
-def test_no_credentials(sqs: Sqs) -> None:
-    assert re.match(
-        "error: no AWS credentials to read the attributes of http", refused(QUEUE_URL=TestQueue(sqs, "any").url)
+def test_no_credentials_and_no_region(sqs: Sqs) -> None:
+    url = TestQueue(sqs, "any").url
+    assert refused(QUEUE_URL=url, AWS_REGION=REGION).startswith(
+        f"error: no AWS credentials to read the attributes of {url}"
     )
+    assert "You must specify a region" in refused(QUEUE_URL=url)
 
 
 def test_an_address_where_nothing_listens() -> None:
@@ -109,7 +108,8 @@ while True:
     connection, _ = server.accept()
     with connection:
         connection.recv(65536)
-        connection.sendall(b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(body), body))
+        head = b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body)
+        connection.sendall(head + body)
 """
 
 
