@@ -37,14 +37,21 @@ class Messages:
 
 
 def _parse(body: str) -> dict[str, object]:
-    """The message; raises RequestError."""
+    """The message, without the envelope of SNS if it came that way; raises RequestError."""
     data = body.encode(errors="surrogatepass")
     if len(data) > MAX_MESSAGE_BYTES:
         raise InvalidRequest(f"the message has {len(data)} bytes; the limit of SQS is {MAX_MESSAGE_BYTES}")
-    message = parse_json(data)
-    if not isinstance(message, dict):
-        raise InvalidRequest("the message is not a JSON object")
+    message = _object(data)
+    if "TopicArn" in message and isinstance(inner := message.get("Message"), str):
+        message = _object(inner.encode(errors="surrogatepass"))
     records = message.get("Records")
     if isinstance(records, list) and len(records) > MAX_RECORDS:
         raise InvalidRequest(f"the event has {len(records)} records; send at most {MAX_RECORDS} in a message")
+    return message
+
+
+def _object(data: bytes) -> dict[str, object]:
+    message = parse_json(data)
+    if not isinstance(message, dict):
+        raise InvalidRequest("the message is not a JSON object")
     return message

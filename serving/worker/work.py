@@ -97,6 +97,9 @@ class Worker:
             self._messages.answer(message.body, predict, message.id)
         except EventFailed:  # The observer has logged why.
             return "failed"
+        except Exception:  # A defect: the worker goes on, and the message stays.
+            logger.exception("%s 500 internal_error", message.id)
+            return "failed"
         try:
             self._queue.delete(message)
         except QueueError as exc:

@@ -12,9 +12,11 @@ from urllib.parse import quote_plus, urlsplit
 import pytest
 
 from local.doors import INPUT_BUCKET, OUTPUT_BUCKET
+from local.processes import free_port
 from local.s3 import LocalS3
 from scenes.render import Scene
 from serving.storage import RESULT_MARK
+from serving.worker.queue import Queue
 from tests.conftest import listening, results, send, to_jpeg, upload, wait_for
 from tests.serving.worker.sqs import VISIBILITY_S, RunningWorker, Sqs, TestQueue, moto_sqs, working
 from tests.soak.proxy import Proxy
@@ -245,3 +247,28 @@ def test_it_answers_probes_and_metrics_and_nothing_else(worker: RunningWorker) -
     refused = send(f"{worker.url}/predict", {"filename": "a.jpg"})
     assert (refused.status, refused.json["error"]["code"]) == (404, "not_found")
     assert listening(worker.process.pid) == {urlsplit(worker.url).netloc}
+
+
+def test_the_metrics_are_on_their_port_too(queue: TestQueue, s3: LocalS3, tmp_path: Path) -> None:
+    port = free_port()
+    with working(s3, queue, tmp_path / "log", METRICS_PORT=str(port)) as worker:
+        assert b"yolov7_messages_in_progress" in send(f"http://127.0.0.1:{port}/metrics", method="GET").body
+        assert send(f"http://127.0.0.1:{port}/livez", method="GET").status == 200
+        assert worker.metric("yolov7_messages_in_progress") == 0
+
+
+def test_sqs_says_which_messages_it_no_longer_keeps(
+    queue: TestQueue, s3: LocalS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3.env.items():
+        monkeypatch.setenv(name, value)
+    ours = Queue(queue.url)
+    ours.check()
+    assert ours.visibility_s == VISIBILITY_S
+    names = {queue.send("1"), queue.send("2")}
+    first, second = ours.receive(2)
+    assert {first.id, second.id} == names
+    assert abs(time.time() - first.sent) < 60
+    ours.delete(first)
+    assert ours.hide([first, second], 0) == [first]
+    assert [message.id for message in ours.receive(2)] == [second.id]
