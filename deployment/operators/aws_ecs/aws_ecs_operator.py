@@ -29,6 +29,13 @@ def _check(spec: dict[str, Any]) -> str | None:
         return (
             'internet_facing needs allowed_cidrs in the spec: the ranges that may call, or ["0.0.0.0/0"] for everybody'
         )
+    result, trigger = spec.get("result_prefix", ""), spec.get("trigger_prefix", "")
+    overlap = result.startswith(trigger) or trigger.startswith(result)
+    if spec.get("queue") and spec["input_bucket"] == spec["output_bucket"] and overlap:
+        return (
+            "queue with one bucket for pictures and results needs a trigger_prefix and result_prefix of which neither "
+            "begins with the other, e.g. pictures/ and annotated/"
+        )
     return None
 
 
