@@ -51,7 +51,13 @@ GOOD: dict[str, dict[str, Values]] = {
         "no-threads": ARM64 | {"architecture": "x86_64", "instance_type": "m7a.xlarge", "threads_per_core": 1},
         "fast": {"launch_type": "FARGATE", "metrics_period": 20},
         "queue": ARM64
-        | {"instance_type": "t4g.xlarge", "queue": True, "input_bucket": "my-arrivals-2", "max_workers": 50},
+        | {
+            "instance_type": "t4g.xlarge",
+            "queue": True,
+            "input_bucket": "my-arrivals-2",
+            "min_workers": 1,
+            "max_workers": 50,
+        },
         "queue-task": ONE_BUCKET_QUEUE
         | {"trigger_prefix": "pictures/", "result_prefix": "annotated/", "sqs_endpoint": True, "input_bucket": "mine-2"}
         | {"output_bucket": "mine-2", "min_workers": 1, "max_workers": 2, "max_receives": 5, "backlog_per_worker": 1}

@@ -26,16 +26,6 @@ resource "aws_sqs_queue" "this" {
   })
 }
 
-resource "aws_sqs_queue_redrive_allow_policy" "failed" {
-  count = var.queue ? 1 : 0
-
-  queue_url = aws_sqs_queue.failed[0].id
-  redrive_allow_policy = jsonencode({
-    redrivePermission = "byQueue"
-    sourceQueueArns   = aws_sqs_queue.this[*].arn
-  })
-}
-
 data "aws_iam_policy_document" "queue" {
   count = var.queue ? 1 : 0
 
