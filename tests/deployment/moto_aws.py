@@ -55,6 +55,9 @@ FORGOTTEN: dict[str, set[str]] = {
         "qualified_arn", "qualified_invoke_arn", "version",  # then: a new version
     },
     "aws_lambda_alias": {"function_version"},
+    "aws_sqs_queue": {"redrive_policy"},  # Its JSON comes back with other white space.
+    "aws_sqs_queue_policy": {"policy"},  # then: a policy that names the queue is read again
+    "aws_iam_role_policy": {"policy"},
     "aws_vpc_security_group_egress_rule": {"description"},
     "aws_vpc_security_group_ingress_rule": {"description"},
 }  # fmt: skip
