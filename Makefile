@@ -1,12 +1,14 @@
 # One word per chore. `make` alone prints them.
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-# One pytest per processor, each with one thread of torch; the tests of a file share its fixtures.
-PARALLEL := OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses logical --dist loadfile
+# Three pytests for two processors, since tests wait for servers, each with one thread of torch; the tests of a file
+# share its fixtures, and tests/conftest.py orders the files.
+PARALLEL := OMP_NUM_THREADS=1 PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)) \
+    $(PYTHON) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve lambda image sbom audit bentoctl compare loadtest report plan taurus test test-fast test-image test-terraform fuzz soak check checkov format lock bench train convert-tools clean
+.PHONY: help serve lambda smoke image rollout sbom audit bentoctl compare loadtest report plan taurus test test-fast test-image test-terraform fuzz soak check checkov format lock bench train convert-tools clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,7 +26,7 @@ test: $(VENV)/.dev .bentoctl/.done .bzt/.done ## Run all tests
 	@$(PARALLEL) $(ARGS)
 
 test-terraform: $(VENV)/.dev .bentoctl/.done ## Apply both modules, by Terraform and bentoctl with the AWS provider, to moto; TERRAFORM_PLUGINS= names its folder
-	@$(PYTHON) -m pytest tests/deployment/test_terraform_apply.py tests/deployment/test_bentoctl_apply.py $(TEST_ARGS)
+	@$(PYTHON) -m pytest tests/deployment/test_terraform_apply.py tests/deployment/test_bentoctl_apply.py tests/deployment/test_make_rollout.py $(TEST_ARGS)
 
 fuzz: $(VENV)/.dev ## Read mutated pictures, requests, events and checkpoints, MINUTES= each; findings are kept in .local/fuzz
 	@$(PYTHON) -m tests.fuzz --minutes $(or $(MINUTES),1) $(ARGS)
@@ -32,8 +34,14 @@ fuzz: $(VENV)/.dev ## Read mutated pictures, requests, events and checkpoints, M
 soak: $(VENV)/.dev ## Load the service for MINUTES= (30) with overload, a slow or killed S3 and a killed worker; memory must stay flat
 	@$(PYTHON) -m tests.soak --minutes $(or $(MINUTES),30) $(ARGS)
 
+smoke: $(VENV)/.local ## Check the live deployment TARGET= (URL) without changing it; AUTH=iam signs by AWS credentials, AUTH=key sends API_KEY
+	@$(PYTHON) -m deployment.smoke "$(or $(TARGET),http://127.0.0.1:3000)" $(if $(AUTH),--auth "$(AUTH)") $(ARGS)
+
 image: $(VENV)/.local ## Build the image yolov7:latest by docker or podman; MODEL= chooses the model, ARGS=--base=... the base
 	@$(PYTHON) -m deployment.image $(ARGS)
+
+rollout: $(VENV)/.local ## Build, push, plan with its cost and apply on PLATFORM= (lambda, ecs, fargate); MODEL=, ARGS=--plan, --yes, --destroy
+	@$(PYTHON) -m deployment.rollout "$(or $(PLATFORM),lambda)" $(ARGS)
 
 sbom: $(VENV)/.dev ## List the packages in the image, by requirements/image.lock, as CycloneDX in .local/sbom.json
 	@mkdir -p .local && $(PYTHON) -W ignore -m cyclonedx_py requirements requirements/image.lock --pyproject pyproject.toml --output-reproducible --output-file .local/sbom.json

@@ -56,8 +56,8 @@ except UserError as exc:
     sys.stderr.write(f"error: {exc}\n")
     raise SystemExit(1) from None
 
-observer = CloudWatchObserver()
-instance = Instance()
+instance = Instance(version=predictor.settings.service_version, image_digest=predictor.settings.image_digest)
+observer = CloudWatchObserver(instance)
 function = Function(predictor, Responder(instance, observer), observer)
 _objects = ObjectEvents(function)
 KINDS = (HttpEvents(function), BatchEvents(function, _objects), QueueEvents(function, _objects), _objects)
@@ -67,6 +67,7 @@ KINDS = (HttpEvents(function), BatchEvents(function, _objects), QueueEvents(func
 def after_restore() -> None:
     """Renew what copies of one SnapStart snapshot must not share: the instance's id, random state, S3 connections."""
     instance.renew()
+    observer.started()
     random.seed()
     predictor.storage.reconnect()
 

@@ -46,7 +46,8 @@ def metrics() -> ServiceMetrics:
 @functools.cache
 def responder() -> Responder:
     """The responder of this worker; the process that starts the workers has none."""
-    return Responder(Instance(), PrometheusObserver(metrics()))
+    instance = Instance(version=settings().service_version, image_digest=settings().image_digest)
+    return Responder(instance, PrometheusObserver(metrics(), instance))
 
 
 class ContractService(bentoml.Service[Any]):  # type: ignore[misc]

@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from bench.engines import OLD, SERVED, TORCH, candidates, largest_difference, make_subject, served_precision
+from bench.engines import OLD, SERVED, TORCH, UPLOADED, candidates, largest_difference, make_subject, served_precision
 from bench.limit import gemm_peak, limit_ms, operations
 from bench.old_design import load_checkpoint, old_request
 from bench.report import to_markdown
-from bench.requests import half_megabyte_picture, served, upload
+from bench.requests import Uploaded, half_megabyte_picture, served, upload
 from bench.sampling import Samples, interleaved
 from detection.letterbox import fit
 from local.checkout import commit, machine
@@ -80,11 +80,13 @@ def measure(variant: str, folder: Path, s3: LocalS3, rounds: int) -> dict[str, A
     upload(s3, data)
     resident = subject.network.fused()
     with served(subject, s3, folder) as (ask, start_ms):
+        send = Uploaded(ask.url, data)
         requests = interleaved(
             {
                 OLD: old_request(subject.card, s3.client(), BUCKETS, lambda: load_checkpoint(subject.checkpoint)),
                 TORCH: old_request(subject.card, s3.client(), BUCKETS, lambda: resident),
                 SERVED: ask,
+                UPLOADED: send,
             },
             rounds,
         )
@@ -99,6 +101,7 @@ def measure(variant: str, folder: Path, s3: LocalS3, rounds: int) -> dict[str, A
         "engines": {name: samples.to_json() for name, samples in engines.items()},
         "requests": {name: samples.to_json() for name, samples in requests.items()},
         "steps": steps(ask.timings_ms[-rounds:], requests[SERVED]),
+        "upload_steps": steps(send.timings_ms[-rounds:], requests[UPLOADED]),
         "start_ms": {name: round(value, 1) for name, value in start_ms.items()},
     }
 

@@ -28,6 +28,7 @@ OLD, TORCH, ONNX, OPENVINO, SERVED = (
     "(d) OpenVINO fp32",
     "(e) this service",
 )
+UPLOADED = "(f) this service, picture uploaded and returned annotated"  # Whole requests only.
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.engines import OLD, SERVED, TORCH
+from bench.engines import OLD, SERVED, TORCH, UPLOADED
 from serving.contract import STEPS
 
 
@@ -52,13 +52,27 @@ def _requests(figures: dict[str, Any]) -> list[str]:
         "| relative to (e) |",
         "|---|---|---|",
         *(
-            f"| {name}{'' if name == SERVED else ', without HTTP'} | {spread(requests[name])} "
+            f"| {name}{'' if name in (SERVED, UPLOADED) else ', without HTTP'} | {spread(requests[name])} "
             f"| {requests[name]['median_ms'] / served:.2f} |"
-            for name in (OLD, TORCH, SERVED)
+            for name in (OLD, TORCH, SERVED, UPLOADED)
+            if name in requests
         ),
         "",
         "Steps of (e), ms: " + ", ".join(f"{name} {steps[name]:.1f}" for name in (*STEPS, "http")) + f". "
         f"Everything except detect: {rest:.1f} ms.",
+        *_upload(figures),
+    ]
+
+
+def _upload(figures: dict[str, Any]) -> list[str]:
+    if not (steps := figures.get("upload_steps")):  # Figures from before the service took uploads.
+        return []
+    return [
+        "",
+        "Steps of (f), ms: "
+        + ", ".join(f"{name} {steps[name]:.1f}" for name in (*STEPS, "http") if steps[name])
+        + f". Beside decode, detect and annotate, which includes encoding, the upload takes "
+        f"{steps['total'] + steps['http'] - steps['decode'] - steps['detect'] - steps['annotate']:.1f} ms.",
     ]
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,22 @@ class Served:
         if status != 200:
             raise RuntimeError(f"the service answered {status}: {body.decode()}")
         self.timings_ms.append(json.loads(body)["timings_ms"])
+
+
+@dataclass
+class Uploaded:
+    """Uploads the picture and takes the annotated one; keeps the step times of the responses."""
+
+    url: str
+    data: bytes
+    timings_ms: list[dict[str, float]] = field(default_factory=list)
+
+    def __call__(self) -> None:
+        headers = {"Content-Type": "image/jpeg", "Accept": "image/jpeg"}
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/predict", self.data, headers)) as answer:
+            answer.read()
+            steps = (step.partition(";dur=") for step in answer.headers["Server-Timing"].split(", "))
+        self.timings_ms.append({name: float(value) for name, _, value in steps})
 
 
 @contextlib.contextmanager

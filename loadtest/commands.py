@@ -23,9 +23,9 @@ from loadtest.results.analysis import read_runs
 from loadtest.results.summary import Summary
 from loadtest.run.matrix import LOCAL, Matrix, Size, load_matrix, run_matrix
 from loadtest.run.remote import parse_servers
-from loadtest.run.runner import Job, key_of, run
+from loadtest.run.runner import Job, run
 from loadtest.run.taurus import CRITERIA, run_taurus
-from loadtest.runs import RECORD, parse_target, runs_in
+from loadtest.runs import RECORD, key_of, parse_target, runs_in
 
 
 def run_profile(options: argparse.Namespace) -> int:

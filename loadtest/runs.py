@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import urllib.parse
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
@@ -71,6 +72,12 @@ def parse_target(url: str) -> Target:
     return Target(
         protocol=parts.scheme, host=parts.hostname, port=port or {"http": 80, "https": 443}[parts.scheme], path=path
     )
+
+
+def key_of(environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """The header and the value of the key, from API_KEY_HEADER and API_KEY; None without a key."""
+    value = environment.get("API_KEY")
+    return (environment.get("API_KEY_HEADER", "x-api-key"), value) if value else None
 
 
 class Record(OnPlatform):

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 from pathlib import Path
+
+from detection.processor import read_processor
 
 ROOT = Path(__file__).parents[1]
 
 
 def machine() -> str:
     """The number of cores and the name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{os.cpu_count()} cores, {names[0] if names else platform.processor() or platform.machine()}"
+    return f"{os.cpu_count()} cores, {read_processor().model}"
 
 
 def commit() -> str:

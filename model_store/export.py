@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import openvino as ov
@@ -22,14 +23,13 @@ def to_openvino(network: Network, *, picture_input: bool = True) -> ov.Model:
     RGB in 0..1; without `picture_input` the input is the latter. The model does not decode its logits: see
     `detection.postprocess`.
     """
-    stride = network.stride
-    height, width = torch.export.Dim("height"), torch.export.Dim("width")  # in strides
-    program = torch.export.export(
-        network.fused(),
-        (torch.zeros(1, 3, 2 * stride, 3 * stride),),
-        dynamic_shapes={"images": {2: stride * height, 3: stride * width}},
-    )
-    model = convert_model(program)
+    images = torch.zeros(1, 3, 2 * network.stride, 3 * network.stride)
+    with warnings.catch_warnings():
+        # torch.export gives the same operations and takes ten times as long.
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", message="Encountering a list at the output")  # Its length is fixed.
+        traced = torch.jit.trace(network.fused(), (images,), check_trace=False)  # type: ignore[no-untyped-call]
+    model = convert_model(traced)
     model.reshape([1, 3, -1, -1])
     if picture_input:
         steps = PrePostProcessor(model)
@@ -45,9 +45,11 @@ def save(model: ov.Model, folder: Path, precision: str) -> None:
     """Write model.xml and model.bin into a folder; `precision`, one of PRECISIONS, is that of the stored weights."""
     if precision not in PRECISIONS:
         raise ValueError(f"no precision {precision!r}; known: {', '.join(PRECISIONS)}")
-    # OpenVINO numbers operations through the life of a process. With names of our own, the same network always gives
-    # the same file.
+    # torch and OpenVINO number tensors and operations through the life of a process. With names of our own, the same
+    # network always gives the same file.
     model.set_friendly_name("yolov7")
     for index, operation in enumerate(model.get_ordered_ops()):
         operation.set_friendly_name(f"{operation.get_type_name()}_{index}")
+        for output in operation.outputs():
+            output.get_tensor().set_names(set())
     ov.save_model(model, folder / NETWORK, compress_to_fp16=precision == "fp16")

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from serving.errors import DeadlineExceeded
 
 LARGE_BLOCK = 16_000_000  # bytes; a photograph of five megapixels, so that smaller ones reuse their memory
+# Of the time until the deadline, what a queue may take: requests differ, and the last one should be in time too.
+_SURE = 0.8
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
@@ -47,6 +49,14 @@ class Deadline:
         return DeadlineExceeded(
             f"the request was stopped after {self.seconds:.3g} s (REQUEST_TIMEOUT_S), before it could {step}: try again"
         )
+
+
+def places(most: int, deadline_s: float, pace_s: float) -> int:
+    """The places of a queue that answers a request each `pace_s`, so that the last one is answered before its deadline.
+
+    At least 1, at most `most`; 0 as a pace is an unknown one.
+    """
+    return max(1, min(most, int(_SURE * deadline_s / pace_s))) if pace_s > 0 else most
 
 
 class PixelBudget:

@@ -138,7 +138,7 @@ class StorageRefused(RequestError):
 
 
 class Overloaded(RequestError):
-    """MAX_QUEUE requests are already in work or waiting."""
+    """MAX_QUEUE requests are already in work or waiting, or as many as can be answered in time."""
 
     status = 503
     code = "overloaded"

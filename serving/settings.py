@@ -49,7 +49,11 @@ class Settings(BaseSettings):
     max_image_bytes: int = Field(20_000_000, ge=1, description="largest picture accepted, bytes")
     max_image_pixels: int = Field(50_000_000, ge=1, description="largest picture accepted, pixels")
     jpeg_quality: int = Field(90, ge=1, le=100, description="JPEG quality of the annotated picture")
-    max_queue: int = Field(32, ge=1, description="requests in work or waiting, per process, before 503 is answered")
+    max_queue: int = Field(
+        32,
+        ge=1,
+        description="requests in work or waiting, per process, before 503 is answered; fewer if the last would be late",
+    )
     api_keys: Annotated[str, AfterValidator(_readable_keys)] = Field(
         "",
         description="who may call: `name:hash,name:hash`, each hash the SHA-256 of a key; everybody when empty",
@@ -66,6 +70,14 @@ class Settings(BaseSettings):
     )
     expected_bucket_owner: str = Field(
         "", pattern=r"^(\d{12})?$", description="AWS account that must own both buckets, else S3 refuses; empty for any"
+    )
+    service_version: str = Field(
+        "", pattern=r"^[\x21-\x7e]{0,100}$", description="version of the Bento, sent in `X-Version`; the image sets it"
+    )
+    image_digest: str = Field(
+        "",
+        pattern=r"^(sha256:[0-9a-f]{64})?$",
+        description="digest of the image, sent in `X-Image-Digest`; the Terraform modules set it",
     )
     s3_connect_timeout_s: float = Field(2.0, gt=0, le=3600, description="time to connect to S3, seconds")
     s3_read_timeout_s: float = Field(5.0, gt=0, le=3600, description="time to wait for S3's next byte, seconds")

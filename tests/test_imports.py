@@ -24,7 +24,7 @@ ROOMS = {
     "loadtest": {"detection", "serving", "model_store", "scenes", "local"},
     "planner": {"detection", "serving", "model_store", "local", "loadtest"},
     "bench": {"detection", "serving", "model_store", "scenes", "local", "loadtest", "planner"},
-    "deployment": {"detection", "serving", "model_store", "local"},
+    "deployment": {"detection", "serving", "model_store", "scenes", "local", "loadtest"},
 }  # fmt: skip
 
 
@@ -121,7 +121,8 @@ def imported(statement: str) -> set[str]:
         ("import service; from detection.openvino import OpenVINOEngine as E; E(__import__('pathlib').Path("
          "'model_store/bundled'))", {"torch", "onnx", "onnxruntime"}),
         ("import serving.predictor, detection.openvino", {"torch", "bentoml", "starlette", "openvino_telemetry"}),
-        ("import serving.aws.http_events, serving.aws.queue_events", {"bentoml", "aws_xray_sdk", "starlette"}),
+        ("import serving.aws.http_events, serving.aws.queue_events, serving.aws.batch_events",
+         {"bentoml", "aws_xray_sdk", "starlette"}),
         ("import serving.worker.__main__", {"torch", "bentoml", "aws_lambda_powertools", "openvino_telemetry"}),
         ("import local.cli", {"torch", "onnxruntime"}),
         ("import model_store.cli", {"torch", "onnxruntime"}),

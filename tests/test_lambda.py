@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from detection.processor import read_processor
 from local.aws_lambda.sandbox import Function, Sandbox, function_environment
 from local.checkout import ROOT
 from local.cli import SAMPLES
@@ -285,6 +286,10 @@ def test_x_cold_start_is_true_only_for_the_first_response_of_each_sandbox(
     assert len(answered) == 8
 
 
+# What the image and the Terraform modules set.
+VERSION = {"SERVICE_VERSION": "v1", "IMAGE_DIGEST": "sha256:" + "0a" * 32}
+
+
 def last_log(door: LocalService) -> list[dict[str, Any]]:
     """All JSON lines of all sandboxes."""
     lines = [line for log in door.log.parent.glob("*-sandboxes/*/log") for line in log.read_text().splitlines()]
@@ -292,14 +297,19 @@ def last_log(door: LocalService) -> list[dict[str, Any]]:
 
 
 def test_logs_and_metrics_have_the_formats_of_powertools(s3: LocalS3, bundled_tag: str, tmp_path: Path) -> None:
-    with local_lambda(s3, port=free_port(), log=tmp_path / "lambda.log", env={"MODEL": bundled_tag}) as door:
+    with local_lambda(s3, port=free_port(), log=tmp_path / "lambda.log", env={"MODEL": bundled_tag} | VERSION) as door:
         found = predict(door, {"filename": "scene-1.jpg"}, X_Request_Id="mine-1").json
         predict(door, {"filename": "gone.jpg"}, X_Request_Id="mine-2")
         lines = last_log(door)
+    [told] = [line for line in lines if line.get("message") == "instance"]
     [loaded] = [line for line in lines if str(line.get("message")).startswith("loaded yolov7-tiny-scenes:")]
     [answered] = [line for line in lines if line.get("message") == "answered"]
     [refused] = [line for line in lines if line.get("level") == "WARNING"]
     assert loaded["service"] == "yolov7"
+    processor = read_processor()
+    for line in (told, answered):
+        assert (line["cpu"], line["isa"]) == (processor.model, processor.isa)
+    assert (told["version"], told["image_digest"]) == (VERSION["SERVICE_VERSION"], VERSION["IMAGE_DIGEST"])
     assert (answered["request_id"], answered["cold_start"], answered["picture"]) == ("mine-1", True, "scene-1.jpg")
     assert answered["timings_ms"] == found["timings_ms"]
     assert (refused["request_id"], refused["cold_start"], refused["level"]) == ("mine-2", False, "WARNING")
@@ -314,6 +324,8 @@ def test_logs_and_metrics_have_the_formats_of_powertools(s3: LocalS3, bundled_ta
         "detections": [len(found["detections"])],
     }
     assert second["errors"] == [1]
+    assert (first["cpu"], first["isa"]) == (processor.model, processor.isa)
+    assert first["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
 
 
 TRACED = """

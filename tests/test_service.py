@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from detection.card import read_card
+from detection.processor import read_processor
 from local.doors import LocalService, local_service
 from local.processes import free_port
 from local.s3 import LocalS3
@@ -139,6 +140,17 @@ def test_the_service_logs_each_response(service: LocalService, s3: LocalS3) -> N
     upload(s3, "logged.jpg", PICTURE)
     found = predict(service, {"filename": "logged.jpg"}, X_Request_Id="logged-1").json
     assert wait_for(lambda: f"logged-1 200 logged.jpg -> {found['filename']}, " in service.log.read_text())
+    processor = read_processor()
+    assert f" on {processor}\n" in service.log.read_text()
+
+
+def test_the_service_says_once_what_it_is(service: LocalService) -> None:
+    predict(service, {"filename": "no-such-picture.jpg"})
+    [line] = [line for line in service.log.read_text().splitlines() if " instance {" in line]
+    facts, processor = json.loads(line.partition(" instance ")[2]), read_processor()
+    assert (facts["cpu"], facts["isa"]) == (processor.model, processor.isa)
+    page = send(f"{service.url}/metrics", method="GET").body.decode()
+    assert f'yolov7_instance_info{{cpu="{processor.model}",isa="{processor.isa}"}} 1.0' in page
 
 
 ODD = [

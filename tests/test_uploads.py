@@ -9,13 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from deployment.smoke.cases import png_header
 from detection.headers import MAX_JPEG_SCANS
 from local.doors import OUTPUT_BUCKET, LocalService
 from local.s3 import LocalS3
 from scenes.render import Scene
 from serving.contract import STEPS
 from tests.conftest import Answer, decoded, predict, results, send, to_jpeg, upload
-from tests.detection.test_images import png_header
 from tests.test_doors import PICTURE, matches, normal, saved
 
 BOUNDARY = "a-boundary"

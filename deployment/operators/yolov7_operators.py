@@ -1,43 +1,39 @@
-"""The common part of both bentoctl operators: build context of a Bento, ECR, values for Terraform, mending of bentoctl.
+"""The common part of both bentoctl operators: build context of a Bento, schema of the spec, mending of bentoctl.
 
-It runs in bentoctl's own environment, with boto3 and an old BentoML, and reads this checkout's templates.
+It runs in bentoctl's own environment, with boto3 and an old BentoML, and reads this checkout's templates. What
+`make rollout` does too is in deployment/rollout.
 """
 
 from __future__ import annotations
 
-import base64
-import json
+import functools
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import bentoctl.cli
 import bentoctl.deployment_config
 import bentoctl.utils.terraform
-import boto3
 import click
 import docker
 from bentoctl.exceptions import BentoctlException, InvalidDeploymentConfig
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from state_backend import write_backend  # noqa: E402
-
-from deployment.image.context import ImageError, make_context  # noqa: E402
+from deployment.image.context import make_context  # noqa: E402
+from deployment.rollout import registry  # noqa: E402
+from deployment.rollout.files import smoke_command, write_files  # noqa: E402
 from detection.card import NETWORK  # noqa: E402
-from model_store.files import write_atomically  # noqa: E402
+from detection.errors import UserError  # noqa: E402
 
 Spec = dict[str, Any]
+F = TypeVar("F", bound=Callable[..., Any])
 
-VALUES = "bentoctl.tfvars"
-TAG = "deployment/"  # Prefix of the repository's tags, one for each deployment that uses it.
 BUCKET = "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 KEY = "arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+"
 
@@ -98,6 +94,20 @@ class OperatorError(BentoctlException):  # type: ignore[misc]
     """An error that the user can correct; its message is one line that says what is wrong and what to do."""
 
 
+def _in_one_line(function: F) -> F:
+    """Make bentoctl print our errors as it prints its own."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except UserError as exc:
+            raise OperatorError(str(exc)) from None
+
+    return wrapped  # type: ignore[return-value]
+
+
+@_in_one_line
 def create_deployable(
     bento_path: str, destination_dir: str, bento_metadata: Mapping[str, Any], overwrite_deployable: bool = True
 ) -> str:
@@ -111,10 +121,7 @@ def create_deployable(
     context = Path(destination_dir) / "context"
     if overwrite_deployable:
         shutil.rmtree(context, ignore_errors=True)
-    try:
-        make_context(bento, model, context)
-    except ImageError as exc:
-        raise OperatorError(str(exc)) from None
+    make_context(bento, model, context)
     return str(context)
 
 
@@ -125,163 +132,38 @@ def _require_docker() -> None:
         raise OperatorError("docker is not running: start it, then run bentoctl build again")
 
 
-@contextmanager
-def _aws(what: str) -> Iterator[None]:
-    """Raise each error of AWS as an OperatorError of one line, without credentials."""
-    try:
-        yield
-    except ClientError as exc:
-        code = exc.response.get("Error", {}).get("Code", "unknown")
-        raise OperatorError(f"ECR refused to {what} ({code}): check the credentials and their permissions") from None
-    except (NoCredentialsError, PartialCredentialsError):
-        raise OperatorError(f"no AWS credentials to {what}: set a profile, a role or keys") from None
-    except BotoCoreError as exc:
-        reason = " ".join(str(exc).split())[:200]
-        raise OperatorError(f"the request to AWS to {what} failed: {reason}") from None
-
-
-def _ecr(spec: Spec) -> Any:
-    return boto3.Session().client("ecr", region_name=spec["region"])
-
-
+@_in_one_line
 def create_repository(repository_name: str, operator_spec: Spec) -> tuple[str, str, str]:
     """Create the ECR repository unless it exists, tag it with this deployment, and return its URL, user and password.
 
     bentoctl passes the deployment's name, which becomes the tag; the name of the repository is in the spec.
     """
-    spec, name = operator_spec, operator_spec["repository"]
-    with _aws(f"create repository {name}"):
-        ecr = _ecr(spec)
-        try:
-            found = ecr.create_repository(
-                repositoryName=name,
-                imageTagMutability="IMMUTABLE",
-                imageScanningConfiguration={"scanOnPush": True},
-                encryptionConfiguration={"encryptionType": "AES256"},
-            )["repository"]
-        except ecr.exceptions.RepositoryAlreadyExistsException:
-            found = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
-        ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps(LIFECYCLE))
-        ecr.set_repository_policy(repositoryName=name, policyText=json.dumps(PULL_BY_LAMBDA))
-        used = [{"Key": f"{TAG}{repository_name}", "Value": "in use"}]
-        ecr.tag_resource(resourceArn=found["repositoryArn"], tags=used)
-        token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
-    user, _, password = base64.b64decode(token).decode().partition(":")
-    spec["repository_arn"] = found["repositoryArn"]
-    return found["repositoryUri"], user, password
+    arn, url, user, password = registry.create_repository(operator_spec, repository_name)
+    operator_spec["repository_arn"] = arn
+    return url, user, password
 
 
-# Lambda pulls images as the service Lambda, not with the function's role.
-PULL_BY_LAMBDA = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Sid": "PullByLambda",
-            "Effect": "Allow",
-            "Principal": {"Service": "lambda.amazonaws.com"},
-            "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-        }
-    ],
-}
-LIFECYCLE = {
-    "rules": [
-        {
-            "rulePriority": 1,
-            "description": "Untagged images",
-            "selection": {
-                "tagStatus": "untagged",
-                "countType": "sinceImagePushed",
-                "countUnit": "days",
-                "countNumber": 7,
-            },
-            "action": {"type": "expire"},
-        },
-        {
-            "rulePriority": 2,
-            "description": "Versions beyond the 20 newest",
-            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 20},
-            "action": {"type": "expire"},
-        },
-    ]
-}
-
-
+@_in_one_line
 def delete_repository(repository_name: str, operator_spec: Spec) -> None:
-    """Delete the ECR repository with its images, unless another deployment uses it."""
-    spec, name = operator_spec, operator_spec["repository"]
-    with _aws(f"delete repository {name}"):
-        ecr = _ecr(spec)
-        try:
-            arn = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]["repositoryArn"]
-        except ecr.exceptions.RepositoryNotFoundException:
-            return
-        ecr.untag_resource(resourceArn=arn, tagKeys=[f"{TAG}{repository_name}"])
-        tags = [tag["Key"] for tag in ecr.list_tags_for_resource(resourceArn=arn)["tags"]]
-        others = sorted(tag.removeprefix(TAG) for tag in tags if tag.startswith(TAG))
-        if others:
-            click.echo(f"ECR repository {name} stays: {', '.join(others)} uses it")
-            return
-        ecr.delete_repository(repositoryName=name, force=True)
+    """Delete the ECR repository with its images, unless another deployment uses it or this one is still applied."""
+    stays = registry.delete_repository(operator_spec, repository_name)
+    if stays:
+        click.echo(stays)
 
 
-def look_at_repository(operator_spec: Spec) -> None:
-    """Raise OperatorError where delete_repository would for want of credentials, of access or of a network."""
-    name = operator_spec["repository"]
-    with _aws(f"find repository {name}"):
-        ecr = _ecr(operator_spec)
-        with suppress(ecr.exceptions.RepositoryNotFoundException):
-            ecr.describe_repositories(repositoryNames=[name])
+def generator(module: str) -> Callable[..., list[str]]:
+    """The operator's `generate` for a Terraform module."""
 
-
-def generator(module: str, check: Callable[[Spec], str | None]) -> Callable[..., list[str]]:
-    """The operator's `generate` for a Terraform module; `check` returns the fault of a spec in one line, or None."""
-
+    @_in_one_line
     def generate(
         name: str, spec: Spec, template_type: str, destination_dir: str, values_only: bool = True
     ) -> list[str]:
         """Write the module's missing files and the values; returns the written files."""
-        wrong = check(spec)
-        if wrong:
-            raise OperatorError(wrong)
-        target = Path(destination_dir)
-        values = {"deployment_name": name, **spec}
-        if "image_tag" in spec:
-            values["image_uri"] = image_uri(spec)
-        else:  # bentoctl generate after bentoctl build keeps the built image.
-            values |= {k: v for k, v in _kept(target).items() if k not in values}
-        written = []
-        folder = ROOT / "deployment" / "terraform" / module
-        variables = "".join(file.read_text() for file in folder.glob("variables*.tf"))
-        known = re.findall(r'^variable "(\w+)"', variables, re.M)
-        values = {key: value for key, value in values.items() if key in known}
-        for file in sorted(folder.glob("*.tf")):
-            copy = target / file.name
-            if copy.is_file() and copy.read_bytes() != file.read_bytes() and not values_only:
-                raise OperatorError(f"{copy} has been changed: move it away, or use --values-only")
-            if not copy.is_file():
-                write_atomically(copy, file.read_bytes())
-                written.append(str(copy))
-        written += write_backend(name, spec, target)
-        write_atomically(target / VALUES, (HEAD + to_tfvars(values)).encode())
-        return [*written, str(target / VALUES)]
+        # bentoctl generate after bentoctl build keeps the built image.
+        image = functools.partial(image_uri, spec) if "image_tag" in spec else lambda: None
+        return write_files(module, name, spec, Path(destination_dir), image_uri=image(), values_only=values_only)
 
     return generate
-
-
-HEAD = "# Written by bentoctl generate and bentoctl build, which overwrite it.\n"
-
-
-def to_tfvars(values: Mapping[str, Any]) -> str:
-    """Values in Terraform's language, which is JSON except for its templates; these are escaped."""
-    lines = (f"{k} = {json.dumps(v).replace('${', '$${').replace('%{', '%%{')}" for k, v in values.items())
-    return "\n".join(lines) + "\n"
-
-
-def _kept(folder: Path) -> dict[str, Any]:
-    """The values that an earlier `bentoctl build` wrote."""
-    file = folder / VALUES
-    text = file.read_text() if file.is_file() else ""
-    return {k: json.loads(v) for k, v in re.findall(r'^(image_uri|repository_arn) = (".*")$', text, re.M)}
 
 
 def image_uri(spec: Spec) -> str:
@@ -298,24 +180,13 @@ def image_uri(spec: Spec) -> str:
         raise OperatorError(
             f"the image is for {architecture}, the spec says {spec['architecture']}: build for {wanted}"
         )
-    digest = _digest_in_ecr(spec, version)
+    found = registry.find_image(spec, imageTag=version)
     pushed = [d for d in image.attrs.get("RepoDigests", []) if d.startswith(f"{repository}@")]
-    if digest:
-        return f"{repository}@{digest}"
+    if found:
+        return f"{repository}@{found['imageDigest']}"
     if pushed:
         return str(pushed[-1])
     raise OperatorError(f"{tag} has no digest, so it was not pushed: run bentoctl build again")
-
-
-def _digest_in_ecr(spec: Spec, version: str) -> str | None:
-    """The digest of a version in the repository, or None."""
-    with _aws(f"describe {spec['repository']}:{version}"):
-        ecr = _ecr(spec)
-        try:
-            found = ecr.describe_images(repositoryName=spec["repository"], imageIds=[{"imageTag": version}])
-        except (ecr.exceptions.ImageNotFoundException, ecr.exceptions.RepositoryNotFoundException):
-            return None
-    return str(found["imageDetails"][0]["imageDigest"])
 
 
 # All changes that bentoctl 0.4.0 needs for a Bento of BentoML 1.4.
@@ -333,13 +204,14 @@ def mend_bentoctl() -> None:
         return {"tag": bento.tag, "bentoml_version": bento.info.bentoml_version, "python_version": "3.11"}
 
     push = bentoctl.cli.push_docker_image_to_repository
+    in_ecr = _in_one_line(registry.find_image)
 
     def push_once(repository: str, image_tag: str | None = None, username: str | None = None,
                   password: str | None = None) -> None:  # fmt: skip
         # A second platform pushes the same version, which a repository with immutable tags refuses.
         name, _, version = repository.partition("/")[2].rpartition(":")
         region = re.search(r"\.ecr\.([a-z0-9-]+)\.", repository)
-        if region and _digest_in_ecr({"region": region[1], "repository": name}, version):
+        if region and in_ecr({"region": region[1], "repository": name}, imageTag=version):
             click.echo(f"{repository} is in ECR already: not pushed again")
             return
         try:
@@ -376,6 +248,7 @@ def mend_bentoctl() -> None:
 def _mend_statuses() -> None:
     run = bentoctl.utils.terraform.terraform_run
     apply, destroy = bentoctl.cli.terraform_apply, bentoctl.cli.terraform_destroy
+    mark, look = _in_one_line(registry.mark), _in_one_line(registry.look_at_repository)
 
     def show(self: BentoctlException) -> None:
         # The original returns, and bentoctl then exits with status 0.
@@ -394,17 +267,38 @@ def _mend_statuses() -> None:
         # The original looks for the folder .terraform, which a failed init leaves too.
         if not Path(".terraform.lock.hcl").is_file():
             checked_run(["init"])
+        name, spec = _deployment()
+        mark(spec, name, registry.APPLIED)
         apply(auto_approve)
+        status, endpoint, _ = run(["output", "-raw", "endpoint"], return_output=True)
+        if status == 0:
+            click.echo(f"to check it: {smoke_command(endpoint.strip(), spec)}")
 
     def careful_destroy(auto_approve: bool) -> None:
-        file = click.get_current_context().params["deployment_config_file"]
-        look_at_repository(bentoctl.deployment_config.DeploymentConfig.from_file(file).operator_spec)
+        name, spec = _deployment()
+        look(spec)
         destroy(auto_approve)
+        mark(spec, name, registry.USED)
+
+    def is_applied() -> bool:
+        # The original looks for outputs, which a failed apply does not leave, and then leaves its resources alone.
+        status, out, err = run(["state", "pull"], return_output=True)
+        if status:
+            raise OperatorError(" ".join(err.replace("│", " ").split())[:500])
+        return bool(out.strip())
 
     BentoctlException.show = show
+    bentoctl.cli.is_terraform_applied = is_applied
     bentoctl.utils.terraform.terraform_run = checked_run
     if destroy.__name__ != "careful_destroy":
         bentoctl.cli.terraform_apply, bentoctl.cli.terraform_destroy = careful_apply, careful_destroy
+
+
+def _deployment() -> tuple[str, Spec]:
+    """Name and spec of the config of the running command."""
+    file = click.get_current_context().params["deployment_config_file"]
+    config = bentoctl.deployment_config.DeploymentConfig.from_file(file)
+    return config.deployment_name, config.operator_spec
 
 
 def _faults(errors: object, path: str = "") -> Iterator[str]:

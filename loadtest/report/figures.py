@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from loadtest.results.summary import Estimate
 
@@ -75,6 +76,13 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def processors(counts: Mapping[str, int]) -> str:
+    """The processors of a run's instances, each with the number of instances if there are several."""
+    if len(counts) < 2:
+        return "".join(counts) or "not recorded"
+    return "; ".join(f"{name} ({count} instance{'' if count == 1 else 's'})" for name, count in counts.items())
 
 
 def size(count: float) -> str:

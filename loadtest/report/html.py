@@ -24,7 +24,9 @@ def environment(*folders: Path) -> Environment:
     )
     # `tojson` escapes <, > and & as \u003c and so on, so nothing in it can end a script element.
     made.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
-    made.filters |= {name: getattr(figures, name) for name in ("ms", "rate", "usd", "pictures", "duration", "size")}
+    made.filters |= {
+        name: getattr(figures, name) for name in ("ms", "rate", "usd", "pictures", "duration", "size", "processors")
+    }
     # Quoted, a path is never a URL of another scheme.
     made.globals |= {"share": figures.share, "link": quote}
     return made

@@ -97,6 +97,7 @@ def summarise(table: pl.DataFrame, record: Record, folder: Path) -> Summary:
         phases=list(_phases(table, record.profile, start)),
         points=_points(table, start),
         warnings=warnings,
+        processors=processors(table),
     )
 
 
@@ -143,6 +144,13 @@ def _info(record: Record, folder: Path, models: list[str]) -> RunInfo:
 def _models(table: pl.DataFrame) -> list[str]:
     counts = table["model"].drop_nulls().value_counts().sort(["count", "model"], descending=[True, False])
     return [str(model) for model in counts["model"]]
+
+
+def processors(table: pl.DataFrame) -> dict[str, int]:
+    """The number of instances on each processor, most first; none if no answer said where it was made."""
+    seen = table.select("cpu", "instance").drop_nulls().unique()
+    counts = seen.group_by("cpu").len().sort(["len", "cpu"], descending=[True, False])
+    return {str(cpu): int(count) for cpu, count in counts.rows()}
 
 
 def _offered(profile: Profile) -> float | None:

@@ -17,8 +17,10 @@ COLUMNS: dict[str, type[pl.DataType]] = {
     "responseMessage": pl.String, "threadName": pl.String, "success": pl.String,
     "bytes": pl.Int64, "round": pl.Int64, "due": pl.Int64,
     "cold": pl.String, "instance": pl.String, **{step: pl.Float64 for step in STEPS}, "model": pl.String,
-    "code": pl.String,
+    "code": pl.String, "cpu": pl.String,
 }  # fmt: skip
+# The columns that older runs do not have, and that no figure needs.
+OPTIONAL = ("cpu",)
 # The columns without which a run cannot be summarised.
 NEEDED = ("timeStamp", "elapsed", "label", "responseCode", "success")
 TRUE, FALSE = "true", "false"

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from loadtest.errors import SamplesError
-from loadtest.results.jtl import COLUMNS, FALSE, NEEDED, TRUE, column_names
+from loadtest.results.jtl import COLUMNS, FALSE, NEEDED, OPTIONAL, TRUE, column_names
 
 HOW = "run JMeter with -q loadtest/plans/samples.properties, as make loadtest does"
 # A sample begins with its time stamp.
@@ -30,7 +30,7 @@ def read_samples(file: Path) -> tuple[pl.DataFrame, list[str]]:
     names = _header(file)
     warnings = []
     present = [name for name in COLUMNS if name in names]
-    if missing := [name for name in COLUMNS if name not in names]:
+    if missing := [name for name in COLUMNS if name not in {*names, *OPTIONAL}]:
         warnings.append(f"{file.name} has no {', '.join(missing)}, so figures that need them are missing: {HOW}")
     table, unclosed = _parse(file, names, present)
     table = table.with_columns(

@@ -133,7 +133,8 @@ class Summary:
     `errors` counts by code: that of the contract if the answer had one, else the HTTP status, else the client's reason.
     `steps_ms` is the mean of each of the five steps of warm answers and of `other`, the rest of the response time.
     `billed_ms` is the mean billed time of a function, estimated by the client: the steps of a warm answer, the whole
-    response time of a cold one. `lag_ms` is the 95th percentile of the delays of the load generator itself.
+    response time of a cold one. `processors` counts the instances by processor and instruction set; it is empty if the
+    answers did not say. `lag_ms` is the 95th percentile of the delays of the load generator itself.
     """
 
     run: RunInfo
@@ -156,6 +157,7 @@ class Summary:
     phases: list[Phase]
     points: list[Point]
     warnings: list[str] = field(default_factory=list)
+    processors: dict[str, int] = field(default_factory=dict)
 
     @property
     def knows_cold(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -46,8 +47,9 @@ class JMeter:
         return {"jmeter": _text(_version(self.home)), "java": str(_java_version(self.java))}
 
     def command(self, *arguments: str | Path) -> list[str]:
-        """The command line that runs it without its window."""
-        settings = ["-Djava.awt.headless=true", f"-Djava.util.prefs.userRoot={self.home}", "-Xms256m", "-Xmx1g"]
+        """The command line that runs it without its window; JVM_ARGS has options for Java, as for JMeter's script."""
+        settings = ["-Djava.awt.headless=true", f"-Djava.util.prefs.userRoot={self.home}"]
+        settings += shlex.split(os.environ.get("JVM_ARGS") or "-Xms256m -Xmx1g")
         jar = self.home / "bin" / "ApacheJMeter.jar"
         return [str(part) for part in (self.java, *settings, "-jar", jar, "-n", *arguments)]
 

@@ -19,8 +19,8 @@ from detection.errors import UserError
 from loadtest.errors import ProfileError, first_problem
 from loadtest.platforms.registry import PLATFORMS, OnPlatform
 from loadtest.profiles import Profile
-from loadtest.run.runner import Job, key_of, run
-from loadtest.runs import Target, parse_target
+from loadtest.run.runner import Job, run
+from loadtest.runs import Target, key_of, parse_target
 from local.checkout import ROOT
 from local.doors import INPUT_BUCKET, OUTPUT_BUCKET, local_lambda, local_service
 from local.processes import free_port

@@ -59,12 +59,6 @@ class Job:
     own: Mapping[str, str] = field(default_factory=dict)
 
 
-def key_of(environment: Mapping[str, str]) -> tuple[str, str] | None:
-    """The header and the value of the key, from API_KEY_HEADER and API_KEY; None without a key."""
-    value = environment.get("API_KEY")
-    return (environment.get("API_KEY_HEADER", "x-api-key"), value) if value else None
-
-
 def run(job: Job, results: Path) -> Path:
     """Do a run and return its folder; Ctrl-C stops it and keeps its samples.
 

@@ -68,6 +68,7 @@ def measured_facts(plan: Plan) -> list[tuple[str, str]]:
     dates = found.first if found.first == found.last else f"{found.first} to {found.last}"
     return [
         ("Model", found.model), ("Place", PLACES[found.where]), ("Machines", ", ".join(found.machines)),
+        ("Processors of the instances", "; ".join(found.processors) or "not recorded"),
         ("Commits", ", ".join(found.commits)), ("Dates", dates), ("Runs", ", ".join(found.runs)),
     ]  # fmt: skip
 

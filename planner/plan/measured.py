@@ -73,6 +73,7 @@ def read_measured(
     measured = Measured(
         model=name, where=records[0].where, machines=sorted({one.machine for one in records}),
         commits=sorted({one.commit for one in records}), runs=[run.name for run in runs], first=days[0], last=days[-1],
+        processors=sorted({str(cpu) for run in runs for cpu in run.table["cpu"].drop_nulls().unique()}),
     )  # fmt: skip
     return times, measured
 

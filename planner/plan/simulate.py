@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from planner.aws_lambda.simulation import Simulation as FunctionSimulation
+from planner.containers.parameters import MAX_QUEUE, REQUEST_TIMEOUT_S
 from planner.containers.simulation import Requests
 from planner.containers.simulation import Simulation as ContainerSimulation
 from planner.containers.usage import Usage
@@ -14,7 +15,9 @@ from planner.plan.candidates import Candidate, ContainerCandidate, FunctionCandi
 from planner.plan.collect import Collector
 from planner.plan.measured import ServiceTimes
 from planner.plan.world import Demand, World, resampled
+from planner.scaling.rules import KnativeRules
 from planner.types import Booleans, Floats
+from serving.bounds import places
 
 API_GATEWAY_S = 30.0  # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 
@@ -92,6 +95,13 @@ def _function(
     return Simulated(collector, demand.length_s, function=function.finish(demand.length_s, collector))
 
 
+def _queue(candidate: ContainerCandidate, times: ServiceTimes) -> int | None:
+    """The places at a container, of which the service has no more than it can answer in time; None at Knative's."""
+    if candidate.queue is not None or isinstance(candidate.book.scaler, KnativeRules):
+        return candidate.queue
+    return places(MAX_QUEUE, REQUEST_TIMEOUT_S, float(times.detect_s.mean()))
+
+
 class _Containers:
     """Containers, fed chunk by chunk."""
 
@@ -102,8 +112,8 @@ class _Containers:
         self._detect_s = resampled(times.detect_s, random)
         self._simulation = ContainerSimulation(
             candidate.book, cores_per_request=min(world.cores_per_request, candidate.book.replica.cores),
-            overhead_s=times.overhead_s, queue=candidate.queue, burst=world.prices.burstable.get(candidate.size),
-            seed=seed,
+            overhead_s=times.overhead_s, queue=_queue(candidate, times), seed=seed,
+            burst=world.prices.burstable.get(candidate.size),
         )  # fmt: skip
 
     def feed(self, arrivals_s: Floats) -> Requests:

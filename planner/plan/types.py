@@ -127,7 +127,10 @@ class TrafficFacts:
 
 @dataclass(frozen=True)
 class Measured:
-    """Where the service times come from: the runs, and what they measured."""
+    """Where the service times come from: the runs, and what they measured.
+
+    `processors` are those of the instances, with their instruction sets; older runs do not record them.
+    """
 
     model: str
     where: Where
@@ -136,6 +139,7 @@ class Measured:
     runs: Sequence[str]
     first: str
     last: str
+    processors: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ from local.aws_lambda.cgroups import PERIOD_US
 from local.aws_lambda.sandbox import Function
 from planner.stand_ins.machine import Done, Gate, Machine, Steps, Work
 from planner.stand_ins.singles import Request
+from serving.bounds import Deadline
+from serving.errors import Overloaded
+from serving.http.queue import Place, Queue
 from serving.settings import Settings
 
 ANSWERED, UNAVAILABLE, LATE, THROTTLED = 200, 503, 504, 429
@@ -58,6 +61,7 @@ class Service:
     def __init__(self, machine: Machine, cores: Cores) -> None:
         self._machine, self._cores = machine, cores
         self._threads, self._engine = Gate(THREADS), Gate(1)
+        self._queue = Queue(lambda: machine.now)
         self._in_work = self._requests = self._threads_used = 0
 
     def answer(self, first: Request, draw: Draw) -> Steps:
@@ -66,7 +70,9 @@ class Service:
         The first request of each thread takes the times of `first`, but its inference is slower only once, and the
         first write to a new S3 server not at all.
         """
-        if self._in_work >= MAX_QUEUE:
+        try:
+            place = self._queue.enter(MAX_QUEUE, Deadline(REQUEST_TIMEOUT_S))
+        except Overloaded:
             return UNAVAILABLE, False
         self._in_work += 1
         self._requests += 1
@@ -75,11 +81,11 @@ class Service:
             self._threads_used += 1
             detect = first.detect if cold else times.detect
             times = dataclasses.replace(first, fetch=times.fetch, detect=detect, store=times.store)
-        work = self._machine.start(self._steps(times, latest_s))
+        work = self._machine.start(self._steps(times, latest_s, place))
         yield Done(work, latest_s)
         return (ANSWERED if work.done and work.result else LATE), cold
 
-    def _steps(self, times: Request, latest_s: float) -> Steps:
+    def _steps(self, times: Request, latest_s: float, place: Place) -> Steps:
         """The result is whether they were done in time; a request that is too late ends at its next step."""
         machine = self._machine
         yield Work(times.other)
@@ -96,7 +102,10 @@ class Service:
             yield Work(times.store)
         self._threads.leave(machine)
         self._in_work -= 1
-        return in_time and machine.now <= latest_s
+        in_time = in_time and machine.now <= latest_s
+        place.answered(in_time)
+        place.free()
+        return in_time
 
 
 @dataclass

@@ -67,7 +67,7 @@ class BatchEvents:
         observer, request_id = self._function.observer, context.aws_request_id
         try:
             _check_invocation(event)
-            found = self._objects.annotate(_object(event, task), _options(event), context, request_id)
+            found = self._objects.annotate(self._object(event, task), _options(event), context, request_id)
         except OwnResult as exc:
             observer.skipped(exc, request_id)
             return Result("Succeeded", _cut_json(str(exc), lambda reason: {"skipped": reason}))
@@ -79,6 +79,21 @@ class BatchEvents:
             )
             return Result("PermanentFailure" if error.status < 500 else "TemporaryFailure", text)
         return Result("Succeeded", _success(found))
+
+    def _object(self, event: Event, task: Event) -> NewObject:
+        """The object of a task; raises InvalidRequest."""
+        bucket, ours = _bucket(event, task), self._function.predictor.settings.input_bucket
+        if bucket != ours:
+            raise InvalidRequest(f"the task is about bucket {bucket[:100]}; INPUT_BUCKET is {ours}")
+        version = task.get("s3VersionId")
+        if not isinstance(version, str | None):
+            raise InvalidRequest("s3VersionId: must be a string or null")
+        try:
+            key = unquote_plus(_text(task, "s3Key"), errors="strict")
+        except UnicodeDecodeError:
+            raise InvalidRequest("s3Key: must be URL-encoded UTF-8: correct the manifest") from None
+        # A task does not have the object's size: an object whose key ends with a slash is taken for a folder.
+        return NewObject(bucket, key, 0, version or None)
 
 
 def _check_answerable(event: Event) -> None:
@@ -102,19 +117,6 @@ def _check_invocation(event: Event) -> None:
         raise InvalidRequest(f"invocationSchemaVersion: {version[:20]} is not known; create the job with 1.0 or 2.0")
     if count != 1:
         raise InvalidRequest(f"the invocation has {count} tasks; S3 sends one, and the function answers one")
-
-
-def _object(event: Event, task: Event) -> NewObject:
-    """The object of a task; raises InvalidRequest."""
-    version = task.get("s3VersionId")
-    if not isinstance(version, str | None):
-        raise InvalidRequest("s3VersionId: must be a string or null")
-    try:
-        # S3's report has no size. An object whose key ends with a slash is a folder.
-        key = unquote_plus(_text(task, "s3Key"), errors="strict")
-    except UnicodeDecodeError:
-        raise InvalidRequest("s3Key: must be URL-encoded UTF-8: correct the manifest") from None
-    return NewObject(_bucket(event, task), key, 0, version or None)
 
 
 def _bucket(event: Event, task: Event) -> str:
@@ -145,7 +147,7 @@ def _options(event: Event) -> dict[str, Any]:
     for name, value in arguments.items():
         if not isinstance(value, str) or len(value) > MAX_ARGUMENT:
             raise InvalidRequest(f"{name[:100]}: must be a string of at most {MAX_ARGUMENT} characters")
-        pairs += [(name, part) for part in (value.split(",") if name == "classes" else [value])]
+        pairs += [(name, part.strip()) for part in (value.split(",") if name == "classes" else [value])]
     return options_from(pairs)
 
 

@@ -13,6 +13,7 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from serving.contract import PredictAnswer, PredictRequest
 from serving.errors import InternalError, RequestError
+from serving.instance import Instance
 
 NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "YOLOv7")
 SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "yolov7")
@@ -26,7 +27,19 @@ copy_config_to_registered_loggers(logger, include={"bentoml"})
 
 
 class CloudWatchObserver:
-    """Logs as JSON and counts in CloudWatch's embedded metric format."""
+    """Logs as JSON and counts in CloudWatch's embedded metric format.
+
+    The processor is a property of the metrics, which Logs Insights can filter by, and not a dimension, which would cost
+    a metric for each model.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self.started()
+
+    def started(self) -> None:
+        """Log once what the instance is: at its start, and when it is restored from a snapshot."""
+        logger.info("instance", extra=self._instance.facts())
 
     def answered(self, request: PredictRequest, answer: PredictAnswer, request_id: str) -> None:
         timings = answer.timings_ms.model_dump()
@@ -35,8 +48,11 @@ class CloudWatchObserver:
         metrics.add_metric("detections", MetricUnit.Count, len(answer.detections))
         if tracer:
             tracer.put_metadata("timings_ms", timings)
+        processor = {"cpu": self._instance.processor.model, "isa": self._instance.processor.isa}
+        for name, value in processor.items():
+            metrics.add_metadata(name, value)
         facts = {"request_id": request_id, "picture": request.filename, "result": answer.filename}
-        logger.info("answered", extra={**facts, "timings_ms": timings})
+        logger.info("answered", extra={**facts, "timings_ms": timings, **processor})
 
     def failed(self, error: RequestError, cause: Exception, request_id: str) -> None:
         metrics.add_metric("errors", MetricUnit.Count, 1)

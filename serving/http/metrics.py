@@ -7,6 +7,7 @@ bounded set of values.
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Collection
@@ -17,6 +18,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Info,
     ProcessCollector,
     generate_latest,
 )
@@ -25,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.contract import PredictAnswer, PredictRequest
 from serving.errors import InternalError, RequestError
+from serving.instance import Instance
 
 logger = logging.getLogger("bentoml.yolov7")
 
@@ -54,6 +57,7 @@ class ServiceMetrics:
         self.errors = Counter(
             "yolov7_errors_total", "Requests answered with an error", ["code"], registry=self._registry
         )
+        self.instance = Info("yolov7_instance", "Processor of the instance", registry=self._registry)
         ProcessCollector(registry=self._registry)
 
     def page(self) -> Response:
@@ -92,10 +96,13 @@ class MetricsMiddleware:
 
 
 class PrometheusObserver:
-    """Logs what /predict answers and counts it in the worker's metrics."""
+    """Logs what /predict answers and counts it in the worker's metrics; logs once what the instance is."""
 
-    def __init__(self, metrics: ServiceMetrics) -> None:
+    def __init__(self, metrics: ServiceMetrics, instance: Instance) -> None:
         self._metrics = metrics
+        self._instance = instance
+        metrics.instance.info({"cpu": instance.processor.model, "isa": instance.processor.isa})
+        logger.info("instance %s", json.dumps(instance.facts()))
 
     def answered(self, request: PredictRequest, answer: PredictAnswer, request_id: str) -> None:
         for step, taken_ms in answer.timings_ms.taken().items():
@@ -103,7 +110,8 @@ class PrometheusObserver:
         for detection in answer.detections:
             self._metrics.detections.labels(detection.label).inc()
         result = answer.filename or "not stored"
-        logger.info("%s 200 %s -> %s, %g ms", request_id, request.filename, result, answer.timings_ms.total)
+        took, processor = answer.timings_ms.total, self._instance.processor
+        logger.info("%s 200 %s -> %s, %g ms on %s", request_id, request.filename, result, took, processor)
 
     def failed(self, error: RequestError, cause: Exception, request_id: str) -> None:
         self._metrics.errors.labels(error.code).inc()

@@ -13,8 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.bounds import Deadline
 from serving.contract import Call, PredictRequest
-from serving.errors import Overloaded, RequestError
+from serving.errors import RequestError
 from serving.http.incoming import UPLOADS, Held, UploadRoom, read_request
+from serving.http.queue import Place, Queue
 from serving.instance import request_id_from
 from serving.keys import ApiKeys
 from serving.respond import HttpAnswer, Responder, failure
@@ -56,7 +57,7 @@ class ContractMiddleware:
         self._keys = keys
         self._pages = pages
         self.routes: Routes = {**PREDICT, **dict.fromkeys(pages, ("GET", "HEAD")), **PROBES, **BENTOML}
-        self._in_work = 0
+        self._queue = Queue()
         self._room = UploadRoom()
         self._working: set[asyncio.Future[None]] = set()
 
@@ -93,19 +94,17 @@ class ContractMiddleware:
         held = Held(self._room, UPLOADS * settings.max_image_bytes)
         try:
             asked = await read_request(Request(scope, receive), ends, held, settings.max_image_bytes)
-            if self._in_work >= settings.max_queue:
-                raise Overloaded(f"{settings.max_queue} requests are in work or waiting (MAX_QUEUE): try again later")
+            place = self._queue.enter(settings.max_queue, ends)
         except Exception as exc:  # noqa: BLE001
             # An exception that passes would become a response of another shape.
             held.free()
             await self._refuse(exc)(scope, receive, send)
             return
         call.set(asked)
-        self._in_work += 1
-        response = _Response(send)
+        response = _Response(send, place)
         work = asyncio.ensure_future(self._app(_bare(scope), _replay(asked.request, receive), response.send))
         self._working.add(work)  # The loop itself keeps only a weak reference.
-        work.add_done_callback(lambda done: self._free(done, held))
+        work.add_done_callback(lambda done: self._free(done, held, place))
         await asyncio.wait({work}, timeout=ends.remaining_s())
         if work.done() or response.begun:
             await work
@@ -116,9 +115,9 @@ class ContractMiddleware:
         late = failure(ends.exceeded("be answered"), self._responder().instance, request_id.get())
         await to_response(late)(scope, receive, send)
 
-    def _free(self, work: asyncio.Future[None], held: Held) -> None:
+    def _free(self, work: asyncio.Future[None], held: Held, place: Place) -> None:
         held.free()
-        self._in_work -= 1
+        place.free()
         self._working.discard(work)
         if not work.cancelled():
             work.exception()  # Of a request that was answered with 504; any other has been awaited.
@@ -131,12 +130,14 @@ class _Response:
     request keeps its place in the queue. So clients that do not take their responses cannot fill the memory.
     """
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, place: Place) -> None:
         self._send = send
+        self._place = place
         self.begun = False
         self.dropped = False
 
     async def send(self, message: Message) -> None:
+        self._place.answered(in_time=not self.dropped)
         if self.dropped:
             return
         self.begun = True

@@ -82,6 +82,9 @@ def _uploads(options: dict[str, Any]) -> dict[str, Any]:
 def _found() -> dict[str, Any]:
     """The 200 response: JSON, or the annotated picture where Accept asks for it."""
     texts = {
+        "X-Instance-Cpu": "processor of the instance, and its instruction set",
+        "X-Version": "version of the Bento, in an image",
+        "X-Image-Digest": "digest of the image, if the platform passes it",
         "X-Detections-Count": "with a picture: the number of detections",
         "X-Detections": "with a picture: `detections` as JSON, if they have at most 4096 characters",
         "Content-Location": "with a picture that was stored: its URL",

@@ -57,8 +57,9 @@ def _work(host: str, port: int) -> None:
     if settings.metrics_port not in (0, port):
         sockets.append(listen(settings.metrics_port))
     metrics = WorkerMetrics()
-    observer = WorkerObserver(metrics)
-    responder = Responder(Instance(), observer)
+    instance = Instance(version=settings.service_version, image_digest=settings.image_digest)
+    observer = WorkerObserver(metrics, instance)
+    responder = Responder(instance, observer)
     worker = Worker(queue, Messages(NewObjects(settings, observer), responder), metrics)
     serve_pages(sockets, pages(worker, metrics), lambda: responder)
     for number in (signal.SIGTERM, signal.SIGINT):

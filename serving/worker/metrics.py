@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 from serving.http.metrics import PrometheusObserver, ServiceMetrics, logger
+from serving.instance import Instance
 
 SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21_600, 86_400)
 
@@ -32,8 +33,8 @@ class WorkerMetrics(ServiceMetrics):
 class WorkerObserver(PrometheusObserver):
     """Logs what becomes of events and requests, and counts it."""
 
-    def __init__(self, metrics: WorkerMetrics) -> None:
-        super().__init__(metrics)
+    def __init__(self, metrics: WorkerMetrics, instance: Instance) -> None:
+        super().__init__(metrics, instance)
         self._skipped = metrics.skipped
 
     def skipped(self, reason: Exception, request_id: str) -> None:

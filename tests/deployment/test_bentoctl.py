@@ -223,23 +223,25 @@ def things(env: dict[str, str], folder: Path) -> list[str]:
 
 
 @needs_terraform
-def test_apply_tries_again_after_a_failed_init(folder: Path, environment: dict[str, str]) -> None:
+def test_apply_tries_again_after_a_failed_init(folder: Path, environment: dict[str, str], moto: dict[str, str]) -> None:
     (folder / ".terraform").mkdir()  # What a failed init leaves.
-    deployed(environment, folder)
+    deployed(environment | moto, folder)
 
 
 @needs_terraform
-def test_apply_fails_when_terraform_fails(folder: Path, environment: dict[str, str]) -> None:
-    deployed(environment, folder)
+def test_apply_fails_when_terraform_fails(folder: Path, environment: dict[str, str], moto: dict[str, str]) -> None:
+    deployed(environment | moto, folder)
     (folder / "main.tf").write_text('output "id" {\n  value = terraform_data.gone.id\n}\n')
-    done = ended(environment, folder, "apply", "--auto-approve")
+    done = ended(environment | moto, folder, "apply", "--auto-approve")
     assert done.returncode == 1
     assert "terraform apply failed: correct what it says above" in done.stdout.splitlines()[-1]
 
 
 @needs_terraform
-def test_destroy_without_credentials_destroys_nothing(folder: Path, environment: dict[str, str]) -> None:
-    deployed(environment, folder)
+def test_destroy_without_credentials_destroys_nothing(
+    folder: Path, environment: dict[str, str], moto: dict[str, str]
+) -> None:
+    deployed(environment | moto, folder)
     done = ended(environment, folder, "destroy", "--auto-approve")
     assert (done.returncode, things(environment, folder)) == (1, ["module.part.terraform_data.this"])
     assert done.stdout.strip().endswith("no AWS credentials to find repository yolov7: set a profile, a role or keys")
@@ -258,6 +260,47 @@ def test_a_destroy_that_fails_keeps_the_images(folder: Path, environment: dict[s
     done = ended(env, folder, "destroy", "--auto-approve")
     assert (done.returncode, things(env, folder)) == (0, [])
     assert client(moto, "ecr").describe_repositories()["repositories"] == []
+
+
+@needs_terraform
+def test_on_another_machine_without_the_state_destroy_deletes_nothing(
+    folder: Path, environment: dict[str, str], moto: dict[str, str], tmp_path: Path
+) -> None:
+    env, ecr = environment | moto, client(moto, "ecr")
+    ecr.create_repository(repositoryName="yolov7")
+    deployed(env, folder)
+    elsewhere = shutil.copytree(folder, tmp_path / "elsewhere", ignore=shutil.ignore_patterns("*tfstate*"))
+    done = ended(env, elsewhere, "destroy", "--auto-approve")
+    assert done.returncode == 1
+    assert "yolov7-lambda is applied, and this folder does not have its Terraform state" in done.stdout
+    assert ecr.describe_repositories(repositoryNames=["yolov7"])["repositories"]
+    done = ended(env, folder, "destroy", "--auto-approve")
+    assert (done.returncode, things(env, folder)) == (0, [])
+    assert ecr.describe_repositories()["repositories"] == []
+
+
+@needs_terraform
+def test_destroy_takes_down_what_a_failed_apply_has_made(
+    folder: Path, environment: dict[str, str], moto: dict[str, str]
+) -> None:
+    env = environment | moto
+    deployed(env, folder)
+    state = json.loads((folder / "terraform.tfstate").read_text())
+    (folder / "terraform.tfstate").write_text(json.dumps(state | {"outputs": {}}))
+    done = ended(env, folder, "destroy", "--auto-approve")
+    assert (done.returncode, things(env, folder)) == (0, []), done.stdout
+
+
+@needs_terraform
+def test_apply_ends_with_the_command_that_checks_the_deployment(
+    folder: Path, environment: dict[str, str], moto: dict[str, str]
+) -> None:
+    deployed(environment | moto, folder)
+    with (folder / "main.tf").open("a") as file:
+        file.write('output "endpoint" {\n  value = "https://abc.execute-api.eu-central-1.amazonaws.com"\n}\n')
+    done = ended(environment | moto, folder, "apply", "--auto-approve")
+    command = "make smoke TARGET=https://abc.execute-api.eu-central-1.amazonaws.com AUTH=iam"
+    assert done.stdout.splitlines()[-1] == f"to check it: {command}"
 
 
 def operator(env: dict[str, str], name: str, code: str) -> Any:
@@ -417,7 +460,7 @@ def test_no_credentials_is_one_clear_line(environment: dict[str, str]) -> None:
 
 def test_values_are_written_in_terraforms_language(environment: dict[str, str]) -> None:
     code = (
-        "import yolov7_operators as y\n"
+        "import deployment.rollout.files as y\n"
         "print(json.dumps(y.to_tfvars({'a': 'x\"${y}%{z}', 'b': [1, 'é'], 'c': {'k': True}, 'd': 1.5})))"
     )
     assert operator(environment, "aws_lambda", code) == (

@@ -128,7 +128,7 @@ def test_the_function_may_do_nothing_else() -> None:
 
 def test_a_job_of_s3_batch_operations_may_call_the_function_and_write_below_its_prefix_only() -> None:
     assert grants("lambda", "batch_operations") == {
-        "InvokeFunction": (["lambda:InvokeFunction"], ["${aws_lambda_function.this.arn}:*"]),
+        "InvokeFunction": (["lambda:InvokeFunction"], ["${local.function_arn}:*"]),
         "GenerateManifests": (["s3:PutInventoryConfiguration"], ["${local.input_bucket_arn}"]),
         "ReadManifestsAndWriteReports": (
             ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],

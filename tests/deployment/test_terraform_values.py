@@ -125,6 +125,7 @@ def test_the_environment_of_the_function(
 ) -> None:
     values = evaluated("lambda", tracing_mode=mode, result_prefix="annotated/", env={"MAX_QUEUE": "8"}).values
     buckets = {"INPUT_BUCKET": "my-pictures", "OUTPUT_BUCKET": "my-results", "RESULT_PREFIX": "annotated/"}
+    buckets["IMAGE_DIGEST"] = VALUES["image_uri"].partition("@")[2]
     assert values["environment"] == {**buckets, "MAX_QUEUE": "8", **traced}
 
 
@@ -142,6 +143,7 @@ def test_the_container_of_a_task(launch_type: str, evaluated: Callable[..., Eval
         "INPUT_BUCKET": "my-pictures",
         "OUTPUT_BUCKET": "my-results",
         "RESULT_PREFIX": "",
+        "IMAGE_DIGEST": VALUES["image_uri"].partition("@")[2],
         "MODEL": "mine",
     }
     assert container["readonlyRootFilesystem"] is True

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deployment.smoke.cases import png_header
 from detection.errors import NotAPicture, PictureTooLarge
 from detection.headers import MAX_JPEG_FILL_BYTES, MAX_JPEG_SCANS, Header, read_header
 from tests.conftest import decoded, smooth_picture
-from tests.detection.test_images import png_header
 
 RGB = Image.fromarray(smooth_picture(64, 48))
 

@@ -101,9 +101,10 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def _event_reader() -> Callable[[bytes], object]:
-    ours, observer = predictor(), CloudWatchObserver()
+    ours, instance = predictor(), Instance()
+    observer = CloudWatchObserver(instance)
     ours.storage = FakeStorage(dict.fromkeys(["my pictureé.jpg", *(f"scene-{n}.jpg" for n in (1, 2, 3, 4))], PICTURE))
-    function = Function(ours, Responder(Instance(), observer), observer)
+    function = Function(ours, Responder(instance, observer), observer)
     objects = ObjectEvents(function)
     kinds = (HttpEvents(function), BatchEvents(function, objects), QueueEvents(function, objects), objects)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from detection.processor import Processor, read_processor
 from serving.instance import Instance, request_id_from
 
 
@@ -23,3 +24,19 @@ def test_a_valid_request_id_is_echoed(header: str) -> None:
 def test_any_other_request_id_is_replaced(header: str | None) -> None:
     assert request_id_from(header) != header
     assert len(request_id_from(header)) == 32
+
+
+def test_a_restored_process_looks_at_its_processor_again() -> None:
+    instance = Instance(processor=Processor("elsewhere", "AVX2"))
+    instance.renew()
+    assert instance.processor == read_processor()
+
+
+def test_an_answer_names_the_processor_and_what_is_known_of_the_image() -> None:
+    processor = Processor("Xeon", "AVX2")
+    assert Instance(processor=processor).success_headers() == {"X-Instance-Cpu": "Xeon, AVX2"}
+    assert Instance(version="v1", image_digest="sha256:0a", processor=processor).success_headers() == {
+        "X-Instance-Cpu": "Xeon, AVX2",
+        "X-Version": "v1",
+        "X-Image-Digest": "sha256:0a",
+    }

@@ -22,6 +22,7 @@ locals {
       INPUT_BUCKET  = var.input_bucket
       OUTPUT_BUCKET = var.output_bucket
       RESULT_PREFIX = var.result_prefix
+      IMAGE_DIGEST  = try(split("@", var.image_uri)[1], "")
     },
   )
 

@@ -1,5 +1,10 @@
 # The role of the jobs of S3 Batch Operations. Pictures and results are read and written with the function's role.
 
+locals {
+  # Not the function's attribute, or the plan of each new image would show the policy as changed.
+  function_arn = "arn:${data.aws_partition.current.partition}:lambda:${var.region}:${data.aws_caller_identity.current.account_id}:function:${local.function_name}"
+}
+
 data "aws_iam_policy_document" "assume_batch_operations" {
   statement {
     actions = ["sts:AssumeRole"]
@@ -24,7 +29,7 @@ data "aws_iam_policy_document" "batch_operations" {
     sid     = "InvokeFunction"
     actions = ["lambda:InvokeFunction"]
     # The alias and the versions.
-    resources = ["${aws_lambda_function.this.arn}:*"]
+    resources = ["${local.function_arn}:*"]
   }
 
   # S3 lists a bucket for a manifest as it does for an inventory.

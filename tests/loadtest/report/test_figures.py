@@ -71,3 +71,15 @@ def test_durations_are_in_seconds_minutes_or_hours(value: float, text: str) -> N
 @pytest.mark.parametrize(("value", "text"), [(812, "812 B"), (48_200, "48.2 kB"), (5.1e6, "5.1 MB")])
 def test_sizes_are_in_units_of_a_thousand(value: float, text: str) -> None:
     assert figures.size(value) == text
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        ({}, "not recorded"),
+        ({"Xeon, AVX2": 3}, "Xeon, AVX2"),
+        ({"Xeon, AVX2": 3, "EPYC, AVX-512": 1}, "Xeon, AVX2 (3 instances); EPYC, AVX-512 (1 instance)"),
+    ],
+)
+def test_processors_are_counted_where_there_are_several(counts: dict[str, int], text: str) -> None:
+    assert figures.processors(counts) == text

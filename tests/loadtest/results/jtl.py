@@ -14,14 +14,14 @@ START = 1_790_000_000_000
 HEADER = (
     "timeStamp,elapsed,label,responseCode,responseMessage,threadName,dataType,success,failureMessage,bytes,sentBytes,"
     "grpThreads,allThreads,URL,Latency,IdleTime,Connect,round,due,cold,instance,fetch,decode,detect,annotate,store,model,"
-    "code,content"
+    "code,content,cpu"
 ).split(",")
 USUAL: dict[str, Any] = {
     "timeStamp": START, "elapsed": 100, "label": "scenes", "responseCode": "200", "responseMessage": "OK",
     "threadName": "users 1-1", "dataType": "text", "success": "true", "bytes": 1000, "sentBytes": 200, "grpThreads": 1,
     "allThreads": 1, "URL": "http://t/predict", "Latency": 90, "IdleTime": 0, "Connect": 1, "round": 1, "due": "null",
     "cold": "false", "instance": "a", "fetch": "5.1", "decode": "9.8", "detect": "62.4", "annotate": "2.2",
-    "store": "9.0", "model": "m:1", "content": "application/json",
+    "store": "9.0", "model": "m:1", "content": "application/json", "cpu": "Xeon, AVX2",
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from loadtest.errors import SamplesError
 from loadtest.results.analysis import MOST_POINTS, read_run
 from loadtest.results.summary import Summary
 from loadtest.runs import Record, parse_target
-from tests.loadtest.results.jtl import START, failed, record, sample, write_run
+from tests.loadtest.results.jtl import HEADER, START, failed, record, sample, text, write_run
 
 
 def summed(tmp_path: Path, samples: list[dict[str, Any]], run: Record | None = None) -> Summary:
@@ -178,3 +178,18 @@ def test_answers_of_two_models_give_a_warning(tmp_path: Path) -> None:
 )
 def test_a_run_is_named_by_its_platform_and_size(url: str, platform: Any, settings: dict[str, Any], label: str) -> None:
     assert record(target=parse_target(url), platform=platform, settings=settings).label == label
+
+
+def test_instances_are_counted_by_processor(tmp_path: Path) -> None:
+    where = [("a", "Xeon, AVX2"), ("b", "Xeon, AVX2"), ("c", "EPYC, AVX-512"), ("a", "Xeon, AVX2")]
+    samples = [sample(200 * k, 100, instance=name, cpu=cpu) for k, (name, cpu) in enumerate(where)]
+    assert read_run(write_run(tmp_path / "run", [*samples, failed(900, 5, cpu="")])).processors == {
+        "Xeon, AVX2": 2,
+        "EPYC, AVX-512": 1,
+    }
+
+
+def test_a_run_whose_samples_do_not_name_the_processor_is_read_without_a_warning(tmp_path: Path) -> None:
+    old = text([sample(0, 100)], [name for name in HEADER if name != "cpu"])
+    summary = read_run(write_run(tmp_path / "run", old))
+    assert (summary.processors, summary.warnings) == ({}, [])

@@ -12,7 +12,7 @@ import pytest
 
 from loadtest.errors import JMeterError
 from loadtest.run import jmeter
-from loadtest.run.jmeter import BUNDLED, find_java, find_jmeter, install
+from loadtest.run.jmeter import BUNDLED, JMeter, find_java, find_jmeter, install
 
 pytestmark = pytest.mark.slow
 
@@ -146,3 +146,11 @@ def test_a_file_that_is_not_an_archive_is_one_line(tmp_path: Path) -> None:
         pass
     with pytest.raises(JMeterError, match=r"b\.tar\.gz contains no jars of JMeter"):
         install(tmp_path / "b.tar.gz", tmp_path / "home")
+
+
+def test_jvm_args_are_javas_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    jmeter = JMeter(Path("home"), Path("java"))
+    monkeypatch.setenv("JVM_ARGS", "-Xmx4g '-Dname=two words'")
+    assert jmeter.command("-v")[3:] == ["-Xmx4g", "-Dname=two words", "-jar", "home/bin/ApacheJMeter.jar", "-n", "-v"]
+    monkeypatch.delenv("JVM_ARGS")
+    assert jmeter.command("-v")[3:5] == ["-Xms256m", "-Xmx1g"]

@@ -32,7 +32,12 @@ pytestmark = pytest.mark.slow
 KEY = "a-key-that-must-not-be-seen"
 TIMING = "fetch;dur=5.1, decode;dur=9.8, detect;dur=62.4, annotate;dur=2.2, store;dur=9.0"
 ANSWER = {"location": "http://s3/x.jpg", "model": {"name": "m", "version": "1"}}
-GOOD = {"Content-Type": "application/json", "Server-Timing": TIMING, "X-Instance-Id": "a"}
+GOOD = {
+    "Content-Type": "application/json",
+    "Server-Timing": TIMING,
+    "X-Instance-Id": "a",
+    "X-Instance-Cpu": "Xeon, AVX2",
+}
 
 Reply = tuple[int, dict[str, str], bytes]
 
@@ -107,6 +112,7 @@ def test_a_run_records_the_fields_of_each_answer(target: Target, tmp_path: Path)
     assert {name: summary.steps_ms[name] for name in ("fetch", "detect")} == pytest.approx(
         {"fetch": 5.1, "detect": 62.4}
     )
+    assert summary.processors == {"Xeon, AVX2": 1}
     assert [phase.requests for phase in summary.phases] == [3, 3]
     # A batch begins after the responses to the previous one.
     assert max(at for at, *_ in target.asked[:3]) + 0.05 <= min(at for at, *_ in target.asked[3:]) + 0.01

@@ -136,6 +136,7 @@ MEASURED = Measured(
     ["20261122T081616-lambda-single", "20261122T081629-ecs-single"],
     "2026-11-22",
     "2026-11-23",
+    ["AMD EPYC, AVX2"],
 )
 
 

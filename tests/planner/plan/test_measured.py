@@ -134,3 +134,16 @@ def test_a_size_between_measured_ones_follows_their_curve(tmp_path: Path) -> Non
 def test_without_a_measured_function_there_is_no_size() -> None:
     with pytest.raises(MeasuredError, match="no run is of Lambda"):
         at_memory([], 3000)
+
+
+def test_the_processors_of_the_instances_are_those_of_the_samples(tmp_path: Path) -> None:
+    single(tmp_path / "a", [100, 200])
+    assert read_measured([tmp_path])[1].processors == ["Xeon, AVX2"]
+
+
+def test_a_run_that_does_not_name_the_processor_can_be_planned_with(tmp_path: Path) -> None:
+    single(tmp_path / "a", [100, 200])
+    file = tmp_path / "a" / "samples.jtl"
+    file.write_text(file.read_text().replace("content,cpu", "content").replace(',"Xeon, AVX2"', ""))
+    times, found = read_measured([tmp_path])
+    assert (times[0].warm_s.tolist(), found.processors) == ([0.1, 0.2], [])

@@ -64,10 +64,12 @@ def test_the_service_refuses_what_its_queue_cannot_take_and_answers_late_ones_at
 
 
 def test_a_place_in_the_queue_is_free_again_after_a_response() -> None:
-    found = service_answers(INFERENCE, [0.0] * 32 + [0.5, 1.5])
+    found = service_answers(INFERENCE, [0.0] * 32 + [0.5, 1.5, 14.5])
     assert found[32] == (0.0, UNAVAILABLE, False)
-    # At 25 s all that wait are too late, so that the last one is next.
-    assert found[33] == (24.5, ANSWERED, False)
+    # Of the first 32, 31 are left, and one is answered per second: another would have to wait for 30.5 s.
+    assert found[33] == (0.0, UNAVAILABLE, False)
+    # Those that wait at 25 s are too late, so that this one is next.
+    assert found[34] == (11.5, ANSWERED, False)
 
 
 LIMITS = {

@@ -117,7 +117,7 @@ def test_a_task_reads_the_version_that_it_names(
 
 
 def test_arguments_are_options_of_the_request(answer: Any, storage: FakeStorage) -> None:
-    arguments = {"confidence": "0.8", "iou": "0.5", "classes": "bus,car", "annotate": "false"}
+    arguments = {"confidence": "0.8", "iou": "0.5", "classes": "bus, car", "annotate": "false"}
     assert result(answer(with_arguments(arguments))) == ("Succeeded", {"detections": 1, "labels": {"bus": 1}})
     assert storage.stored == {}
 

@@ -13,9 +13,10 @@ from tests.fakes import FakeStorage
 from tests.serving.aws.test_batch_events import changed, each_schema, refusal
 from tests.serving.aws.test_events import recorded
 
-BUCKETS: list[tuple[str, dict[str, object], str]] = [
-    ("s3-batch-1.0", {"s3BucketArn": "arn:aws:s3:::other"}, "the event is about bucket other; INPUT_BUCKET is pict"),
-    ("s3-batch-2.0", {"s3Bucket": "other"}, "the event is about bucket other; INPUT_BUCKET is pict"),
+TASKS: list[tuple[str, dict[str, object], str]] = [
+    ("s3-batch-1.0", {"s3BucketArn": "arn:aws:s3:::other"}, "the task is about bucket other; INPUT_BUCKET is pictures"),
+    ("s3-batch-2.0", {"s3Bucket": "other"}, "the task is about bucket other; INPUT_BUCKET is pictures"),
+    ("s3-batch-2.0", {"s3Bucket": "results", "s3Key": "annotated/a.jpg"}, "the task is about bucket results; "),
     ("s3-batch-1.0", {"s3BucketArn": "pictures"}, "s3BucketArn: pictures is not the ARN of a bucket"),
     ("s3-batch-1.0", {"s3BucketArn": "x:::pictures"}, "s3BucketArn: x:::pictures is not the ARN of a bucket"),
     ("s3-batch-1.0", {"s3BucketArn": None}, "s3BucketArn: must be a string that is not empty"),
@@ -31,7 +32,7 @@ BUCKETS: list[tuple[str, dict[str, object], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "task", "message"), BUCKETS)
+@pytest.mark.parametrize(("name", "task", "message"), TASKS)
 def test_a_malformed_task_is_a_permanent_failure_that_names_the_field(
     name: str, task: dict[str, object], message: str, answer: Any, storage: FakeStorage
 ) -> None:

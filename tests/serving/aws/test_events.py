@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from detection.processor import Processor
 from local.checkout import ROOT
 from serving.aws import http_events, observe
 from serving.aws.batch_events import BatchEvents
@@ -57,8 +58,9 @@ def answering(storage: FakeStorage, **changes: object) -> Iterator[Any]:
     ours = predictor()
     ours.settings = ours.settings.model_copy(update=changes)
     ours.storage = storage
-    observer = CloudWatchObserver()
-    function = Function(ours, Responder(Instance(), observer), observer)
+    instance = Instance(id="here", processor=Processor("Xeon", "AVX2"))
+    observer = CloudWatchObserver(instance)
+    function = Function(ours, Responder(instance, observer), observer)
     objects = ObjectEvents(function)
     kinds = (HttpEvents(function), BatchEvents(function, objects), QueueEvents(function, objects), objects)
     yield lambda event: function.answer(event, Context(), kinds)

@@ -134,6 +134,27 @@ def test_a_request_beyond_the_queue_is_refused_until_a_place_is_free(door: Door)
     assert "2 requests are in work or waiting (MAX_QUEUE)" in refused.json()["error"]["message"]
 
 
+def test_requests_that_could_not_be_answered_in_time_are_refused_at_once() -> None:
+    door = Door(max_queue=20, request_timeout_s=0.5)
+    one_at_a_time, inner = asyncio.Lock(), door.inner
+
+    async def slowly(request: Request) -> Response:
+        async with one_at_a_time:
+            await asyncio.sleep(0.05)
+            return await Inner.__call__(inner, request)
+
+    door.inner = slowly  # type: ignore[assignment]
+
+    async def crowd() -> list[int]:
+        for _ in range(4):
+            assert (await door.client.post("/predict", content=BUS)).status_code == 200
+        answers = await asyncio.gather(*(door.client.post("/predict", content=BUS) for _ in range(20)))
+        return [answer.status_code for answer in answers]
+
+    # 20 of 0.05 s take twice the time that there is.
+    assert asyncio.run(crowd()).count(503) >= 12
+
+
 def test_pages_are_ours_and_probes_reach_bentoml_without_what_the_client_sent(door: Door) -> None:
     assert door.get("/docs.json?a=b").json() == {"openapi": "3.1.0"}
     assert door.get("/livez?%ff", host="\\", x_any="y").content == b"alive"
