@@ -16,10 +16,11 @@ from detection.engine import load_engine
 from detection.errors import UserError
 from model_store import store
 from serving.contract import PredictAnswer, PredictRequest
+from serving.http.background import listen, serve_metrics
 from serving.http.metrics import MetricsMiddleware, PrometheusObserver, ServiceMetrics
 from serving.http.middleware import ContractMiddleware, call, deadline, request_id, to_response
 from serving.http.openapi import openapi
-from serving.http.server import listen, serve, serve_metrics
+from serving.http.server import serve
 from serving.instance import Instance
 from serving.keys import ApiKeys
 from serving.predictor import load_predictor

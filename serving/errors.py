@@ -2,6 +2,7 @@
 
 UserError
 ├── SettingsError            the process cannot start: a setting is missing or wrong
+├── QueueError               SQS refused a request of the worker, or did not answer
 └── RequestError             one request cannot be answered; `status` and `code` are the contract's
     ├── InvalidRequest       400 invalid_request
     ├── Unauthorized         401 unauthorized
@@ -33,6 +34,10 @@ from detection.errors import DetectionError, NotAPicture, PictureTooLarge, Print
 
 class SettingsError(UserError):
     """A setting is missing or wrong."""
+
+
+class QueueError(UserError):
+    """SQS refused a request of the worker, or did not answer; the message never contains credentials."""
 
 
 class RequestError(UserError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,9 +14,19 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from serving.errors import SettingsError
 from serving.keys import ApiKeys
 
+_QUEUE_URL = re.compile(r"https?://[^\s/?#@]+(/[A-Za-z0-9_.-]+)+")
+
 
 def _readable_keys(setting: str) -> str:
     ApiKeys(setting)
+    return setting
+
+
+def _queue_url(setting: str) -> str:
+    if setting and not _QUEUE_URL.fullmatch(setting):
+        raise ValueError(
+            "must be the URL of an SQS queue, e.g. https://sqs.eu-central-1.amazonaws.com/123456789012/name"
+        )
     return setting
 
 
@@ -49,6 +60,10 @@ class Settings(BaseSettings):
     )
     metrics_port: int = Field(
         0, ge=0, le=65_535, description="port on which the service answers /metrics alone; 0 is its own port"
+    )
+    queue_url: Annotated[str, AfterValidator(_queue_url)] = Field(
+        "",
+        description="URL of the SQS queue that the [worker](worker.md) reads; the service does not",
     )
     request_timeout_s: float = Field(
         25.0, gt=0, le=3600, description="time for a request, its waiting included, seconds"

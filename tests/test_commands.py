@@ -16,7 +16,7 @@ from local.checkout import ROOT
 from tests.test_docs import PAGES, TARGETS, table
 
 TEXT = "\n".join([*PAGES.values(), (ROOT / "loadtest" / "measured" / "report.md").read_text()])
-PROGRAM = r"-m ((?:backfill|bench|deployment|loadtest|local|model_store|tests)[\w.]*)"
+PROGRAM = r"-m ((?:backfill|bench|deployment|loadtest|local|model_store|serving|tests)[\w.]*)"
 WRITTEN = sorted(set(re.findall(rf"python {PROGRAM}([^`#\n]*)", TEXT)))
 # `make lambda ARGS=...` is a heading, not a command.
 MADE = sorted(

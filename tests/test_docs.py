@@ -117,9 +117,9 @@ def test_the_readme_uses_an_existing_sample_picture() -> None:
 
 def test_the_table_of_rooms_lists_the_allowed_imports() -> None:
     listed = {
-        room: set(re.findall(r"`(\w+)`", imports))
+        room: set(re.findall(r"`([\w.]+)`", imports))
         for rooms, imports in table("docs/development.md", "room")
-        for room in re.findall(r"`(\w+)`", rooms)
+        for room in re.findall(r"`([\w.]+)`", rooms)
     }
     assert listed == ROOMS
 
@@ -132,7 +132,7 @@ def test_the_files_of_a_change_exist(row: list[str]) -> None:
 
 
 def test_the_drawing_of_rooms_leads_to_every_import_and_to_nothing_else() -> None:
-    arrows = re.findall(r"^  (\w+) --> (\w+)$", PAGES["docs/development.md"], re.M)
+    arrows = re.findall(r"^  ([\w.]+) --> ([\w.]+)$", PAGES["docs/development.md"], re.M)
     assert all(to in ROOMS[room] for room, to in arrows)
 
     def reached(room: str) -> set[str]:

@@ -11,10 +11,11 @@ import pytest
 
 from local.checkout import ROOT
 
-# Each room or top-level file, and the rooms that it may import.
+# Each room or top-level file, and the rooms that it may import. A room with a dot is a folder in another one.
 ROOMS = {
     "detection": set(),
     "serving": {"detection"},
+    "serving.worker": {"detection", "serving", "model_store"},
     "scenes": {"detection"},
     "model_store": {"detection", "scenes"},
     "service": {"detection", "serving", "model_store"},
@@ -29,8 +30,17 @@ ROOMS = {
 
 
 def files(room: str) -> list[Path]:
-    """The Python files of a room."""
-    return sorted((ROOT / room).rglob("*.py")) or [ROOT / f"{room}.py"]
+    """The Python files of a room, without those of a room in it."""
+    folder = ROOT / room.replace(".", "/")
+    inner = [ROOT / other.replace(".", "/") for other in ROOMS if other.startswith(f"{room}.")]
+    found = [file for file in folder.rglob("*.py") if not any(file.is_relative_to(other) for other in inner)]
+    return sorted(found) or [ROOT / f"{room}.py"]
+
+
+def room_of(module: str) -> str:
+    """The room of a module, by its full name; the top-level name of a module of no room."""
+    inner = [room for room in ROOMS if "." in room and f"{module}.".startswith(f"{room}.")]
+    return inner[0] if inner else module.partition(".")[0]
 
 
 def imports(file: Path) -> set[str]:
@@ -48,7 +58,7 @@ def outside(room: str) -> dict[str, set[str]]:
     """The libraries that a room imports, each with the importing files."""
     found: dict[str, set[str]] = {}
     for file in files(room):
-        for name in {module.partition(".")[0] for module in imports(file)} - set(ROOMS):
+        for name in {room_of(module) for module in imports(file)} - set(ROOMS):
             found.setdefault(name, set()).add(str(file.relative_to(ROOT)))
     return found
 
@@ -57,12 +67,12 @@ def test_every_room_is_listed() -> None:
     there = {
         file.relative_to(ROOT).parts[0] for file in ROOT.glob("*/**/*.py") if file.relative_to(ROOT).parts[0][0] != "."
     }
-    assert there - {"tests"} | {file.stem for file in ROOT.glob("*.py")} == set(ROOMS)
+    assert there - {"tests"} | {file.stem for file in ROOT.glob("*.py")} == {room for room in ROOMS if "." not in room}
 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_only_the_rooms_below_it(room: str) -> None:
-    known = {str(file.relative_to(ROOT)): {m.partition(".")[0] for m in imports(file)} for file in files(room)}
+    known = {str(file.relative_to(ROOT)): {room_of(m) for m in imports(file)} for file in files(room)}
     wrong = {file: names for file, found in known.items() if (names := (found & set(ROOMS)) - ROOMS[room] - {room})}
     assert wrong == {}
 
@@ -82,6 +92,9 @@ def test_each_library_of_serving_is_imported_in_its_place_only() -> None:
     assert found["bentoml"] == {"serving/http/openapi.py", "serving/http/server.py", "model_store/store.py"}
     assert {file.split("/")[1] for file in found["aws_lambda_powertools"]} == {"aws"}
     assert found["boto3"] == found["botocore"] == {"serving/storage.py"}
+    worker = outside("serving.worker")
+    assert worker["boto3"] == worker["botocore"] == {"serving/worker/queue.py"}
+    assert not {"bentoml", "aws_lambda_powertools"} & set(worker)
 
 
 def test_bentomls_internals_are_not_used() -> None:
@@ -111,6 +124,7 @@ def imported(statement: str) -> set[str]:
         ("import serving.predictor, detection.openvino", {"torch", "bentoml", "starlette", "openvino_telemetry"}),
         ("import serving.aws.http_events, serving.aws.queue_events, serving.aws.batch_events",
          {"bentoml", "aws_xray_sdk", "starlette"}),
+        ("import serving.worker.__main__", {"torch", "bentoml", "aws_lambda_powertools", "openvino_telemetry"}),
         ("import local.cli", {"torch", "onnxruntime"}),
         ("import model_store.cli", {"torch", "onnxruntime"}),
     ],

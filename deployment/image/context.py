@@ -45,8 +45,8 @@ UNUSED = (
     "pillow.libs/libavif*",
 )
 KEPT = ("libopenvino_ir_frontend.so",)
-# botocore describes 400 services; the service uses S3, the services that give credentials, and X-Ray.
-SERVICES = {"s3", "sts", "sso", "sso-oidc", "signin", "xray"}
+# botocore describes 400 services; the image uses S3, SQS, the services that give credentials, and X-Ray.
+SERVICES = {"s3", "sqs", "sts", "sso", "sso-oidc", "signin", "xray"}
 
 
 class ImageError(UserError):

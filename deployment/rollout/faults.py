@@ -19,19 +19,12 @@ def lambda_fault(spec: Mapping[str, Any]) -> str | None:
     provisioned, reserved = spec.get("provisioned_concurrency", 0), spec.get("reserved_concurrency", -1)
     if -1 < reserved < provisioned:
         return f"provisioned_concurrency {provisioned} is above reserved_concurrency {reserved}: correct one of them"
-    result, trigger = spec.get("result_prefix", ""), spec.get("trigger_prefix", "")
-    overlap = result.startswith(trigger) or trigger.startswith(result)
-    if spec.get("s3_trigger") and spec["input_bucket"] == spec["output_bucket"] and overlap:
-        return (
-            "s3_trigger with one bucket for pictures and results needs a trigger_prefix and result_prefix of which "
-            "neither begins with the other, e.g. pictures/ and annotated/"
-        )
-    return None
+    return _overlap("s3_trigger", spec)
 
 
 def ecs_fault(spec: Mapping[str, Any]) -> str | None:
     """The first fault of a spec for ECS, or None."""
-    for few, many in (("min_tasks", "max_tasks"), ("min_instances", "max_instances")):
+    for few, many in (("min_tasks", "max_tasks"), ("min_workers", "max_workers"), ("min_instances", "max_instances")):
         if few in spec and many in spec and spec[few] > spec[many]:
             return f"{few} {spec[few]} is above {many} {spec[many]}: correct one of them in the spec"
     instance, wanted = spec.get("instance_type"), spec["architecture"]
@@ -43,6 +36,18 @@ def ecs_fault(spec: Mapping[str, Any]) -> str | None:
     if spec.get("internet_facing") and not spec.get("allowed_cidrs"):
         return (
             'internet_facing needs allowed_cidrs in the spec: the ranges that may call, or ["0.0.0.0/0"] for everybody'
+        )
+    return _overlap("queue", spec)
+
+
+def _overlap(trigger: str, spec: Mapping[str, Any]) -> str | None:
+    """The fault of a trigger by new objects that would also be triggered by its own results."""
+    results, pictures = spec.get("result_prefix", ""), spec.get("trigger_prefix", "")
+    overlap = results.startswith(pictures) or pictures.startswith(results)
+    if spec.get(trigger) and spec["input_bucket"] == spec["output_bucket"] and overlap:
+        return (
+            f"{trigger} with one bucket for pictures and results needs a trigger_prefix and result_prefix of which "
+            "neither begins with the other, e.g. pictures/ and annotated/"
         )
     return None
 

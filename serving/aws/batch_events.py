@@ -14,11 +14,12 @@ from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from serving.aws.function import Event, Function
-from serving.aws.object_events import NewObject, ObjectEvents
+from serving.aws.function import Function
+from serving.aws.object_events import ObjectEvents
 from serving.bodies import options_from
 from serving.contract import PredictAnswer
 from serving.errors import EventFailed, InvalidRequest, OwnResult, to_request_error
+from serving.events import Event, NewObject
 
 MAX_RESULT = 1024  # Characters of a result; S3 drops the others from its report.
 MAX_TASKS = 100  # S3 sends one.

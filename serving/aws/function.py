@@ -16,11 +16,10 @@ from serving.aws.observe import CloudWatchObserver, metrics
 from serving.bodies import request_from
 from serving.bounds import Deadline
 from serving.contract import Answer, Call
+from serving.events import Event
 from serving.keys import ApiKeys
 from serving.predictor import Predictor
 from serving.respond import HttpAnswer, Responder
-
-Event = Mapping[str, Any]
 
 ANSWERING_S = 0.5  # Kept from an invocation's time for logs, metrics and the response.
 MAX_THREADS = 4  # One works; the others bound the requests that are past their deadline.

@@ -13,10 +13,11 @@ from aws_lambda_powertools.event_handler.api_gateway import ApiGatewayResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from serving.accept import JSON, read_accept
-from serving.aws.function import Event, Function
+from serving.aws.function import Function
 from serving.bodies import Sent, read_call
 from serving.contract import Call
 from serving.errors import EventFailed, InvalidRequest
+from serving.events import Event
 from serving.instance import request_id_from
 from serving.routes import PREDICT, check_route
 

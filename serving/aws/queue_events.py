@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from serving.aws.function import Event, Function
-from serving.aws.object_events import ObjectEvents, sources
-from serving.bodies import parse_json
-from serving.errors import EventFailed, InvalidRequest, RequestError
+from serving.aws.function import Function
+from serving.aws.object_events import ObjectEvents
+from serving.errors import EventFailed
+from serving.events import Event, sources
+from serving.messages import Messages
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -24,7 +24,7 @@ class QueueEvents:
 
     def __init__(self, function: Function, objects: ObjectEvents) -> None:
         self._function = function
-        self._objects = objects
+        self._messages = Messages(objects.objects, function.responder)
 
     def matches(self, event: Event) -> bool:
         """Whether all records are SQS messages."""
@@ -44,17 +44,5 @@ class QueueEvents:
         )
 
     def _answer_message(self, record: SQSRecord, context: LambdaContext) -> None:
-        """Answer one message; raises an error when it shall be delivered again."""
-        try:
-            message = parse_json(record.body.encode(errors="surrogatepass"))
-            if not isinstance(message, dict):
-                raise InvalidRequest("the message is not a JSON object")
-        except RequestError as error:
-            self._function.observer.failed(error, error, record.message_id)
-            raise
-        if self._objects.matches(message):
-            self._objects.process(message, context, record.message_id)
-            return
-        answer = self._function.respond_directly(message, context, record.message_id)
-        if answer.status != 200:
-            raise EventFailed(json.loads(answer.body)["error"]["message"])
+        """Answer one message; raises EventFailed when it shall be delivered again."""
+        self._messages.answer(record.body, partial(self._function.predict, context=context), record.message_id)

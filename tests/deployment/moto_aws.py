@@ -56,12 +56,16 @@ FORGOTTEN: dict[str, set[str]] = {
         "qualified_arn", "qualified_invoke_arn", "version",  # then: a new version
     },
     "aws_lambda_alias": {"function_version"},
+    "aws_sqs_queue": {"redrive_policy"},  # Its JSON comes back with other white space.
+    "aws_sqs_queue_policy": {"policy"},  # then: a policy that names the queue is read again
+    "aws_iam_role_policy": {"policy"},
     "aws_vpc_security_group_egress_rule": {"description"},
     "aws_vpc_security_group_ingress_rule": {"description"},
 }  # fmt: skip
 # Variants that are planned only.
 PLANNED_ONLY = {
     "provisioned-lambda": "moto has no PutProvisionedConcurrencyConfig",
+    "queue-keys-ecs": "moto counts one task of every service as running, also where no worker is wanted",
     "protected-ecs": "a protected load balancer cannot be destroyed before another apply",
 }
 

@@ -17,7 +17,6 @@ PROGRAM = shutil.which("terraform")
 
 _LOCALS = re.compile(r"^locals \{\n.*?^\}\n", re.M | re.S)
 _CONDITION = re.compile(r"^    precondition \{\n.*?^    \}\n", re.M | re.S)
-_CONTAINERS = re.compile(r"container_definitions = (jsonencode\(.*?^  \}\]\))$", re.M | re.S)
 _OBJECT = re.compile(r"\b((?:data\.)?aws_\w+\.\w+)(\[\*\]|\[\d+\])?\.(\w+)")
 
 
@@ -51,7 +50,6 @@ def evaluate(folder: Path, scratch: Path, values: dict[str, Any]) -> Evaluation:
         f'output "precondition_{i}" {{\n  value = true\n{condition}}}\n'
         for i, condition in enumerate(_CONDITION.findall(text))
     ]
-    outputs += [f'output "containers" {{\n  value = {containers}\n}}\n' for containers in _CONTAINERS.findall(text)]
     (scratch / "main.tf").write_text(_OBJECT.sub(_stand_in, "".join([*_LOCALS.findall(text), *outputs])))
     (scratch / "values.tfvars.json").write_text(json.dumps(values))
     done = terraform("apply", "-auto-approve", "-json", "-var-file=values.tfvars.json", cwd=scratch)

@@ -129,6 +129,9 @@ BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     "a missing region": ("aws-lambda", {"region": None}, "region: required field"),
     "a missing region, ECS": ("aws-ecs", {"region": None}, "region: required field"),
     "min above max": ("aws-ecs", {"min_tasks": 9}, "min_tasks 9 is above max_tasks 5: correct one of them"),
+    "min workers above max": (
+        "aws-ecs", {"min_workers": 9, "max_workers": 2}, "min_workers 9 is above max_workers 2: correct one of them",
+    ),
     "instances as well": ("aws-ecs", {"max_instances": 1, "min_instances": 2}, "min_instances 2 is above"),
     "a launch type there is not": ("aws-ecs", {"launch_type": "MOON"}, "launch_type: unallowed value MOON"),
     "JWT without an issuer": ("aws-lambda", {"authorizer": "JWT"}, "authorizer JWT needs jwt_issuer and jwt_audience"),
@@ -138,6 +141,9 @@ BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "results that start the function": (
         "aws-lambda", {"s3_trigger": True, "output_bucket": "my-pictures"}, "needs a trigger_prefix and result_prefix",
+    ),
+    "results that are messages again": (
+        "aws-ecs", {"queue": True, "output_bucket": "my-pictures"}, "needs a trigger_prefix and result_prefix",
     ),
     "a period that logs do not have": ("aws-ecs", {"log_retention_days": 2}, "log_retention_days: unallowed value 2"),
     "an image for another processor": (

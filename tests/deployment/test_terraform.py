@@ -169,7 +169,31 @@ def test_a_task_and_what_starts_it_may_do_nothing_else() -> None:
     assert policies_of_roles("ecs") == {
         "aws_iam_role.execution.id": ["execution"],
         "aws_iam_role.task.id": ["pictures"],
+        "aws_iam_role.worker[0].id": ["worker[0]"],
         "aws_iam_role.instance[0].name": ["AmazonEC2ContainerServiceforEC2Role"],
+    }
+
+
+def test_a_worker_may_answer_the_messages_of_its_queue_and_only_the_input_bucket_may_send_to_it() -> None:
+    assert grants("ecs", "worker") == {
+        "AnswerMessages": (
+            ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+            ["${aws_sqs_queue.this[0].arn}"],
+        ),
+        "DecryptMessages": (["kms:Decrypt"], ["${statement.value}"]),
+    }
+    blocks = {block.address: block.body for block in blocks_of("ecs")}
+    document = blocks["data.aws_iam_policy_document.worker"]
+    assert document["source_policy_documents"] == ["${data.aws_iam_policy_document.pictures.json}"]
+    [dynamic] = document["dynamic"]
+    assert dynamic['"statement"']["for_each"] == "${var.kms_key_arn == null ? [] : [var.kms_key_arn]}"
+    assert grants("ecs", "queue") == {"AllowInputBucket": (["sqs:SendMessage"], ["${aws_sqs_queue.this[0].arn}"])}
+    [sender] = blocks["data.aws_iam_policy_document.queue"]["statement"]
+    assert sender["principals"][0]["identifiers"] == ['"s3.amazonaws.com"']
+    conditions = {literal(one["variable"]): (literal(one["test"]), one["values"]) for one in sender["condition"]}
+    assert conditions == {
+        "aws:SourceArn": ("ArnEquals", ["${local.input_bucket_arn}"]),
+        "aws:SourceAccount": ("StringEquals", ["${data.aws_caller_identity.current.account_id}"]),
     }
 
 
@@ -236,6 +260,24 @@ def policies_of_roles(module: str) -> dict[str, list[str]]:
             "${aws_security_group.alb.id}",
         ),
         ("ecs", "aws_ecs_service.this", "deployment_circuit_breaker.rollback", True),
+        ("ecs", "aws_ecs_service.worker", "deployment_circuit_breaker.rollback", True),
+        (
+            "ecs",
+            "aws_ecs_service.worker",
+            "network_configuration.security_groups",
+            "${aws_security_group.worker[*].id}",
+        ),
+        ("ecs", "aws_ecs_task_definition.worker", "task_role_arn", "${aws_iam_role.worker[0].arn}"),
+        ("ecs", "aws_sqs_queue.this", "sqs_managed_sse_enabled", "${var.kms_key_arn == null ? true : null}"),
+        ("ecs", "aws_sqs_queue.this", "kms_master_key_id", "${var.kms_key_arn}"),
+        ("ecs", "aws_sqs_queue.failed", "sqs_managed_sse_enabled", "${var.kms_key_arn == null ? true : null}"),
+        ("ecs", "aws_sqs_queue.failed", "kms_master_key_id", "${var.kms_key_arn}"),
+        (
+            "ecs",
+            "aws_vpc_security_group_ingress_rule.sqs_endpoint",
+            "referenced_security_group_id",
+            "${aws_security_group.worker[0].id}",
+        ),
         ("ecs", "aws_autoscaling_group.ec2", "protect_from_scale_in", True),
     ],
 )
@@ -247,9 +289,9 @@ def test_a_safe_setting_is_in_place(module: str, address: str, path: str, value:
     assert found[name] == value
 
 
-def test_nothing_but_the_load_balancer_reaches_a_task_and_nobody_an_instance() -> None:
+def test_nothing_but_the_load_balancer_reaches_a_task_and_nobody_a_worker_or_an_instance() -> None:
     rules = [b.labels[1] for b in blocks_of("ecs") if b.labels and b.labels[0] == "aws_vpc_security_group_ingress_rule"]
-    assert rules == ["alb", "task"]
+    assert rules == ["alb", "task", "sqs_endpoint"]
 
 
 # The checks find faults
@@ -283,7 +325,7 @@ def mutated(module: str, old: str, new: str) -> list[Block]:
         (schema_faults, "lambda", 'description = "Tags of all resources."', "", "description is missing"),
         (schema_faults, "ecs", "      encrypted             = true", "      encryption = true", "argument encryption"),
         (schema_faults, "ecs", "http_tokens  ", "http_token  ", "metadata_options: there is no argument http_token"),
-        (schema_faults, "ecs", "ignore_changes = [desired_count]", "ignore_changes = [desired]", "argument desired"),
+        (schema_faults, "ecs", "ignore_changes = [desired_capacity]", "ignore_changes = [desired]", "argument desired"),
         (schema_faults, "ecs", "  default_tags {", "  default_tag {", "there is no block default_tag"),
         (schema_faults, "ecs", '    name   = "vpc-id"\n', "", "filter: name is missing"),
         (

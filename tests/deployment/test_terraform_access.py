@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -74,7 +73,7 @@ def test_the_container_gets_api_keys_as_a_secret(
     arn: str | None, service: str, evaluated: Callable[..., Evaluation]
 ) -> None:
     values = evaluated("ecs", api_keys_arn=arn).values
-    (container,) = json.loads(values["containers"])
+    container = values["container"]
     assert container["secrets"] == ([{"name": "API_KEYS", "valueFrom": arn}] if arn else [])
     assert values["api_keys_service"] == service
     assert "API_KEYS" not in {pair["name"] for pair in container["environment"]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -61,7 +60,7 @@ REFUSED += [
     ("ecs", "root_volume_size", [8, 30.5]),
     ("ecs", "allowed_cidrs", [["10.0.0.1"], ["::/0"]]),
     ("ecs", "certificate_arn", ["my-certificate"]),
-    ("ecs", "env", [{"API_KEYS": "tester:0"}]),
+    ("ecs", "env", [{"API_KEYS": "tester:0"}, {"QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/1/q"}]),
     ("ecs", "api_keys_arn", ["tester:0", "arn:aws:s3:::keys", SECRET + ":key::"]),
     ("ecs", "oidc", [OIDC | {"issuer": "issuer.example"}, OIDC | {"token_endpoint": "http://issuer.example/token"}]),
     ("ecs", "web_acl_arn", ["mine", "arn:aws:wafv2:us-east-1:123456789012:global/webacl/mine/1"]),
@@ -69,6 +68,10 @@ REFUSED += [
     ("ecs", "idle_timeout", [0, 60.5]),
     ("ecs", "deregistration_delay", [3601, 1.5]),
     ("ecs", "alarm_5xx_count", [-1, 1.5]),
+    ("ecs", "max_receives", [0, 1001, 1.5]),
+    ("ecs", "min_workers", [-1, 0.5]),
+    ("ecs", "max_workers", [0, 1.5]),
+    ("ecs", "backlog_per_worker", [0, 1.5]),
 ]
 
 
@@ -131,7 +134,7 @@ def test_the_environment_of_the_function(
 @pytest.mark.parametrize("launch_type", ["EC2", "FARGATE"])
 def test_the_container_of_a_task(launch_type: str, evaluated: Callable[..., Evaluation]) -> None:
     values = evaluated("ecs", launch_type=launch_type, env={"MODEL": "mine"}).values
-    (container,) = json.loads(values["containers"])
+    container = values["container"]
     assert (values["cpu"], values["memory"]) == ((2048, 14336) if launch_type == "EC2" else (4096, 8192))
     assert container["image"] == VALUES["image_uri"]
     assert {pair["name"]: pair["value"] for pair in container["environment"]} == {

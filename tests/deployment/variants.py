@@ -8,8 +8,10 @@ from tests.deployment.modules import CERTIFICATE, EVERYBODY, KEY, OIDC, PARAMETE
 
 Values = dict[str, Any]
 
-# Pictures and results in one bucket, whose new objects start the function.
-ONE_BUCKET: Values = {"s3_trigger": True, "input_bucket": "my-bucket", "output_bucket": "my-bucket"}
+# Pictures and results in one bucket, whose new objects start the function or are messages for workers.
+SAME_BUCKET: Values = {"input_bucket": "my-bucket", "output_bucket": "my-bucket"}
+ONE_BUCKET: Values = {"s3_trigger": True} | SAME_BUCKET
+ONE_BUCKET_QUEUE: Values = {"queue": True, "launch_type": "FARGATE"} | SAME_BUCKET
 JWT: Values = {"authorizer": "JWT", "jwt_issuer": "https://issuer.example", "jwt_audience": ["yolov7"]}
 LOGIN: Values = {"oidc": OIDC, "oidc_client_secret": "secret", "certificate_arn": CERTIFICATE}
 KEYS: Values = {"kms_key_arn": KEY, "bucket_kms_key_arns": [KEY]}
@@ -54,6 +56,20 @@ GOOD: dict[str, dict[str, Values]] = {
         },
         "no-threads": ARM64 | {"architecture": "x86_64", "instance_type": "m7a.xlarge", "threads_per_core": 1},
         "fast": {"launch_type": "FARGATE", "metrics_period": 20, "dashboard": False},
+        "queue": ARM64
+        | {
+            "instance_type": "t4g.xlarge",
+            "queue": True,
+            "input_bucket": "my-arrivals-2",
+            "min_workers": 1,
+            "max_workers": 50,
+        },
+        "queue-task": ONE_BUCKET_QUEUE
+        | {"trigger_prefix": "pictures/", "result_prefix": "annotated/", "sqs_endpoint": True, "input_bucket": "mine-2"}
+        | {"output_bucket": "mine-2", "min_workers": 1, "max_workers": 2, "max_receives": 5, "backlog_per_worker": 1}
+        | OWN_VPC,
+        "queue-keys": KEYS
+        | {"queue": True, "launch_type": "FARGATE", "input_bucket": "my-arrivals-3", "alarms": False},
         "protected": {"launch_type": "FARGATE", "deletion_protection": True, "access_logs_bucket": "my-logs"},
     },
 }
@@ -98,4 +114,12 @@ NOT_TOGETHER: list[tuple[str, Values, str]] = [
     ("ecs", {"internet_facing": True, "certificate_arn": CERTIFICATE}, "internet_facing needs allowed_cidrs"),
     ("ecs", {"oidc": OIDC, "oidc_client_secret": "secret"}, "oidc needs certificate_arn"),
     ("ecs", {"oidc": OIDC, "certificate_arn": CERTIFICATE}, "set TF_VAR_oidc_client_secret"),
+    ("ecs", ONE_BUCKET_QUEUE, "queue with one bucket for pictures and results"),
+    ("ecs", ONE_BUCKET_QUEUE | {"result_prefix": "annotated/"}, "queue with one bucket for pictures and results"),
+    ("ecs", ONE_BUCKET_QUEUE | {"trigger_prefix": "pictures/"}, "queue with one bucket for pictures and results"),
+    (
+        "ecs",
+        {"queue": True, "min_workers": 3, "max_workers": 2},
+        "min_workers (3) must not be more than max_workers (2)",
+    ),
 ]

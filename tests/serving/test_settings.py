@@ -51,6 +51,20 @@ def test_a_env_file_adds_to_the_environment(tmp_path: Path, monkeypatch: pytest.
             "S3_READ_TIMEOUT_S: .* less than",
         ),
         ({"INPUT_BUCKET": "abc", "OUTPUT_BUCKET": "abc", "MAX_QUEUE": "many"}, "MAX_QUEUE: .* valid integer"),
+        *(
+            (
+                {"INPUT_BUCKET": "abc", "OUTPUT_BUCKET": "abc", "QUEUE_URL": url},
+                "QUEUE_URL: .* URL of an SQS queue, e.g.",
+            )
+            for url in (
+                "my-queue",
+                "arn:aws:sqs:eu-central-1:123456789012:q",
+                "https://sqs.eu-central-1.amazonaws.com",
+                "https://user:pw@sqs.example/1/q",
+                "https://sqs.example/1/q?x=y",
+                "ftp://sqs.example/1/q",
+            )
+        ),
     ],
 )
 def test_wrong_settings_are_all_named_in_one_line(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 DRIP_BYTES, DRIP_S = 256, 0.05
 CHUNK_BYTES = 1 << 16
@@ -23,22 +23,25 @@ class Proxy:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Listen on a free port of the loopback address until the block is left."""
-        loop, ready = asyncio.new_event_loop(), threading.Event()
+        ready, stop = threading.Event(), list[Callable[[], object]]()
 
         async def serve() -> None:
+            stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+            stop.append(lambda: loop.call_soon_threadsafe(stopping.set))
             server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
             self.port = server.sockets[0].getsockname()[1]
             ready.set()
             await stopping.wait()
             server.close()
 
-        stopping = asyncio.Event()
-        thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+        thread = threading.Thread(target=lambda: asyncio.run(serve()))  # At its end it closes the connections.
         thread.start()
-        ready.wait(10)
-        yield
-        loop.call_soon_threadsafe(stopping.set)
-        thread.join(10)
+        try:
+            assert ready.wait(10)
+            yield
+        finally:
+            stop[0]()
+            thread.join(10)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError), contextlib.closing(writer):

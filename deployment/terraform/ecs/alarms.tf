@@ -53,3 +53,21 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   alarm_actions       = var.alarm_actions
   ok_actions          = var.alarm_actions
 }
+
+resource "aws_cloudwatch_metric_alarm" "failed" {
+  count = var.queue && var.alarms ? 1 : 0
+
+  alarm_name          = "${var.deployment_name}-failed"
+  alarm_description   = "The workers failed for a message; it is in ${aws_sqs_queue.failed[0].name}"
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = aws_sqs_queue.failed[0].name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+}

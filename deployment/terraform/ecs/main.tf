@@ -46,6 +46,45 @@ locals {
     local.memory % local.fargate_range[2] == 0 &&
     !(local.cpu == 256 && local.memory == 1536)
   )
+
+  container = {
+    name                   = local.container_name
+    image                  = var.image_uri
+    essential              = true
+    readonlyRootFilesystem = true
+    stopTimeout            = 60
+    environment            = [for name, value in local.environment : { name = name, value = value }]
+    secrets                = var.api_keys_arn == null ? [] : [{ name = "API_KEYS", valueFrom = var.api_keys_arn }]
+    portMappings           = [{ containerPort = local.container_port, hostPort = local.container_port, protocol = "tcp" }]
+    mountPoints            = local.on_ec2 ? [] : [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
+    volumesFrom            = []
+    systemControls         = []
+
+    linuxParameters = merge(
+      { initProcessEnabled = true, capabilities = { add = [], drop = ["ALL"] } },
+      local.on_ec2 ? { tmpfs = [{ containerPath = "/tmp", size = var.tmp_size, mountOptions = ["rw", "nosuid", "nodev"] }] } : {},
+    )
+
+    healthCheck = {
+      command = [
+        "CMD", "python3", "-c",
+        "import urllib.request; urllib.request.urlopen('http://localhost:${local.container_port}/readyz', timeout=4)",
+      ]
+      interval    = 15
+      timeout     = 5
+      retries     = 3
+      startPeriod = 60
+    }
+
+    logConfiguration = {
+      logDriver = "awslogs"
+      options = {
+        awslogs-group         = aws_cloudwatch_log_group.service.name
+        awslogs-region        = var.region
+        awslogs-stream-prefix = local.container_name
+      }
+    }
+  }
 }
 
 resource "aws_cloudwatch_log_group" "service" {
@@ -91,44 +130,7 @@ resource "aws_ecs_task_definition" "this" {
     }
   }
 
-  container_definitions = jsonencode([{
-    name                   = local.container_name
-    image                  = var.image_uri
-    essential              = true
-    readonlyRootFilesystem = true
-    stopTimeout            = 60
-    environment            = [for name, value in local.environment : { name = name, value = value }]
-    secrets                = var.api_keys_arn == null ? [] : [{ name = "API_KEYS", valueFrom = var.api_keys_arn }]
-    portMappings           = [{ containerPort = local.container_port, hostPort = local.container_port, protocol = "tcp" }]
-    mountPoints            = local.on_ec2 ? [] : [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
-    volumesFrom            = []
-    systemControls         = []
-
-    linuxParameters = merge(
-      { initProcessEnabled = true, capabilities = { add = [], drop = ["ALL"] } },
-      local.on_ec2 ? { tmpfs = [{ containerPath = "/tmp", size = var.tmp_size, mountOptions = ["rw", "nosuid", "nodev"] }] } : {},
-    )
-
-    healthCheck = {
-      command = [
-        "CMD", "python3", "-c",
-        "import urllib.request; urllib.request.urlopen('http://localhost:${local.container_port}/readyz', timeout=4)",
-      ]
-      interval    = 15
-      timeout     = 5
-      retries     = 3
-      startPeriod = 60
-    }
-
-    logConfiguration = {
-      logDriver = "awslogs"
-      options = {
-        awslogs-group         = aws_cloudwatch_log_group.service.name
-        awslogs-region        = var.region
-        awslogs-stream-prefix = local.container_name
-      }
-    }
-  }])
+  container_definitions = jsonencode([local.container])
 
   lifecycle {
     precondition {

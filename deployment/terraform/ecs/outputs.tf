@@ -22,3 +22,23 @@ output "task_role_arn" {
   description = "ARN of the tasks' role."
   value       = aws_iam_role.task.arn
 }
+
+output "queue_url" {
+  description = "URL of the queue, for requests as messages; null without queue."
+  value       = one(aws_sqs_queue.this[*].url)
+}
+
+output "queue_arn" {
+  description = "ARN of the queue, on which a sender of requests needs the permission sqs:SendMessage; null without queue."
+  value       = one(aws_sqs_queue.this[*].arn)
+}
+
+output "failed_queue_url" {
+  description = "URL of the queue of messages that no worker could answer; null without queue."
+  value       = one(aws_sqs_queue.failed[*].url)
+}
+
+output "worker_service" {
+  description = "Name of the service of the workers; null without queue."
+  value       = one(aws_ecs_service.worker[*].name)
+}

@@ -96,8 +96,8 @@ variable "env" {
   default     = {}
 
   validation {
-    condition     = length(setintersection(keys(var.env), ["API_KEYS", "INPUT_BUCKET", "OUTPUT_BUCKET", "RESULT_PREFIX"])) == 0
-    error_message = "env must not hold API_KEYS, INPUT_BUCKET, OUTPUT_BUCKET or RESULT_PREFIX: set api_keys_arn, input_bucket, output_bucket and result_prefix, which the permissions follow."
+    condition     = length(setintersection(keys(var.env), ["API_KEYS", "INPUT_BUCKET", "OUTPUT_BUCKET", "QUEUE_URL", "RESULT_PREFIX"])) == 0
+    error_message = "env must not hold API_KEYS, INPUT_BUCKET, OUTPUT_BUCKET, QUEUE_URL or RESULT_PREFIX: set api_keys_arn, input_bucket, output_bucket, queue and result_prefix, which the permissions follow."
   }
 }
 
@@ -119,7 +119,7 @@ variable "log_retention_days" {
 }
 
 variable "kms_key_arn" {
-  description = "KMS key for the log group, the instances' volumes and the secret of api_keys_arn; AWS's own keys when null. Its key policy must allow CloudWatch Logs and the role AWSServiceRoleForAutoScaling to use it."
+  description = "KMS key for the log group, the instances' volumes, the secret of api_keys_arn and the queues; AWS's own keys when null. Its key policy must allow CloudWatch Logs, the role AWSServiceRoleForAutoScaling and, with queue, s3.amazonaws.com to use it."
   type        = string
   default     = null
 

@@ -22,8 +22,8 @@ import pytest
 from local.checkout import ROOT
 from local.processes import free_port, running, wait_until_ready
 from serving.errors import SettingsError
+from serving.http.background import FewClientsProtocol, listen, serve_metrics
 from serving.http.metrics import ServiceMetrics
-from serving.http.server import MetricsProtocol, listen, serve_metrics
 from serving.instance import Instance
 from serving.respond import Responder
 from tests.conftest import BUNDLED, send, wait_for
@@ -155,4 +155,4 @@ def test_the_metrics_have_a_port_of_their_own_that_answers_nothing_else_and_hold
         assert send(f"{url}/metrics", method="GET").status == 200
         held = [one for one in psutil.Process().net_connections("tcp") if one.laddr and one.laddr[1] == port]
         # One listens; the test's own ends of the connections have other ports.
-        assert sum(one.status == psutil.CONN_ESTABLISHED for one in held) <= MetricsProtocol.limit
+        assert sum(one.status == psutil.CONN_ESTABLISHED for one in held) <= FewClientsProtocol.limit

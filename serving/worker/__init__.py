@@ -1,0 +1,1 @@
+"""The worker: answers the messages of an SQS queue where containers run."""
