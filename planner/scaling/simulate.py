@@ -12,13 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from planner.errors import TrafficError
 from planner.scaling.books import Book
+from planner.scaling.cloudwatch import CloudWatchScaler
 from planner.scaling.fleet import Fleet
 from planner.scaling.instances import CapacityProvider
 from planner.scaling.knative import KnativeScaler
 from planner.scaling.kubernetes import HpaScaler
-from planner.scaling.rules import HpaRules, KnativeRules, Replica, ScalerRules, StepRules, TargetTrackingRules
-from planner.scaling.steps import StepScaler
-from planner.scaling.tracking import TargetTrackingScaler
+from planner.scaling.rules import HpaRules, KnativeRules, Replica, ScalerRules
 
 MOST_SECONDS = 100 * 86_400
 MOST_CORES = 1e6
@@ -92,12 +91,9 @@ def scaler_of(rules: ScalerRules, replica: Replica) -> Scaler:
     """The autoscaler that follows these rules."""
     if isinstance(rules, HpaRules):
         return HpaScaler(rules, replica)
-    if isinstance(rules, TargetTrackingRules):
-        return TargetTrackingScaler(rules, replica)
-    if isinstance(rules, StepRules):
-        return StepScaler(rules, replica)
-    assert isinstance(rules, KnativeRules)
-    return KnativeScaler(rules)
+    if isinstance(rules, KnativeRules):
+        return KnativeScaler(rules)
+    return CloudWatchScaler(rules, replica)
 
 
 def simulate(demand_cores: ArrayLike, book: Book, *, replicas: int | None = None) -> Timeline:
