@@ -8,8 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.containers import activator, balanced
+from planner.containers.credits import Account
+from planner.containers.stride import Steady, stride
 from planner.containers.work import BEGIN, TOTAL, count_all, new_work
-from planner.types import Bytes, Floats
+from planner.scaling.cloudwatch import Scaling
+from planner.scaling.instances import Provider
+from planner.types import Bytes, Floats, Integers
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,17 @@ class BalancedPool(Pool):
         balanced.serve(
             chunk.arrivals, chunk.services, first, stop, chunk.drawn, self.ready, self._limits, self.work, self._lines,
             chunk.luck, chunk.latency, chunk.wait, chunk.outcome,
+        )  # fmt: skip
+
+    def stride(
+        self, chunk: Chunk, first: int, last_s: float, span: Integers, steady: Steady, scaling: Scaling,
+        provider: Provider, account: Account,
+    ) -> tuple[int, int, int]:  # fmt: skip
+        """Serve a chunk and decide, as `stride.stride` does."""
+        return stride(
+            chunk.arrivals, chunk.services, first, chunk.drawn, last_s, span, steady, scaling,
+            provider, account, self._limits, self.work, self._lines, chunk.luck, chunk.latency, chunk.wait,
+            chunk.outcome,
         )  # fmt: skip
 
     def settle(self, chunk: Chunk, now_s: float) -> None:

@@ -49,6 +49,12 @@ def new_provider(rules: InstanceRules) -> Provider:
     )  # fmt: skip
 
 
+def no_provider() -> Provider:
+    """Rules that never act, for platforms without instances."""
+    alarms = new_alarms((1, math.inf, True), (1, -math.inf, False))
+    return Provider(new_points(1, 0, math.inf), alarms, np.full(1, -np.inf), 100.0, 0.0, 0, 0, 0, 0)
+
+
 @compiled
 def provide(provider: Provider, now_s: float, needed: int, there: int) -> int:
     """The instances that there should be at a time, of which the tasks need some, and some are there."""
@@ -99,9 +105,9 @@ class CapacityProvider:
         """The instances that have room for some tasks."""
         return math.ceil(tasks / self.rules.tasks_each)
 
-    def advance(self, now_s: float, fleet: Fleet) -> bool:
-        """Launch and remove instances at a time, and set the fleet's room; whether the room has changed."""
-        return self.change(provide(self.provider, float(now_s), self.needed(len(fleet)), self.count), now_s, fleet)
+    def decide(self, now_s: float, fleet: Fleet) -> int:
+        """The number of instances that there should be at a time."""
+        return provide(self.provider, float(now_s), self.needed(len(fleet)), self.count)
 
     def change(self, count: int, now_s: float, fleet: Fleet) -> bool:
         """Launch or remove as many instances as make this number, and set the fleet's room; whether it has changed."""

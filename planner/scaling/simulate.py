@@ -80,11 +80,18 @@ class Simulation:
     def advance(self, ticks: Sequence[float], demand: Sequence[float], use: Sequence[float]) -> int:
         """Decide at the last of these ticks, in each of which a ready replica used `use` cores; returns the wanted."""
         wanted = self.scaler.advance(ticks, demand, use, self.fleet)
-        if wanted != len(self.fleet):
-            self.fleet.scale(wanted, ticks[-1])
-        if self.instances and self.instances.advance(ticks[-1], self.fleet):
-            self.fleet.place(ticks[-1])
+        self.change(wanted, ticks[-1])
         return wanted
+
+    def change(self, wanted: int, now_s: float, hosts: int | None = None) -> None:
+        """Have as many replicas as are wanted, and as many instances, if that is decided already."""
+        if wanted != len(self.fleet):
+            self.fleet.scale(wanted, now_s)
+        if self.instances is None:
+            return
+        decided = self.instances.decide(now_s, self.fleet) if hosts is None else hosts
+        if self.instances.change(decided, now_s, self.fleet):
+            self.fleet.place(now_s)
 
 
 def scaler_of(rules: ScalerRules, replica: Replica) -> Scaler:
