@@ -13,8 +13,8 @@ from planner.containers.stride import MOST_TICKS, Steady
 from planner.containers.timeline import Recorder, Timeline
 from planner.containers.usage import Ledger
 from planner.scaling import simulate
-from planner.scaling.cloudwatch import CloudWatchScaler, present
 from planner.scaling.instances import no_provider
+from planner.scaling.policy import PolicyScaler, present
 from planner.scaling.rules import KnativeRules
 
 
@@ -108,8 +108,8 @@ class Clock:
     def _stride(self, chunk: Chunk, first: int, *, last_s: float) -> int:
         """Let the compiled loop go on, where it can; returns the next request of the chunk."""
         platform, pool = self._platform, self.pool
-        while isinstance(platform.scaler, CloudWatchScaler) and isinstance(pool, BalancedPool) and not self._starting:
-            instances, fleet = platform.instances, platform.fleet
+        instances, fleet = platform.instances, platform.fleet
+        while isinstance(platform.scaler, PolicyScaler) and not self._starting and (len(fleet) or not self._knative):
             until_s = min(fleet.next_s - 1, instances.booted_s if instances else math.inf)
             if self._end >= until_s:
                 break
@@ -119,7 +119,7 @@ class Clock:
             )  # fmt: skip
             span = np.array([self._begin, self._end])
             first, wanted, hosts = pool.stride(
-                chunk, first, last_s, span, steady, platform.scaler.scaling, self._provider, self.ledger.credits.account
+                chunk, first, last_s, span, steady, platform.scaler.policy, self._provider, self.ledger.credits.account
             )
             begin, end = span.tolist()
             changed = (wanted, hosts) != (len(fleet), platform.hosts)

@@ -12,12 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from planner.errors import TrafficError
 from planner.scaling.books import Book
-from planner.scaling.cloudwatch import CloudWatchScaler
 from planner.scaling.fleet import Fleet
 from planner.scaling.instances import CapacityProvider
-from planner.scaling.knative import KnativeScaler
 from planner.scaling.kubernetes import HpaScaler
-from planner.scaling.rules import HpaRules, KnativeRules, Replica, ScalerRules
+from planner.scaling.policy import PolicyScaler
+from planner.scaling.rules import HpaRules, Replica, ScalerRules
 
 MOST_SECONDS = 100 * 86_400
 MOST_CORES = 1e6
@@ -96,11 +95,7 @@ class Simulation:
 
 def scaler_of(rules: ScalerRules, replica: Replica) -> Scaler:
     """The autoscaler that follows these rules."""
-    if isinstance(rules, HpaRules):
-        return HpaScaler(rules, replica)
-    if isinstance(rules, KnativeRules):
-        return KnativeScaler(rules)
-    return CloudWatchScaler(rules, replica)
+    return HpaScaler(rules, replica) if isinstance(rules, HpaRules) else PolicyScaler(rules, replica)
 
 
 def simulate(demand_cores: ArrayLike, book: Book, *, replicas: int | None = None) -> Timeline:
