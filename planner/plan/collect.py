@@ -29,12 +29,15 @@ class Histogram:
         found = np.bincount((rows * self._bins + places.astype(np.int64)), minlength=self.counts.size)
         self.counts += found.reshape(self.counts.shape)
 
-    def percentiles(self, share: float) -> Floats:
+    def percentiles(self, share: float) -> list[float]:
         """The latency of each row that this share does not exceed, seconds; NaN without latencies."""
         cumulated = self.counts.cumsum(axis=1)
-        least = np.maximum(share * cumulated[:, -1:], 0.5)
-        found = SHORTEST_S * self._factor ** ((cumulated < least).sum(axis=1) + 0.5)
-        return np.where(cumulated[:, -1] > 0, found, np.nan)
+        totals = cumulated[:, -1]
+        places = (cumulated < np.maximum(share * totals, 0.5)[:, None]).sum(axis=1)
+        return [
+            SHORTEST_S * self._factor ** (place + 0.5) if total else math.nan
+            for place, total in zip(places.tolist(), totals.tolist(), strict=True)
+        ]
 
 
 class Collector:
@@ -98,11 +101,11 @@ class Collector:
 
     def percentile(self, share: float) -> float:
         """A percentile of the latencies of answered requests, seconds."""
-        return float(self._all.percentiles(share)[0])
+        return self._all.percentiles(share)[0]
 
     def slices(self) -> list[Slice]:
         """The slices of time, all of the same length."""
-        medians, tails = (self._by_slice.percentiles(share).tolist() for share in (0.5, 0.95))
+        medians, tails = (self._by_slice.percentiles(share) for share in (0.5, 0.95))
         return [
             Slice(
                 at_s=k * self._width_s, requests=int(requests), errors=int(errors), cold=int(cold),
