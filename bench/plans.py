@@ -92,9 +92,8 @@ def main(arguments: list[str] | None = None) -> int:
         demand = measure(load_traffic(file.name))
         given, objective = world(), parse_objective(OBJECTIVE)
         for _, one in evaluate_all(chosen(given), demand, given, objective, 1):
-            print(
-                f"{one.label}: p95 {one.figures.p95_s.value:.2f} s, {one.figures.errors.value:.2%} errors", flush=True
-            )
+            figures = f"p95 {one.figures.p95_s.value:.2f} s, {one.figures.errors.value:.2%} errors"
+            sys.stdout.write(f"{one.label}: {figures}\n")
     return 0
 
 

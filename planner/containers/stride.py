@@ -70,7 +70,7 @@ def stride(
     present, hosts, activated = steady.present, steady.hosts, limits.balancer == ACTIVATOR
     while True:
         begin, end = span[FROM], span[TO]
-        stop = first + np.searchsorted(arrivals[first:], float(end), "right")
+        stop = first + int(np.searchsorted(arrivals[first:], float(end), "right"))
         if stop > first:
             if activated:
                 activator.serve(arrivals, services, first, stop, drawn, present.ready, offset, limits, work, line,

@@ -118,7 +118,7 @@ class _Search:
 
     def ranked(self) -> list[tuple[Candidate, Outcome]]:
         """All that was simulated, in the order of the plan."""
-        return sorted(self.found.values(), key=lambda pair: rank(*pair, self._given[2]))
+        return sorted(self.found.values(), key=lambda pair: rank(pair[0], pair[1], self._given[2]))
 
     def _try_left(self, seeds: int) -> None:
         for group in _by_platform(list(self.left.values())):

@@ -95,7 +95,7 @@ def _mean(knative: Knative, ticks: int) -> float:
     size = min(seen, ticks)
     for tick in range(seen - size, seen):
         total += knative.window[tick % len(knative.window)]
-    return total / size
+    return float(total / size)
 
 
 @compiled

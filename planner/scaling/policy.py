@@ -29,6 +29,9 @@ from planner.types import Floats
 
 PolicyRules = TargetTrackingRules | StepRules | KnativeRules
 TRACKING, STEPS, KNATIVE = range(3)
+# What stands in a policy of another kind, so that all policies have one type.
+NO_TRACKING = TargetTrackingRules(min_replicas=0, max_replicas=1, target_percent=100, delay_s=0)
+NO_KNATIVE = KnativeRules(min_replicas=0, max_replicas=1, cores_per_request=1)
 
 
 class Policy(NamedTuple):
@@ -62,9 +65,8 @@ class Present(NamedTuple):
 def new_policy(rules: PolicyRules, replica: Replica) -> Policy:
     """The policy of these rules, before the first tick."""
     policy = Policy(
-        TRACKING, new_points(1, 0, math.inf), new_alarms((1, 0, True)), Tracking(np.zeros(5), *[0.0] * 5, 0, 0),
-        new_steps((), 0, 0), Knative(np.zeros(5), np.zeros(1), np.zeros(1, np.int64), 1, *[1.0] * 8, 0, 0),
-        float(replica.idle_cores), float(replica.request_cores),
+        TRACKING, new_points(1, 0, math.inf), new_alarms((1, 0, True)), new_tracking(NO_TRACKING), new_steps((), 0, 0),
+        new_knative(NO_KNATIVE), float(replica.idle_cores), float(replica.request_cores),
     )  # fmt: skip
     if isinstance(rules, KnativeRules):
         return policy._replace(kind=KNATIVE, knative=new_knative(rules))
@@ -116,8 +118,8 @@ class PolicyScaler:
     def advance(self, ticks: Sequence[float], demand: Sequence[float], use: Sequence[float], fleet: Fleet) -> int:
         """The replicas wanted at the last of these ticks."""
         now_s = float(ticks[-1])
-        columns = (np.asarray(column, np.float64) for column in (demand, use))
-        return decide(self.policy, now_s, *columns, present(fleet, now_s))
+        cores, used = np.asarray(demand, np.float64), np.asarray(use, np.float64)
+        return decide(self.policy, now_s, cores, used, present(fleet, now_s))
 
 
 def present(fleet: Fleet, now_s: float) -> Present:

@@ -36,9 +36,12 @@ class Tracking(NamedTuple):
 
 def new_tracking(rules: TargetTrackingRules) -> Tracking:
     """These rules, before the first point."""
-    numbers = (rules.target_percent, rules.period_s, rules.in_period_s, rules.out_cooldown_s, rules.in_cooldown_s)
-    memory = np.array([0.0, 0.0, -np.inf, -np.inf, 0.0])
-    return Tracking(memory, *map(float, numbers), rules.min_replicas, rules.max_replicas)
+    return Tracking(
+        memory=np.array([0.0, 0.0, -np.inf, -np.inf, 0.0]), target=float(rules.target_percent),
+        period_s=float(rules.period_s), in_period_s=float(rules.in_period_s),
+        out_cooldown_s=float(rules.out_cooldown_s), in_cooldown_s=float(rules.in_cooldown_s),
+        least=rules.min_replicas, most=rules.max_replicas,
+    )  # fmt: skip
 
 
 def alarms_of(rules: TargetTrackingRules) -> Alarms:

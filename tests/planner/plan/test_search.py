@@ -70,7 +70,7 @@ def demand(folder: Path, name: str) -> Demand:
 def judged(found: Found, objective: Objective) -> Found:
     """The same figures under another objective, in the order of a plan."""
     again = [(candidate, replace(one, misses=objective.misses(one.figures))) for candidate, one in found]
-    return sorted(again, key=lambda pair: rank(*pair, objective))
+    return sorted(again, key=lambda pair: rank(pair[0], pair[1], objective))
 
 
 def winners(found: Found) -> list[Outcome]:
