@@ -1,7 +1,7 @@
-"""`python -m bench.planner`: simulated requests per second of the planner's Lambda, beside SimFaaS on the same work.
+"""`python -m bench.planner`: requests per second of the planner's Lambda beside SimFaaS, and what whole plans take.
 
-Both run in one thread, and both are given the same arrivals and service times; their answers must be equal. ORACLES
-names the folder with SimFaaS, see requirements/oracles.txt.
+Both simulators run in one thread, and both are given the same arrivals and service times; their answers must be equal.
+ORACLES names the folder with SimFaaS, see requirements/oracles.txt.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bench.__main__ import HERE, about
+from bench.plans import measure_plans, to_rows
 from bench.report import heading, spread
 from bench.sampling import interleaved
 from detection.errors import UserError
@@ -43,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     result["long"] = {f"{rate:g}": long_work(rate, options.rounds) for rate in LONG}
+    result["plans"] = measure_plans()
     (options.output / "planner.json").write_text(json.dumps(result, indent=1) + "\n")
     (options.output / "planner.md").write_text(to_markdown(result))
     print(to_markdown(result))
@@ -87,9 +89,9 @@ def long_work(rate: float, rounds: int) -> dict[str, Any]:
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """Two tables; only words and rounding here."""
+    """Three tables; only words and rounding here."""
     lines = [
-        "# Speed of the planner's Lambda",
+        "# Speed of the planner",
         "",
         f"{heading(result['about'])}; one thread each, the simulators take turns. Compiling is not included.",
         "",
@@ -110,7 +112,8 @@ def to_markdown(result: dict[str, Any]) -> str:
             f"| {found['requests']:,} requests at {rate}/s | {found['instances']:.1f} | {spread(ours, 0)} "
             f"| {speed:,.0f} |"
         )
-    return "\n".join(lines) + "\n"
+    cores = "Plans use all cores; each ran once, and compiled loops come from numba's cache."
+    return "\n".join([*lines, "", cores, "", *to_rows(result["plans"])]) + "\n"
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ import numpy as np
 from planner.containers.balanced import ACTIVATOR
 from planner.containers.parameters import Parameters
 from planner.containers.pools import ActivatedPool, BalancedPool, Chunk
+from planner.containers.stride import MOST_TICKS, Steady
 from planner.containers.timeline import Recorder, Timeline
 from planner.containers.usage import Ledger
 from planner.scaling import simulate
+from planner.scaling.instances import no_provider
+from planner.scaling.policy import PolicyScaler, present
 from planner.scaling.rules import KnativeRules
-
-MOST_TICKS = 3600
 
 
 class Clock:
@@ -31,6 +32,8 @@ class Clock:
         self._rate, self._cores = parameters.rate, book.replica.cores
         self._knative = book.scaler if isinstance(book.scaler, KnativeRules) else None
         self._platform = simulate.Simulation(book, parameters.count)
+        instances = self._platform.instances
+        self._provider = instances.provider if instances else no_provider()
         self._recorder = Recorder(parameters.step_s)
         self._begin = 0
         self._until_s = 0.0
@@ -42,6 +45,7 @@ class Clock:
         self._recorder.add_arrivals(arrivals)
         first = 0
         while True:
+            first = self._stride(chunk, first, last_s=-math.inf)
             event_s, is_ready = self._event()
             # A replica serves what arrives in the moment when it is ready; a decision comes after all of its tick.
             stop = first + int(np.searchsorted(arrivals[first:], event_s, "left" if is_ready else "right"))
@@ -56,10 +60,15 @@ class Clock:
 
     def finish(self, chunk: Chunk, until_s: float) -> None:
         """End the time that is counted, and go on until nothing waits."""
-        while (event := self._event())[0] <= until_s:
-            self._pass(chunk, *event, next_s=until_s)
+        while True:
+            self._stride(chunk, 0, last_s=until_s)
+            event_s, is_ready = self._event()
+            if event_s > until_s:
+                break
+            self._pass(chunk, event_s, is_ready, next_s=until_s)
         self.pool.close(chunk, until_s)
         self._add_span(until_s)
+        self.ledger.spend(self._begin, until_s, self._platform.hosts, self.pool.work.spent)
         self._record(int(until_s))
         self.ledger.close(until_s, self.pool.inferences_s)
         self._until_s = until_s
@@ -96,6 +105,33 @@ class Clock:
         self.pool.close(chunk, self._end)
         self._decide()
 
+    def _stride(self, chunk: Chunk, first: int, *, last_s: float) -> int:
+        """Let the compiled loop go on, where it can; returns the next request of the chunk."""
+        platform, pool = self._platform, self.pool
+        instances, fleet = platform.instances, platform.fleet
+        while isinstance(platform.scaler, PolicyScaler) and not self._starting and (len(fleet) or not self._knative):
+            until_s = min(fleet.next_s - 1, instances.booted_s if instances else math.inf)
+            if self._end >= until_s:
+                break
+            steady = Steady(
+                present(fleet, self._begin + 1), instances.needed(len(fleet)) if instances else 0, platform.hosts,
+                self._rate, self._cores, float(until_s),
+            )  # fmt: skip
+            span = np.array([self._begin, self._end])
+            first, wanted, hosts = pool.stride(
+                chunk, first, last_s, span, steady, platform.scaler.policy, self._provider, self.ledger.credits.account
+            )
+            begin, end = span.tolist()
+            changed = (wanted, hosts) != (len(fleet), platform.hosts)
+            self._add_span(end if changed else begin)
+            self._record(end - 1 if changed else begin)
+            self._begin, self._end = begin, end
+            if not changed:
+                break
+            # It takes no decision on instances where the replicas change.
+            self._change(wanted, hosts if wanted == len(fleet) else None)
+        return first
+
     def _decide(self) -> None:
         """Tell the autoscaler what happened in the ticks that end, and do what it wants."""
         work, begin, end = self.pool.work, self._begin, self._end
@@ -103,8 +139,16 @@ class Clock:
         use = np.minimum(busy / max(1, self._count), self._cores).tolist()
         demand = inside * self._knative.cores_per_request if self._knative else busy
         self._add_span(end)
+        self.ledger.spend(begin, end, self._platform.hosts, work.spent)
         self._record(end - 1)
-        wanted = self._platform.advance(range(begin + 1, end + 1), demand.tolist(), use)
+        self._change(
+            self._platform.scaler.advance(range(begin + 1, end + 1), demand.tolist(), use, self._platform.fleet)
+        )
+
+    def _change(self, wanted: int, hosts: int | None = None) -> None:
+        """Have as many replicas as are wanted, and as many instances, if that is decided; begin new ticks."""
+        end = self._end
+        self._platform.change(wanted, end, hosts)
         self.pool.begin_ticks(end)
         if wanted < self.pool.ready:
             self.ledger.add_drained(end, self.pool.retire(wanted, end))
@@ -117,7 +161,7 @@ class Clock:
         fleet, hosts = self._platform.fleet, self._platform.hosts
         # A replica without an instance is not there yet.
         placed = sum(one.started_s < math.inf for one in fleet.members) if self._platform.instances else len(fleet)
-        self.ledger.add_span(self._begin, until_s, placed, hosts, self.pool.work.spent)
+        self.ledger.add_span(self._begin, until_s, placed, hosts)
 
     def _record(self, until_s: int) -> None:
         self._recorder.add(until_s, len(self._platform.fleet), self._count, self._platform.hosts)

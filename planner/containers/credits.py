@@ -7,6 +7,8 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/burstable-performance-instan
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from loadtest.cost.prices import Burstable
@@ -17,44 +19,53 @@ from planner.types import Floats
 DAY_S = 86_400
 
 
-class Credits:
-    """The credits of each instance, in vCPU-seconds; a replica uses `rate` cores during an inference.
+class Account(NamedTuple):
+    """The credits of each instance, vCPU-seconds, changed in place; a replica uses `rate` cores during an inference.
 
     Tasks are packed: each instance has `tasks_each` neighbours of the list of replicas, as in `planner.scaling`.
     """
 
-    def __init__(self, burst: Burstable, rules: InstanceRules, rate: float) -> None:
-        self._earned = burst.vcpus * burst.baseline
-        self._tasks_each, self._rate = rules.tasks_each, rate
-        self._balance = np.zeros(rules.max_replicas)
-        self._hosts = 0
+    balance: Floats  # by instance; none without credits
+    surplus: Floats  # (1,) charged so far
+    earned: float
+    rate: float
+    tasks_each: int
+
+
+class Credits:
+    """The account of instances of a kind."""
+
+    def __init__(self, burst: Burstable | None, rules: InstanceRules | None, rate: float) -> None:
+        hosts, tasks_each = (rules.max_replicas, rules.tasks_each) if burst and rules else (0, 1)
+        earned = burst.vcpus * burst.baseline if burst else 0.0
+        self.account = Account(np.zeros(hosts), np.zeros(1), float(earned), float(rate), tasks_each)
 
     def spend(self, seconds: float, hosts: int, spent: Floats) -> float:
         """The surplus that is charged in these seconds, in which replicas `(R,)` spent some on inferences."""
-        charged = float(-np.minimum(self._balance[hosts : self._hosts], 0).sum())
-        self._balance[hosts : self._hosts] = 0
-        self._hosts = hosts
-        return charged + _spend(
-            self._balance, hosts, self._earned * seconds, self._earned * DAY_S, spent, self._rate, self._tasks_each
-        )
+        return spend(self.account, float(seconds), hosts, spent)
 
     @property
     def owed(self) -> float:
         """The surplus that would be charged if all instances were terminated now."""
-        return float(-np.minimum(self._balance, 0).sum())
+        return float(-np.minimum(self.account.balance, 0).sum())
 
 
 @compiled
-def _spend(
-    balance: Floats, hosts: int, earned: float, most: float, spent: Floats, rate: float, tasks_each: int
-) -> float:
-    """Change the balance of each host; returns what exceeds `most` and is charged at once."""
-    charged = 0.0
+def spend(account: Account, seconds: float, hosts: int, spent: Floats) -> float:
+    """Change the balance of each instance, and end that of those which are gone; returns what is charged."""
+    balance, tasks_each = account.balance, account.tasks_each
+    if not len(balance):
+        return 0.0
+    ended = charged = 0.0
+    for host in range(hosts, len(balance)):
+        ended -= min(balance[host], 0.0)
+        balance[host] = 0.0
+    earned, most = account.earned * seconds, account.earned * DAY_S
     for host in range(hosts):
         used = 0.0
         for replica in range(host * tasks_each, min((host + 1) * tasks_each, len(spent))):
-            used += spent[replica] * rate
+            used += spent[replica] * account.rate
         left = balance[host] + earned - used
         charged += max(0.0, -most - left)
         balance[host] = min(max(left, -most), most)
-    return charged
+    return ended + charged

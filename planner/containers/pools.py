@@ -8,8 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.containers import activator, balanced
+from planner.containers.credits import Account
+from planner.containers.stride import Steady, stride
 from planner.containers.work import BEGIN, TOTAL, count_all, new_work
-from planner.types import Bytes, Floats
+from planner.scaling.instances import Provider
+from planner.scaling.policy import Policy
+from planner.types import Bytes, Floats, Integers
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Pool(ABC):
         self.work = new_work(replicas, ticks, since_s)
         self.ready = 0
         self._limits = limits
+        self._lines, self._line = balanced.new_lines(1, 1), activator.new_line(1)
 
     @property
     @abstractmethod
@@ -72,6 +77,17 @@ class Pool(ABC):
     @abstractmethod
     def close(self, chunk: Chunk, until_s: float) -> None:
         """Begin all inferences that begin by a time of the present ticks, and count the work until then."""
+
+    def stride(
+        self, chunk: Chunk, first: int, last_s: float, span: Integers, steady: Steady, policy: Policy,
+        provider: Provider, account: Account,
+    ) -> tuple[int, int, int]:  # fmt: skip
+        """Serve a chunk and decide, as `stride.stride` does."""
+        return stride(
+            chunk.arrivals, chunk.services, first, chunk.drawn, chunk.offset, last_s, span, steady, policy,
+            provider, account, self._limits, self.work, self._lines, self._line, chunk.luck, chunk.latency, chunk.wait,
+            chunk.outcome,
+        )  # fmt: skip
 
     @property
     def inferences_s(self) -> float:

@@ -40,11 +40,11 @@ class Ledger:
 
     def __init__(self, book: Book, burst: Burstable | None, rate: float, since_s: float) -> None:
         self._has_instances = book.instances is not None
-        self._credits = Credits(burst, book.instances, rate) if burst and book.instances else None
+        self.credits = Credits(burst, book.instances, rate)
         self._since_s = since_s
         self._until_s = math.inf
         self._drained = TimeMean(since_s)
-        self._replica_s = self._host_s = self._busy_s = self._surplus = 0.0
+        self._replica_s = self._host_s = self._busy_s = 0.0
         self._most_replicas = self._most_hosts = 0
         self._requests = np.zeros(3, np.int64)
 
@@ -53,19 +53,23 @@ class Ledger:
         counted = arrivals >= self._since_s
         self._requests += [counted.sum(), (counted & refused).sum(), (counted & timed_out).sum()]
 
-    def add_span(self, start_s: float, end_s: float, replicas: int, hosts: int, spent: Floats) -> None:
-        """Count a time in which replicas had a place on hosts, and spent some seconds on inferences, `(R,)`."""
-        if self._until_s < math.inf:
-            return
-        surplus = self._credits.spend(end_s - start_s, hosts, spent) if self._credits else 0.0
+    def add_span(self, start_s: float, end_s: float, replicas: int, hosts: int) -> None:
+        """Count a time in which replicas had a place on hosts."""
         seconds = end_s - max(start_s, self._since_s)
-        if seconds < 0:
+        if self._until_s < math.inf or seconds < 0:
             return
-        self._surplus += surplus
         self._replica_s += replicas * seconds
         self._host_s += hosts * seconds
         self._most_replicas = max(self._most_replicas, replicas)
         self._most_hosts = max(self._most_hosts, hosts)
+
+    def spend(self, start_s: float, end_s: float, hosts: int, spent: Floats) -> None:
+        """Count the CPU credits of a time in which replicas spent some seconds on inferences, `(R,)`."""
+        if self._until_s < math.inf:
+            return
+        charged = self.credits.spend(end_s - start_s, hosts, spent)
+        if end_s >= self._since_s:
+            self.credits.account.surplus[0] += charged
 
     def add_drained(self, start_s: float, ends_s: Floats) -> None:
         """Count replicas that were removed at a time, and work until `ends_s`."""
@@ -81,15 +85,14 @@ class Ledger:
         self._until_s = until_s
         self._replica_s += drained_s
         self._busy_s = inferences_s + drained_s
-        if self._credits:
-            self._surplus += self._credits.owed
+        self.credits.account.surplus[0] += self.credits.owed
 
     def usage(self) -> Usage:
         """All that was counted, after the end."""
         requests, refused, timed_out = self._requests.tolist()
         return Usage(
             replica_s=self._replica_s, instance_s=self._host_s if self._has_instances else self._replica_s,
-            busy_s=self._busy_s, surplus_vcpu_s=self._surplus,
+            busy_s=self._busy_s, surplus_vcpu_s=float(self.credits.account.surplus[0]),
             requests=requests, refused=refused, timed_out=timed_out,
             most_replicas=self._most_replicas, most_instances=self._most_hosts,
         )  # fmt: skip

@@ -29,13 +29,15 @@ class Histogram:
         found = np.bincount((rows * self._bins + places.astype(np.int64)), minlength=self.counts.size)
         self.counts += found.reshape(self.counts.shape)
 
-    def percentile(self, share: float, row: int = 0) -> float:
-        """The latency that this share does not exceed, seconds; NaN without latencies."""
-        cumulated = self.counts[row].cumsum()
-        if not cumulated[-1]:
-            return math.nan
-        place = int(np.searchsorted(cumulated, max(share * cumulated[-1], 0.5)))
-        return float(SHORTEST_S * self._factor ** (place + 0.5))
+    def percentiles(self, share: float) -> list[float]:
+        """The latency of each row that this share does not exceed, seconds; NaN without latencies."""
+        cumulated = self.counts.cumsum(axis=1)
+        totals = cumulated[:, -1]
+        places = (cumulated < np.maximum(share * totals, 0.5)[:, None]).sum(axis=1)
+        return [
+            SHORTEST_S * self._factor ** (place + 0.5) if total else math.nan
+            for place, total in zip(places.tolist(), totals.tolist(), strict=True)
+        ]
 
 
 class Collector:
@@ -99,15 +101,16 @@ class Collector:
 
     def percentile(self, share: float) -> float:
         """A percentile of the latencies of answered requests, seconds."""
-        return self._all.percentile(share)
+        return self._all.percentiles(share)[0]
 
     def slices(self) -> list[Slice]:
         """The slices of time, all of the same length."""
+        medians, tails = (self._by_slice.percentiles(share) for share in (0.5, 0.95))
         return [
             Slice(
                 at_s=k * self._width_s, requests=int(requests), errors=int(errors), cold=int(cold),
                 instances=float(self._instance_s[k] / self._width_s),
-                p50_s=_known(self._by_slice.percentile(0.5, k)), p95_s=_known(self._by_slice.percentile(0.95, k)),
+                p50_s=_known(medians[k]), p95_s=_known(tails[k]),
             )
             for k, (requests, errors, cold) in enumerate(self._counts.T)
         ]  # fmt: skip

@@ -25,6 +25,8 @@ HYBRID_BELOW = 3  # Containers at least, in a hybrid that a search tries.
 TARGETS = (50, 70, 85)
 LEAST = (1, 2, 3, 5)
 ARM = re.compile(r"[0-9]g")  # In the family of an instance type, e.g. c7g.
+AT_ONCE = 4  # Configurations that are simulated before the cheapest is looked for.
+FEW_SEEDS = 2
 FINALISTS = 3  # Configurations of each platform that are simulated with all seeds.
 
 
@@ -79,27 +81,62 @@ def search(
     A configuration cannot win if the least that it costs exceeds the bill of one on the same platform that meets the
     objective. Ctrl-C ends the search and keeps what is finished.
     """
-    found: list[tuple[Candidate, Outcome]] = []
-    left_out = 0
+    searched = _Search(candidates, demand, world, objective, progress)
     try:
-        for group in _by_platform(candidates):
-            best = math.inf
-            ordered = sorted(group, key=lambda one: least_usd(one, demand, world, objective))
-            while ordered:
-                part = [one for one in ordered[:4] if least_usd(one, demand, world, objective) <= best]
-                left_out += min(4, len(ordered)) - len(part)
-                ordered = ordered[4:]
-                for candidate, one in evaluate_all(part, demand, world, objective, min(seeds, 2)):
-                    found.append((candidate, one))
-                    if one.meets and one.figures.usd:
-                        best = min(best, one.figures.usd.value)
-                    progress(f"{len(found) + left_out} of {len(candidates)}: {one.label}")
-        found = _with_all_seeds(found, demand, world, objective, seeds)
+        searched.run(seeds)
     except KeyboardInterrupt:
-        if not found:
+        if not searched.found:
             raise
-        return _sorted(found, objective), _notes(left_out), False
-    return _sorted(found, objective), _notes(left_out), True
+        return searched.ranked(), [], False
+    return searched.ranked(), _notes(len(searched.left)), True
+
+
+class _Search:
+    """A search: what was simulated so far, and what was not, both by label."""
+
+    def __init__(
+        self, candidates: Sequence[Candidate], demand: Demand, world: World, objective: Objective,
+        progress: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self.found: dict[str, tuple[Candidate, Outcome]] = {}
+        self.left = {one.label: one for one in candidates}
+        self._given = demand, world, objective
+        self._least = {one.label: least_usd(one, demand, world, objective) for one in candidates}
+        self._progress = progress
+
+    def run(self, seeds: int) -> None:
+        """Simulate what may win with few seeds, and the best with all; if these decide otherwise, go on."""
+        sure: set[str] = set()
+        while True:
+            self._try_left(min(seeds, FEW_SEEDS))
+            best = [candidate for candidate, _ in finalists(self.ranked()) if candidate.label not in sure]
+            if seeds <= FEW_SEEDS or not best:
+                return
+            for candidate, one in evaluate_all(best, *self._given, seeds):
+                self.found[one.label] = candidate, one
+                sure.add(one.label)
+
+    def ranked(self) -> list[tuple[Candidate, Outcome]]:
+        """All that was simulated, in the order of the plan."""
+        return sorted(self.found.values(), key=lambda pair: rank(pair[0], pair[1], self._given[2]))
+
+    def _try_left(self, seeds: int) -> None:
+        for group in _by_platform(list(self.left.values())):
+            ordered = sorted(group, key=lambda one: self._least[one.label])
+            while part := [one for one in ordered[:AT_ONCE] if self._may_win(one)]:
+                ordered = ordered[len(part) :]
+                for candidate, one in evaluate_all(part, *self._given, seeds):
+                    self.found[one.label] = candidate, one
+                    del self.left[one.label]
+                    self._progress(f"{len(self.found)} of at most {len(self.found) + len(self.left)}: {one.label}")
+
+    def _may_win(self, candidate: Candidate) -> bool:
+        """Whether it may cost as little as the cheapest of its platform that meets the objective, to the cent."""
+        bills = [
+            one.figures.usd.value for _, one in self.found.values()
+            if one.platform == candidate.platform and one.meets and one.figures.usd
+        ]  # fmt: skip
+        return round(self._least[candidate.label], 2) <= round(min(bills, default=math.inf), 2)
 
 
 def finalists(found: Sequence[tuple[Candidate, Outcome]], count: int = FINALISTS) -> list[tuple[Candidate, Outcome]]:
@@ -183,20 +220,6 @@ def _by_platform(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
     for one in candidates:
         groups.setdefault(one.platform, []).append(one)
     return list(groups.values())
-
-
-def _with_all_seeds(
-    found: Sequence[tuple[Candidate, Outcome]], demand: Demand, world: World, objective: Objective, seeds: int
-) -> list[tuple[Candidate, Outcome]]:
-    if seeds <= 2:
-        return list(found)
-    best = [candidate for candidate, _ in finalists(_sorted(found, objective))]
-    again = {one.label: one for _, one in evaluate_all(best, demand, world, objective, seeds)}
-    return [(candidate, again.get(one.label, one)) for candidate, one in found]
-
-
-def _sorted(found: Sequence[tuple[Candidate, Outcome]], objective: Objective) -> list[tuple[Candidate, Outcome]]:
-    return sorted(found, key=lambda pair: rank(pair[0], pair[1], objective))
 
 
 def _notes(left_out: int) -> list[str]:

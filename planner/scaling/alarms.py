@@ -1,79 +1,118 @@
-"""CloudWatch's part of scaling: means of periods that arrive late, and alarms on the last of them."""
+"""CloudWatch's part of scaling, compiled: means of periods that arrive late, and alarms on the last of them."""
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Sequence
+from typing import NamedTuple
 
-from planner.scaling.fleet import Fleet
-from planner.scaling.rules import Replica
+import numpy as np
+
+from planner.jit import compiled
+from planner.types import Booleans, Floats, Integers
 
 # So many digits of a mean count, so that a sum of floats which should be equal to a threshold is not above it.
 DIGITS = 9
+PERIOD, DELAY, END, DUE, SUM, COUNT = range(6)  # Positions in Points.numbers; seconds, and the values of this period.
+HEAD, SIZE = range(2)  # Positions in Points.ring.
 
 
-class Points:
-    """Means of periods, each known `delay_s` after its period ends; a period without values has no point."""
+class Points(NamedTuple):
+    """Means of periods, each known some seconds after its period ends; changed in place.
 
-    def __init__(self, period_s: float, delay_s: float, first_end_s: float) -> None:
-        self._period_s = period_s
-        self._delay_s = delay_s
-        self._end_s = first_end_s
-        self._sum = 0.0
-        self._count = 0
-        self._known: deque[tuple[float, float]] = deque()
-        self._due_s = first_end_s
+    A period without values has no point. `numbers[DUE]` is the next end of a period, or the next second at which a
+    point becomes known.
+    """
 
-    @property
-    def next_s(self) -> float:
-        """The next end of a period, or the next second at which a point becomes known."""
-        return self._due_s
-
-    def add(self, now_s: float, values: Sequence[float]) -> list[float]:
-        """Take the values of the ticks up to now, at most one period; returns the points that become known."""
-        self._sum += sum(values)
-        self._count += len(values)
-        if now_s < self._due_s:
-            return []
-        if now_s >= self._end_s:
-            if self._count:
-                self._known.append((self._end_s + self._delay_s, round(self._sum / self._count, DIGITS)))
-            self._sum, self._count = 0.0, 0
-            while self._end_s <= now_s:
-                self._end_s += self._period_s
-        points = []
-        while self._known and self._known[0][0] <= now_s:
-            points.append(self._known.popleft()[1])
-        self._due_s = min(self._end_s, self._known[0][0]) if self._known else self._end_s
-        return points
+    numbers: Floats
+    known_s: Floats  # A ring of points that are not known yet: when they will be.
+    means: Floats
+    ring: Integers
 
 
-class Alarm:
-    """An alarm on the last points, all of which must be beyond a threshold."""
+class Alarms(NamedTuple):
+    """Alarms on the last points, all of which must be beyond a threshold: arrays by alarm, changed in place."""
 
-    def __init__(self, points: int, threshold: float, *, above: bool) -> None:
-        self._last: deque[float] = deque(maxlen=points)
-        self._threshold = threshold
-        self._above = above
+    last: Floats  # (A, P) rings of points
+    seen: Integers  # points so far
+    points: Integers  # that must be beyond
+    thresholds: Floats
+    above: Booleans
 
-    def add(self, value: float) -> bool:
-        """Take a point; whether the alarm is raised with it."""
-        self._last.append(value)
-        if len(self._last) < (self._last.maxlen or 0):
+
+def new_points(period_s: float, delay_s: float, first_end_s: float) -> Points:
+    """No points yet; the first period ends at `first_end_s`."""
+    numbers = np.array([period_s, delay_s, first_end_s, first_end_s, 0.0, 0.0])
+    known_s, means = (np.zeros(int(delay_s // period_s) + 2) for _ in range(2))
+    return Points(numbers, known_s, means, np.zeros(2, np.int64))
+
+
+def new_alarms(*alarms: tuple[int, float, bool]) -> Alarms:
+    """Alarms without points, each given by its number of points, its threshold, and whether they must be above it."""
+    points, thresholds, above = zip(*alarms, strict=True)
+    return Alarms(
+        np.zeros((len(alarms), max(points))), np.zeros(len(alarms), np.int64), np.array(points, np.int64),
+        np.array(thresholds, np.float64), np.array(above, np.bool_),
+    )  # fmt: skip
+
+
+@compiled
+def add_values(points: Points, now_s: float, total: float, count: int) -> None:
+    """Take the sum and the number of the values of the ticks up to now, at most one period."""
+    numbers, ring = points.numbers, points.ring
+    numbers[SUM] += total
+    numbers[COUNT] += count
+    if now_s < numbers[END]:
+        return
+    if numbers[COUNT]:
+        at = (ring[HEAD] + ring[SIZE]) % len(points.known_s)
+        points.known_s[at] = numbers[END] + numbers[DELAY]
+        points.means[at] = round(numbers[SUM] / numbers[COUNT], DIGITS)
+        ring[SIZE] += 1
+    numbers[SUM] = numbers[COUNT] = 0.0
+    while numbers[END] <= now_s:
+        numbers[END] += numbers[PERIOD]
+
+
+@compiled
+def take_point(points: Points, now_s: float) -> float:
+    """The next point that is known by now, NaN if there is none; call it until there is none."""
+    numbers, ring = points.numbers, points.ring
+    if now_s < numbers[DUE]:
+        return math.nan
+    head = ring[HEAD]
+    if ring[SIZE] and points.known_s[head] <= now_s:
+        ring[HEAD] = (head + 1) % len(points.known_s)
+        ring[SIZE] -= 1
+        return float(points.means[head])
+    numbers[DUE] = min(numbers[END], points.known_s[head]) if ring[SIZE] else numbers[END]
+    return math.nan
+
+
+@compiled
+def is_raised(alarms: Alarms, alarm: int, value: float) -> bool:
+    """Take a point; whether the alarm is raised with it."""
+    needed = alarms.points[alarm]
+    alarms.last[alarm, alarms.seen[alarm] % needed] = value
+    alarms.seen[alarm] += 1
+    if alarms.seen[alarm] < needed:
+        return False
+    for at in range(needed):
+        value, threshold = alarms.last[alarm, at], alarms.thresholds[alarm]
+        if not (value > threshold if alarms.above[alarm] else value < threshold):
             return False
-        return min(self._last) > self._threshold if self._above else max(self._last) < self._threshold
+    return True
 
 
+@compiled
 def ceiling(replicas: float) -> int:
     """Replicas rounded up; what floating point adds to a whole number does not count."""
     return math.ceil(round(replicas, DIGITS))
 
 
-def utilization(fleet: Fleet, replica: Replica, use: Sequence[float], now_s: float) -> list[float]:
-    """The CPU of all running replicas against what they reserve, percent a tick; empty without running replicas."""
-    running, ready = fleet.running(now_s), fleet.ready(now_s)
-    if not running:
-        return []
-    idle, reserved = replica.idle_cores * (running - ready), running * replica.request_cores
-    return [100 * (cores * ready + idle) / reserved for cores in use]
+@compiled
+def total_utilization(use: Floats, running: int, ready: int, idle_cores: float, request_cores: float) -> float:
+    """The CPU of all running replicas against what they reserve, percent, summed over ticks; some must run."""
+    idle, reserved, total = idle_cores * (running - ready), running * request_cores, 0.0
+    for cores in use:
+        total += 100 * (cores * ready + idle) / reserved
+    return total

@@ -1,4 +1,4 @@
-"""The Knative pod autoscaler on concurrent requests, with scale to zero.
+"""The Knative pod autoscaler on concurrent requests, with scale to zero, compiled.
 
 Source: https://github.com/knative/serving/blob/main/pkg/autoscaler/scaling/autoscaler.go
 """
@@ -6,69 +6,104 @@ Source: https://github.com/knative/serving/blob/main/pkg/autoscaler/scaling/auto
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
+
+from planner.jit import compiled
 from planner.scaling.alarms import ceiling
-from planner.scaling.fleet import Fleet
 from planner.scaling.rules import KnativeRules
+from planner.types import Floats, Integers
+
+# Positions in Knative.memory: the next regular decision and the next one of all, which comes at once while there is no
+# replica; the begin of the last panic (-inf without) and the most replicas in it; since when there could be none (inf).
+NEXT, SOON, PANIC_S, MOST, ZERO_S = range(5)
 
 
-class KnativeScaler:
-    """Follows the mean concurrency of a stable window, and of a short one while in panic."""
+class Knative(NamedTuple):
+    """Follows the mean concurrency of a stable window, and of a short one while in panic; changed in place."""
 
-    def __init__(self, rules: KnativeRules) -> None:
-        self.rules = rules
-        self._stable: deque[float] = deque(maxlen=round(rules.stable_window_s))
-        self._panic: deque[float] = deque(maxlen=max(1, round(rules.stable_window_s * rules.panic_window_share)))
-        self._next_s = rules.tick_s
-        self._soon_s = 0.0
-        self._panic_s: float | None = None
-        self._most_in_panic = 0
-        self._zero_s: float | None = None
+    memory: Floats
+    window: Floats  # a ring of the concurrency of each second
+    seen: Integers  # (1,) seconds so far
+    panic_ticks: int
+    cores_per_request: float
+    target: float
+    tick_s: float
+    window_s: float
+    panic_threshold: float
+    up_rate: float
+    down_rate: float
+    grace_s: float
+    least: int
+    most: int
 
-    @property
-    def next_s(self) -> float:
-        """The next second at which the autoscaler decides; the next of all while there is no replica."""
-        return self._soon_s
 
-    def advance(self, ticks: Sequence[float], demand: Sequence[float], use: Sequence[float], fleet: Fleet) -> int:
-        """The replicas wanted at the last of these ticks, of a second each, with this demand in cores."""
-        concurrent = [cores / self.rules.cores_per_request for cores in demand]
-        self._stable.extend(concurrent)
-        self._panic.extend(concurrent)
-        current, now_s = len(fleet), ticks[-1]
-        # Without a replica the activator reports the first request at once.
-        first = not current and concurrent[-1] > 0
-        wanted = current
-        if first or now_s >= self._next_s:
-            wanted = max(self._wanted(now_s, fleet.ready(now_s)), int(first), self.rules.min_replicas)
-            wanted = self._zero(now_s, min(wanted, self.rules.max_replicas), current)
-        while self._next_s <= now_s:
-            self._next_s += self.rules.tick_s
-        self._soon_s = self._next_s if wanted else now_s
+def new_knative(rules: KnativeRules) -> Knative:
+    """These rules, before the first second."""
+    window_s = rules.stable_window_s
+    return Knative(
+        memory=np.array([rules.tick_s, 0.0, -np.inf, 0.0, np.inf]), window=np.zeros(round(window_s)),
+        seen=np.zeros(1, np.int64), panic_ticks=max(1, round(window_s * rules.panic_window_share)),
+        cores_per_request=float(rules.cores_per_request), target=rules.target_concurrency * rules.utilization,
+        tick_s=float(rules.tick_s), window_s=float(window_s), panic_threshold=float(rules.panic_threshold),
+        up_rate=float(rules.most_up_rate), down_rate=float(rules.most_down_rate), grace_s=float(rules.grace_s),
+        least=rules.min_replicas, most=rules.max_replicas,
+    )  # fmt: skip
+
+
+@compiled
+def follow(knative: Knative, now_s: float, demand: Floats, current: int, ready: int) -> int:
+    """The replicas wanted at the last of some ticks of a second each, with this demand in cores, `(T,)`."""
+    memory, window = knative.memory, knative.window
+    for cores in demand:
+        window[knative.seen[0] % len(window)] = cores / knative.cores_per_request
+        knative.seen[0] += 1
+    # Without a replica the activator reports the first request at once.
+    first = current == 0 and demand[-1] > 0
+    wanted = current
+    if first or now_s >= memory[NEXT]:
+        wanted = max(_wanted(knative, now_s, ready), int(first), knative.least)
+        wanted = _zero(knative, now_s, min(wanted, knative.most), current)
+    while memory[NEXT] <= now_s:
+        memory[NEXT] += knative.tick_s
+    memory[SOON] = memory[NEXT] if wanted else now_s
+    return wanted
+
+
+@compiled
+def _wanted(knative: Knative, now_s: float, ready: int) -> int:
+    memory, ready = knative.memory, max(1, ready)
+    least, most = math.floor(ready / knative.down_rate), math.ceil(ready * knative.up_rate)
+    stable = ceiling(_mean(knative, len(knative.window)) / knative.target)
+    panic = ceiling(_mean(knative, knative.panic_ticks) / knative.target)
+    if panic / ready >= knative.panic_threshold:
+        memory[PANIC_S] = now_s
+    elif memory[PANIC_S] + knative.window_s < now_s:
+        memory[PANIC_S], memory[MOST] = -np.inf, 0
+    wanted = min(max(stable, least), most)
+    if memory[PANIC_S] == -np.inf:
         return wanted
+    memory[MOST] = max(memory[MOST], wanted, min(max(panic, least), most))
+    return int(memory[MOST])
 
-    def _wanted(self, now_s: float, ready: int) -> int:
-        rules, ready = self.rules, max(1, ready)
-        target = rules.target_concurrency * rules.utilization
-        least, most = math.floor(ready / rules.most_down_rate), math.ceil(ready * rules.most_up_rate)
-        stable = ceiling(sum(self._stable) / len(self._stable) / target)
-        panic = ceiling(sum(self._panic) / len(self._panic) / target)
-        if panic / ready >= rules.panic_threshold:
-            self._panic_s = now_s
-        elif self._panic_s is not None and self._panic_s + rules.stable_window_s < now_s:
-            self._panic_s, self._most_in_panic = None, 0
-        wanted = min(max(stable, least), most)
-        if self._panic_s is None:
-            return wanted
-        self._most_in_panic = max(self._most_in_panic, wanted, min(max(panic, least), most))
-        return self._most_in_panic
 
-    def _zero(self, now_s: float, wanted: int, current: int) -> int:
-        """The last replica stays for the grace period."""
-        if wanted or not current:
-            self._zero_s = None
-            return wanted
-        self._zero_s = now_s if self._zero_s is None else self._zero_s
-        return 0 if now_s >= self._zero_s + self.rules.grace_s else 1
+@compiled
+def _mean(knative: Knative, ticks: int) -> float:
+    """The mean concurrency of the last ticks."""
+    seen, total = knative.seen[0], 0.0
+    size = min(seen, ticks)
+    for tick in range(seen - size, seen):
+        total += knative.window[tick % len(knative.window)]
+    return float(total / size)
+
+
+@compiled
+def _zero(knative: Knative, now_s: float, wanted: int, current: int) -> int:
+    """The last replica stays for the grace period."""
+    memory = knative.memory
+    if wanted or not current:
+        memory[ZERO_S] = np.inf
+        return wanted
+    memory[ZERO_S] = min(memory[ZERO_S], now_s)
+    return 0 if now_s >= memory[ZERO_S] + knative.grace_s else 1

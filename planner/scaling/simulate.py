@@ -14,11 +14,9 @@ from planner.errors import TrafficError
 from planner.scaling.books import Book
 from planner.scaling.fleet import Fleet
 from planner.scaling.instances import CapacityProvider
-from planner.scaling.knative import KnativeScaler
 from planner.scaling.kubernetes import HpaScaler
-from planner.scaling.rules import HpaRules, KnativeRules, Replica, ScalerRules, StepRules, TargetTrackingRules
-from planner.scaling.steps import StepScaler
-from planner.scaling.tracking import TargetTrackingScaler
+from planner.scaling.policy import PolicyScaler
+from planner.scaling.rules import HpaRules, Replica, ScalerRules
 
 MOST_SECONDS = 100 * 86_400
 MOST_CORES = 1e6
@@ -81,23 +79,23 @@ class Simulation:
     def advance(self, ticks: Sequence[float], demand: Sequence[float], use: Sequence[float]) -> int:
         """Decide at the last of these ticks, in each of which a ready replica used `use` cores; returns the wanted."""
         wanted = self.scaler.advance(ticks, demand, use, self.fleet)
-        if wanted != len(self.fleet):
-            self.fleet.scale(wanted, ticks[-1])
-        if self.instances and self.instances.advance(ticks[-1], self.fleet):
-            self.fleet.place(ticks[-1])
+        self.change(wanted, ticks[-1])
         return wanted
+
+    def change(self, wanted: int, now_s: float, hosts: int | None = None) -> None:
+        """Have as many replicas as are wanted, and as many instances, if that is decided already."""
+        if wanted != len(self.fleet):
+            self.fleet.scale(wanted, now_s)
+        if self.instances is None:
+            return
+        decided = self.instances.decide(now_s, self.fleet) if hosts is None else hosts
+        if self.instances.change(decided, now_s, self.fleet):
+            self.fleet.place(now_s)
 
 
 def scaler_of(rules: ScalerRules, replica: Replica) -> Scaler:
     """The autoscaler that follows these rules."""
-    if isinstance(rules, HpaRules):
-        return HpaScaler(rules, replica)
-    if isinstance(rules, TargetTrackingRules):
-        return TargetTrackingScaler(rules, replica)
-    if isinstance(rules, StepRules):
-        return StepScaler(rules, replica)
-    assert isinstance(rules, KnativeRules)
-    return KnativeScaler(rules)
+    return HpaScaler(rules, replica) if isinstance(rules, HpaRules) else PolicyScaler(rules, replica)
 
 
 def simulate(demand_cores: ArrayLike, book: Book, *, replicas: int | None = None) -> Timeline:

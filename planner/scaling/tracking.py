@@ -1,4 +1,4 @@
-"""AWS's target tracking of the mean CPU utilization of ECS tasks.
+"""AWS's target tracking of the mean CPU utilization of ECS tasks, compiled.
 
 Sources: https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html and
 https://docs.aws.amazon.com/autoscaling/application/APIReference/API_TargetTrackingScalingPolicyConfiguration.html:
@@ -7,64 +7,84 @@ a cooldown begins when a scaling activity completes, which for ECS is when the t
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from typing import NamedTuple
 
-from planner.scaling.alarms import Alarm, Points, ceiling, utilization
-from planner.scaling.fleet import Fleet
-from planner.scaling.rules import Replica, TargetTrackingRules
+import numpy as np
+
+from planner.jit import compiled
+from planner.scaling.alarms import Alarms, ceiling, is_raised, new_alarms
+from planner.scaling.rules import TargetTrackingRules
+from planner.types import Floats
+
+HIGH, LOW = range(2)  # The alarms.
+# Positions in Tracking.memory: the points of the period of the low alarm, and the last steps out and in, seconds.
+PART, PARTS, OUT_S, IN_S, BASE = range(5)
 
 
-class TargetTrackingScaler:
+class Tracking(NamedTuple):
     """Scales out and in to replicas x utilization / target, when the alarm of that direction is raised."""
 
-    def __init__(self, rules: TargetTrackingRules, replica: Replica) -> None:
-        self.rules = rules
-        self.replica = replica
-        self._points = Points(rules.period_s, rules.delay_s, rules.first_period_s)
-        self._high = Alarm(rules.out_points, rules.target_percent, above=True)
-        self._low = Alarm(rules.in_points, rules.target_percent * rules.in_share, above=False)
-        self._part: list[float] = []
-        self._raised_low = False
-        self._out_s = self._in_s = -math.inf
-        self._base = 0
+    memory: Floats
+    target: float
+    period_s: float
+    in_period_s: float
+    out_cooldown_s: float
+    in_cooldown_s: float
+    least: int
+    most: int
 
-    @property
-    def next_s(self) -> float:
-        """The next second at which a period ends or its point becomes known."""
-        return self._points.next_s
 
-    def advance(self, ticks: Sequence[float], demand: Sequence[float], use: Sequence[float], fleet: Fleet) -> int:
-        """The replicas wanted at the last of these ticks; `use` is that of each ready replica in each tick, cores."""
-        current, now_s = len(fleet), ticks[-1]
-        for percent in self._points.add(now_s, utilization(fleet, self.replica, use, now_s)):
-            out = self._high.add(percent)
-            self._part.append(percent)
-            whole = len(self._part) * self.rules.period_s >= self.rules.in_period_s
-            if whole:
-                self._raised_low = self._low.add(sum(self._part) / len(self._part))
-                self._part = []
-            if out:
-                current = self._out(now_s, percent, current, fleet.settled_s)
-            elif whole and self._raised_low:
-                current = self._in(now_s, percent, current)
+def new_tracking(rules: TargetTrackingRules) -> Tracking:
+    """These rules, before the first point."""
+    return Tracking(
+        memory=np.array([0.0, 0.0, -np.inf, -np.inf, 0.0]), target=float(rules.target_percent),
+        period_s=float(rules.period_s), in_period_s=float(rules.in_period_s),
+        out_cooldown_s=float(rules.out_cooldown_s), in_cooldown_s=float(rules.in_cooldown_s),
+        least=rules.min_replicas, most=rules.max_replicas,
+    )  # fmt: skip
+
+
+def alarms_of(rules: TargetTrackingRules) -> Alarms:
+    """The two alarms that AWS creates for a policy."""
+    low = rules.target_percent * rules.in_share
+    return new_alarms((rules.out_points, rules.target_percent, True), (rules.in_points, low, False))
+
+
+@compiled
+def track(tracking: Tracking, alarms: Alarms, now_s: float, percent: float, current: int, settled_s: float) -> int:
+    """The replicas wanted with one more point; the last container of the present ones starts at `settled_s`."""
+    memory = tracking.memory
+    out = is_raised(alarms, HIGH, percent)
+    memory[PART] += percent
+    memory[PARTS] += 1
+    low = False
+    if memory[PARTS] * tracking.period_s >= tracking.in_period_s:
+        low = is_raised(alarms, LOW, memory[PART] / memory[PARTS])
+        memory[PART] = memory[PARTS] = 0.0
+    if out:
+        return _out(tracking, now_s, percent, current, settled_s)
+    return _in(tracking, now_s, percent, current) if low else current
+
+
+@compiled
+def _out(tracking: Tracking, now_s: float, percent: float, current: int, settled_s: float) -> int:
+    """In a cooldown, what the last scale-out added counts as part of the next, which is larger or does nothing."""
+    memory = tracking.memory
+    cooling = memory[BASE] > 0 and now_s < max(memory[OUT_S], settled_s) + tracking.out_cooldown_s
+    base = memory[BASE] if cooling else float(current)
+    wanted = min(ceiling(base * percent / tracking.target), tracking.most)
+    if wanted <= current:
         return current
+    memory[BASE], memory[OUT_S], memory[IN_S] = base, now_s, -np.inf
+    return wanted
 
-    def _out(self, now_s: float, percent: float, current: int, settled_s: float) -> int:
-        """In a cooldown, what the last scale-out added counts as part of the next, which is larger or does nothing."""
-        cooling = self._base > 0 and now_s < max(self._out_s, settled_s) + self.rules.out_cooldown_s
-        base = self._base if cooling else current
-        wanted = min(ceiling(base * percent / self.rules.target_percent), self.rules.max_replicas)
-        if wanted <= current:
-            return current
-        self._base, self._out_s, self._in_s = base, now_s, -math.inf
-        return wanted
 
-    def _in(self, now_s: float, percent: float, current: int) -> int:
-        if now_s < self._in_s + self.rules.in_cooldown_s:
-            return current
-        wanted = max(ceiling(current * percent / self.rules.target_percent), self.rules.min_replicas)
-        if wanted >= current:
-            return current
-        self._in_s = now_s
-        return wanted
+@compiled
+def _in(tracking: Tracking, now_s: float, percent: float, current: int) -> int:
+    if now_s < tracking.memory[IN_S] + tracking.in_cooldown_s:
+        return current
+    wanted = max(ceiling(current * percent / tracking.target), tracking.least)
+    if wanted >= current:
+        return current
+    tracking.memory[IN_S] = now_s
+    return wanted

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from loadtest.cost.prices import load_prices
+from planner.containers.clock import Clock
 from planner.containers.parameters import MAX_QUEUE, REQUEST_TIMEOUT_S
 from planner.containers.simulation import Requests, Simulation
 from planner.containers.timeline import Timeline
@@ -22,6 +23,7 @@ from serving.settings import Settings
 from tests.planner.containers.books import fixed, knative
 
 SAMPLES = [0.2, 0.25, 0.3, 0.9]
+BURST = load_prices().burstable["t3a.xlarge"]
 
 
 def bursts(size: int) -> Floats:
@@ -35,7 +37,9 @@ def bursts(size: int) -> Floats:
 
 def simulated(name: str, arrivals: Floats, chunks: int, seed: int = 0) -> tuple[Requests, Usage, Timeline]:
     """The requests of all chunks in the order of their arrival, and the end."""
-    simulation = Simulation(load_book(name), cores_per_request=1.7, overhead_s=0.1, seed=seed, since_s=1000.5)
+    book = load_book(name)
+    burst = BURST if book.instances else None
+    simulation = Simulation(book, cores_per_request=1.7, overhead_s=0.1, burst=burst, seed=seed, since_s=1000.5)
     parts = [simulation.feed(part, SAMPLES) for part in np.array_split(arrivals, chunks)]
     usage = simulation.finish(arrivals[-1] + 100.25)
     columns = [np.concatenate(column) for column in zip(*map(astuple, (*parts, simulation.rest)), strict=True)]
@@ -50,6 +54,17 @@ def test_chunks_make_no_difference(name: str) -> None:
     np.testing.assert_equal(astuple(many[0]), astuple(one[0]))
     assert many[1] == one[1]
     np.testing.assert_equal(astuple(many[2]), astuple(one[2]))
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_compiled_loop_gives_what_single_decisions_give(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrivals = bursts(20_000)
+    long = simulated(name, arrivals, 3)
+    monkeypatch.setattr(Clock, "_stride", lambda _self, _chunk, first, **_: first)
+    single = simulated(name, arrivals, 3)
+    np.testing.assert_equal(astuple(long[0]), astuple(single[0]))
+    assert long[1] == single[1]
+    np.testing.assert_equal(astuple(long[2]), astuple(single[2]))
 
 
 @pytest.mark.parametrize("name", names())

@@ -42,7 +42,7 @@ def write_runs(folder: Path, *, warm_ms: int = 500, cold_ms: int = 2000, **chang
 
 @pytest.fixture(scope="module", autouse=True)
 def small() -> Iterator[None]:
-    """Few configurations, and few points of curves and maps: all of them take minutes."""
+    """Few configurations, and few points of curves and maps: all of them take half a minute."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (
             ("VOLUMES", (10_000, 1_000_000)), ("MAP_VOLUMES", (10_000, 1_000_000)), ("SHAPES", ("constant",)),
@@ -51,7 +51,7 @@ def small() -> Iterator[None]:
             patch.setattr(sensitivity, name, value)
         for name, value in (("TARGETS", (70,)), ("LEAST", (1,)), ("BETWEEN", (2048,)), ("PROVISIONED", (1,))):
             patch.setattr(search, name, value)
-        # They decide every two and every fifteen seconds, which takes longest.
+        # They have no price, and the HPA takes longest.
         patch.setattr(search, "_unpriced", list)
         yield
 
