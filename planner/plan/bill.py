@@ -58,8 +58,8 @@ def _function(use: FunctionUse, simulated: Simulated, world: World) -> Iterator[
     prices, memory_mb, architecture = world.region_prices, settings.memory_mb, settings.architecture
     months = SECONDS_PER_MONTH / simulated.length_s
     for what, count, billed_s in (
-        ("warm requests, GB-seconds", use.warm, use.times.warm_billed_s),
-        ("cold starts, GB-seconds", use.cold, use.times.cold_billed_s),
+        ("warm requests, GB-seconds", use.warm, use.drawn.warm_billed_s),
+        ("cold starts, GB-seconds", use.cold, use.drawn.cold_billed_s),
     ):
         usd = compute_usd(prices, memory_mb=memory_mb, architecture=architecture, seconds=count * billed_s)
         yield BillLine(what, usd * months)

@@ -38,7 +38,9 @@ def add(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     command.add_argument("--model", help="the model of the runs, if they are of several")
     command.add_argument(
-        "--picture", default=Request.picture, help="the kind of picture: scenes, small, medium or large"
+        "--picture",
+        default=Request.picture,
+        help="the kind of picture: scenes, small, medium or large; or several, e.g. small=70%%,large=30%%",
     )
     command.add_argument("--region", default=Request.region, help="the region of the prices")
     command.add_argument("--instance-type", help="EC2 instances of ECS, those of the templates by default")

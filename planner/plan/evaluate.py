@@ -69,6 +69,23 @@ def rank(candidate: Candidate, one: Outcome, objective: Objective) -> tuple[floa
     return (not one.meets, distance, usd, isinstance(candidate, HybridCandidate), one.figures.p95_s.value)
 
 
+def is_close(found: Sequence[tuple[Candidate, Outcome]], objective: Objective) -> bool:
+    """Whether chance decides which platform is the cheapest that meets the objective, or whether any one does.
+
+    A platform may be the cheapest if the lowest bill of a configuration that may meet the objective is at most the
+    highest bill of any configuration that surely meets it.
+    """
+    priced = [(one, out, out.figures.usd) for one, out in found if out.figures.usd]
+    sure = min((usd.high for _, out, usd in priced if objective.surely_meets(out.figures)), default=math.inf)
+    rivals = [one for one, out, usd in priced if objective.may_meet(out.figures) and usd.low <= sure]
+    platforms = {one.platform for one in rivals if not isinstance(one, HybridCandidate)}
+    # While nothing overflows, a hybrid costs as much as its containers: chance decides nothing between these two.
+    platforms |= {
+        one.platform for one in rivals if isinstance(one, HybridCandidate) and one.containers.platform not in platforms
+    }
+    return len(platforms) > 1 or (bool(rivals) and sure == math.inf)
+
+
 def _estimate(values: Sequence[float]) -> Estimate:
     return Estimate(sum(values) / len(values), min(values), max(values))
 

@@ -51,7 +51,7 @@ class Request:
 
 def make_plan(request: Request, progress: Callable[[str], None] = lambda _: None) -> Plan:
     """Simulate all configurations and decide; raises PlannerError. Ctrl-C keeps what is finished."""
-    times, measured = read_measured(request.runs, model=request.model, picture=request.picture)
+    times, measured, left_out = read_measured(request.runs, model=request.model, picture=request.picture)
     world = _world(request, times)
     demand = measure(request.traffic)
     candidates = _candidates(request, world, demand)
@@ -64,20 +64,21 @@ def make_plan(request: Request, progress: Callable[[str], None] = lambda _: None
             # What has no price cannot be the cheapest.
             priced = [(candidate, one) for candidate, one in found if one.figures.usd]
             best = [candidate for candidate, _ in finalists(priced)]
-            for turn in turns(best, demand, world, request.objective):
+            for turn in turns(best, demand, world, request.objective, request.seeds):
                 progress(f"what would turn the decision: {turn.change}")
                 changed.append(turn)
             first = [candidate for candidate, _ in finalists(priced, 1)]
-            curve, more = _curve(first, demand, world, request.objective)
+            curve, more = _curve(first, demand, world, request.objective, request.seeds)
             notes += more
-            heat = heat_map(first, world, request.objective, progress)
+            heat = heat_map(first, world, request.objective, request.seeds, progress)
     except KeyboardInterrupt:
         complete = False
     return Plan(
         objective=str(request.objective), traffic=_facts(demand), measured=measured,
         outcomes=[one for _, one in found], turns=changed, cost_curve=curve, heat_map=heat,
         assumptions=list(_assumptions(request, world, demand, found)),
-        warnings=[*_warnings(request, measured, times, demand), *notes], seeds=request.seeds, complete=complete,
+        warnings=[*_warnings(request, measured, times, demand), *left_out, *notes], seeds=request.seeds,
+        complete=complete,
     )  # fmt: skip
 
 
@@ -111,10 +112,10 @@ def _candidates(request: Request, world: World, demand: Demand) -> list[Candidat
 
 
 def _curve(
-    candidates: Sequence[Candidate], demand: Demand, world: World, objective: Objective
+    candidates: Sequence[Candidate], demand: Demand, world: World, objective: Objective, seeds: int
 ) -> tuple[CostCurve | None, list[str]]:
     try:
-        return cost_curve(candidates, demand, world, objective), []
+        return cost_curve(candidates, demand, world, objective, seeds), []
     except PlannerError as exc:
         return None, [f"no cost over volume: {exc}"]
 
@@ -152,6 +153,19 @@ def _assumptions(
     yield Assumption(
         "service times", "requests that no other request of their run overlapped", "the measured runs, docs/planner.md"
     )
+    yield Assumption("pictures", request.picture, "--picture; service times by kind from the measured runs")
+    if len(world.functions[0].kinds) > 1:
+        yield Assumption(
+            "mix of pictures",
+            "each request has a random kind; with Knative only the time of detection depends on it",
+            "assumption; traffic does not tell the pictures",
+        )
+    if "=" in request.picture or request.picture != Request.picture:
+        yield Assumption(
+            "cold starts with a kind of picture that no cold start was measured with",
+            "those with other pictures, plus the difference of the mean warm responses",
+            "assumption: the start does not depend on the picture",
+        )
     yield Assumption(
         "processors",
         "each function, instance and task is as fast as the measured one, whatever its type",

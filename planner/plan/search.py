@@ -35,6 +35,7 @@ def usual(world: World, instance_type: str) -> list[Candidate]:
     containers = [
         _container("ecs", "ECS", "ecs", instance_type),
         _container("ecs-20s", "ECS, 20 s metrics", "ecs", instance_type),
+        _container("ecs-idle", "ECS, one idle minute", "ecs", instance_type),
         _container("fargate", "Fargate", "fargate"),
         _container("fargate-20s", "Fargate, 20 s metrics", "fargate"),
         *_unpriced(),
@@ -56,6 +57,9 @@ def wide(world: World, instance_type: str, peak_per_s: float) -> list[Candidate]
         title = f"{', 20 s metrics' if metrics else ''}, {target}%"
         containers += [_container(f"ecs{metrics}", f"ECS {one}{title}", "ecs", one, target, **changes) for one in types]
         containers.append(_container(f"fargate{metrics}", f"Fargate{title}", "fargate", "", target, **changes))
+    for least, one in itertools.product((one for one in LEAST if one <= most), types):
+        changes = {"min_replicas": least, "max_replicas": most}
+        containers.append(_container("ecs-idle", f"ECS {one}, one idle minute", "ecs", one, **changes))
     base = [one for one in containers if one.size == instance_type and one.name.endswith("70%")]
     few = [one for one in base if one.book.scaler.min_replicas < HYBRID_BELOW]
     return [*plain, *provisioned, *_snapstart(world, sizes), *containers, *_hybrids(plain, few), *_unpriced()]
@@ -148,7 +152,7 @@ def _alike(instance_type: str, other: str) -> bool:
 
 def _most_replicas(world: World, peak_per_s: float) -> int:
     """At least the templates' five, and enough for the busiest minute at half use."""
-    detect_s = float(world.service("ecs").detect_s.mean())
+    detect_s = world.service("ecs").detect_s
     return min(100, max(5, math.ceil(2 * peak_per_s * detect_s)))
 
 

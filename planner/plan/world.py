@@ -58,13 +58,11 @@ class World:
         times = at_memory(self.functions, memory_mb)
         if snapstart:
             assert self.restore_s is not None
-            cold_s = times.warm_s + self.restore_s * self.cold_factor
-            return replace(times, cold_s=cold_s, cold_billed_s=times.warm_billed_s)
+            restore_s = self.restore_s * self.cold_factor
+            return replace(times, kinds=tuple(kind.restored(restore_s) for kind in times.kinds))
         if not times.cold_s.size:
             raise MeasuredError(f"the runs of {times.label} have no cold start: run profile single or idle-gaps again")
-        return replace(
-            times, cold_s=times.cold_s * self.cold_factor, cold_billed_s=times.cold_billed_s * self.cold_factor
-        )
+        return replace(times, kinds=tuple(kind.scaled(1, self.cold_factor) for kind in times.kinds))
 
     def service(self, platform: str) -> ServiceTimes:
         """The times of the service on a platform; those of ECS where the platform itself was not measured."""
@@ -84,11 +82,6 @@ class World:
     def memory_sizes(self) -> Sequence[int]:
         """The measured memory sizes of Lambda, MB, ascending."""
         return sorted(memory_of(one) for one in self.functions)
-
-
-def resampled(times: Floats, random: np.random.Generator | None) -> Floats:
-    """As many samples drawn with replacement; the samples themselves without a generator."""
-    return times if random is None else random.choice(times, times.size)
 
 
 @dataclass(frozen=True)

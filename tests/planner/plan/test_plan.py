@@ -138,6 +138,22 @@ def test_cost_over_volume_and_the_map_cover_their_volumes(little: Plan) -> None:
     assert little.heat_map.platform[0][0] == "Lambda"
 
 
+def test_ecs_is_tried_by_each_of_its_rules(little: Plan) -> None:
+    assert {one.label for one in little.outcomes if one.platform == "ECS"} == {
+        "ECS, 1 to 5", "ECS, 20 s metrics, 1 to 5", "ECS, one idle minute, 1 to 5"
+    }  # fmt: skip
+
+
+def test_what_would_turn_the_decision_has_ranges(little: Plan) -> None:
+    assert all(turn.usd and turn.usd.low <= turn.usd.value <= turn.usd.high for turn in little.turns)
+    curve, heat = little.cost_curve, little.heat_map
+    assert curve is not None and heat is not None
+    for label, line in curve.usd.items():
+        assert all(low <= usd <= high for low, usd, high in zip(curve.low[label], line, curve.high[label], strict=True))
+    (low, usd, high) = (part[0][0] for part in (heat.low, heat.usd, heat.high))
+    assert low is not None and usd is not None and high is not None and low < usd < high
+
+
 def test_a_search_finds_nothing_dearer_and_says_what_it_left_out(little: Plan, runs: Path, folder: Path) -> None:
     found = plan(runs, every(folder, 30), wide=True)
     assert any("left out" in warning for warning in found.warnings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from planner.containers.changes import with_changes
 from planner.plan.bill import bill
 from planner.plan.candidates import ContainerCandidate, FunctionCandidate, HybridCandidate
 from planner.plan.measured import ServiceTimes
+from planner.plan.samples import Kind
 from planner.plan.simulate import Simulated, simulate
 from planner.plan.world import Demand, World, measure
 from planner.scaling.books import load_book
@@ -24,11 +26,13 @@ from planner.traffic.shapes import DAY_S
 
 def times(platform: str, warm_s: float, cold_s: float, **settings: object) -> ServiceTimes:
     """Measured times without chance; a detection takes four fifths of a response."""
-    return ServiceTimes(
-        platform=platform, settings=PLATFORMS[platform].parse(settings), label=platform, warm_s=np.array([warm_s]),
-        detect_s=np.array([0.8 * warm_s]), cold_s=np.array([cold_s]), warm_billed_s=0.9 * warm_s,
-        cold_billed_s=cold_s, answer_bytes=2000,
-    )  # fmt: skip
+    return ServiceTimes(platform, PLATFORMS[platform].parse(settings), platform, (kind([warm_s], cold_s),))
+
+
+def kind(warm_s: list[float], cold_s: float = 3.0, share: float = 1.0, detect: float = 0.8) -> Kind:
+    """Requests with one kind of picture; a detection takes a share of a response, and nine tenths are billed."""
+    warm, cold = np.array(warm_s), np.array([cold_s])
+    return Kind(f"{warm_s[0]:g}", share, warm, detect * warm, 0.9 * warm, cold, cold, 2000)
 
 
 def world(**changes: object) -> World:
@@ -172,8 +176,27 @@ def test_a_dearer_platform_is_dearer_in_every_line(tmp_path: Path) -> None:
 
 def test_the_first_seed_takes_the_measured_times_and_the_others_resample_them(tmp_path: Path) -> None:
     function = times("lambda", 1.0, 3.0, memory_mb=2048)
-    spread = world(functions=(ServiceTimes(**{**vars(function), "warm_s": np.array([0.5, 1.0, 2.0, 4.0])}),))
+    spread = world(functions=(replace(function, kinds=(kind([0.5, 1.0, 2.0, 4.0]),)),))
     demand, candidate = every(tmp_path, 30), FunctionCandidate(2048)
-    medians = [simulate(candidate, demand, spread, seed).collector.percentile(0.95) for seed in (1, 1, 2, 3, 4, 5, 6)]
-    assert medians[0] == medians[1] == pytest.approx(4.0, rel=0.005)
-    assert len(set(medians)) > 1
+    found = [simulate(candidate, demand, spread, seed) for seed in (1, 1, 2, 3, 4, 5, 6)]
+    slowest = [one.collector.percentile(0.95) for one in found]
+    assert slowest[0] == slowest[1] == pytest.approx(4.0, rel=0.005)
+    assert len(set(slowest)) > 1
+    bills = [lines(one, candidate, spread)["warm requests, GB-seconds"] for one in found]
+    assert bills[0] == bills[1] and len(set(bills)) > 3
+
+
+def test_a_mix_has_its_shares_in_latencies_and_in_the_bill(tmp_path: Path) -> None:
+    demand, function = every(tmp_path, 30), times("lambda", 1.0, 3.0, memory_mb=2048)
+    mixed = (kind([1.0], share=0.7), kind([2.0], share=0.3, detect=0.5))
+    service = replace(times("ecs", 1.0, 1.0), kinds=mixed)
+    given = world(functions=(replace(function, kinds=mixed),), services={"ecs": service})
+    for candidate in (FunctionCandidate(2048), ecs()):
+        found = simulate(candidate, demand, given, 1).collector
+        assert found.percentile(0.6) == pytest.approx(1.0, rel=0.005)
+        assert found.percentile(0.8) == pytest.approx(2.0, rel=0.005)
+    simulated = simulate(FunctionCandidate(2048), demand, given, 1)
+    assert simulated.function is not None and simulated.containers is None
+    gb_seconds = simulated.function.warm * 0.9 * 1.3 * 2 * SECONDS_PER_MONTH / DAY_S
+    usd = gb_seconds * given.region_prices.functions["x86_64"].gb_second.usd
+    assert lines(simulated, FunctionCandidate(2048), given)["warm requests, GB-seconds"] == pytest.approx(usd)
