@@ -130,13 +130,15 @@ def heat_map(plan: Plan, looks: Looks) -> tuple[list[str], list[tuple[str, list[
     if found is None:
         return [], []
     rows = []
-    for shape, *row in zip(found.shapes, found.platform, found.usd, found.low, found.high, found.close, strict=True):
-        rows.append((shape, [_cell(*one, looks) for one in zip(*row, strict=True)]))
+    parts = (found.platform, found.usd, found.low, found.high, found.close)
+    for shape, titles, bills, lows, highs, close in zip(found.shapes, *parts, strict=True):
+        cells = [_cell(looks, *one) for one in zip(titles, bills, lows, highs, close, strict=True)]
+        rows.append((shape, cells))
     return [pictures(volume) for volume in found.pictures_per_month], rows
 
 
 def _cell(
-    title: str | None, bill: float | None, low: float | None, high: float | None, close: bool, looks: Looks
+    looks: Looks, title: str | None, bill: float | None, low: float | None, high: float | None, close: bool
 ) -> Cell:
     if not title or bill is None or low is None or high is None:
         return Cell(title or "", looks.colour(title) if title else "", "", "", close)

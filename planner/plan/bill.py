@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from loadtest.cost.instances import EXTRA_BYTES
@@ -11,6 +12,7 @@ from loadtest.cost.tariff import (
     alb_usd_per_month,
     compute_usd,
     ec2_usd_per_month,
+    eks_usd_per_month,
     fargate_usd_per_month,
     http_api_usd,
     provisioned_usd_per_month,
@@ -23,16 +25,34 @@ from planner.plan.simulate import FunctionUse, Simulated
 from planner.plan.types import BillLine
 from planner.plan.world import World
 
+ON_EC2 = ("ecs", "eks")
+
 
 def replica_usd(candidate: ContainerCandidate, world: World) -> float:
-    """A month of one instance on ECS, of one task on Fargate; a task has the memory of the templates per CPU."""
+    """A month of one instance on ECS or EKS, of one task on Fargate, with the templates' memory per CPU."""
     prices = world.region_prices
-    if candidate.price_of == "ecs":
+    if candidate.price_of in ON_EC2:
         return ec2_usd_per_month(prices, candidate.size)
     task, cpus = FargateSettings(), candidate.book.replica.request_cores
     return fargate_usd_per_month(
         prices, cpus=cpus, task_memory_mb=task.task_memory_mb / task.cpus * cpus, architecture=task.architecture
     )
+
+
+def least_containers_usd(candidate: ContainerCandidate, world: World) -> float:
+    """A month with the fewest instances or tasks and without requests."""
+    book, prices = candidate.book, world.region_prices
+    least = book.scaler.min_replicas
+    if book.instances:
+        least = max(book.instances.min_replicas, math.ceil(least / book.instances.tasks_each))
+    idle = alb_usd_per_month(world.prices, prices, pictures_per_month=0, bytes_per_picture=0)
+    cluster = eks_usd_per_month(prices) if candidate.price_of == "eks" else None
+    return least * replica_usd(candidate, world) + idle + (cluster or 0)
+
+
+def has_price(candidate: ContainerCandidate, world: World) -> bool:
+    """Whether the region has all prices of a platform."""
+    return candidate.price_of != "eks" or world.region_prices.eks is not None
 
 
 def bill(candidate: Candidate, simulated: Simulated, world: World) -> list[BillLine] | None:
@@ -44,7 +64,7 @@ def bill(candidate: Candidate, simulated: Simulated, world: World) -> list[BillL
     containers = candidate.containers if isinstance(candidate, HybridCandidate) else containers
     lines: list[BillLine] = []
     if containers:
-        if not containers.price_of:
+        if not has_price(containers, world):
             return None
         lines += _containers(containers, simulated, world)
     if simulated.function:
@@ -82,7 +102,10 @@ def _containers(candidate: ContainerCandidate, simulated: Simulated, world: Worl
     usage, prices = simulated.containers, world.region_prices
     assert usage is not None
     length_s = simulated.length_s
-    if candidate.price_of == "ecs":
+    if candidate.price_of in ON_EC2:
+        cluster = eks_usd_per_month(prices) if candidate.price_of == "eks" else None
+        if cluster is not None:
+            yield BillLine("EKS cluster", cluster)
         yield BillLine(f"{candidate.size} instances", usage.instance_s / length_s * replica_usd(candidate, world))
         surplus_h = usage.surplus_vcpu_s / length_s * HOURS_PER_MONTH
         if candidate.size in world.prices.burstable:

@@ -41,8 +41,8 @@ class FunctionCandidate:
 class ContainerCandidate:
     """Containers behind a load balancer, scaled by the rules of a book.
 
-    `price_of` is the platform whose prices apply, or empty where the price is unknown; `size` is the instance type on
-    ECS, the CPUs of a task on Fargate. A replica has room for `queue` requests, in work or waiting; None is the
+    `price_of` is the platform whose prices apply: ecs, eks or fargate; `size` is the instance type on ECS and EKS, the
+    CPUs of a task on Fargate. A replica has room for `queue` requests, in work or waiting; None is the
     default of the service.
     """
 

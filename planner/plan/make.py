@@ -198,6 +198,10 @@ def _assumptions(
         "hybrid: router", "a router sends a request to Lambda if each container has others waiting",
         "assumption: this project has no such router",
     )  # fmt: skip
+    yield Assumption(
+        "EKS: load balancer", "an application load balancer in front of the cluster; kube-proxy chooses the pod",
+        "assumption: deployment/kubernetes has none",
+    )  # fmt: skip
     yield Assumption("cost", LEFT_OUT, "loadtest/cost/prices.json")
     yield Assumption("month", "730 hours of the simulated traffic, repeated", "as in the report of the load tests")
     for book in {c.book.title: c.book for c, _ in found if isinstance(c, ContainerCandidate)}.values():

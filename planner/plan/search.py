@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from loadtest.cost.tariff import SECONDS_PER_MONTH, alb_usd_per_month, lambda_usd_per_request, provisioned_usd_per_month
+from loadtest.cost.tariff import SECONDS_PER_MONTH, lambda_usd_per_request, provisioned_usd_per_month
+from loadtest.platforms.ecs import EcsSettings
 from planner.containers.changes import with_changes
-from planner.plan.bill import replica_usd
+from planner.plan.bill import has_price, least_containers_usd
 from planner.plan.candidates import Candidate, ContainerCandidate, FunctionCandidate, HybridCandidate
 from planner.plan.evaluate import evaluate_all, rank
 from planner.plan.objective import Objective
@@ -38,7 +39,7 @@ def usual(world: World, instance_type: str) -> list[Candidate]:
         _container("ecs-idle", "ECS, one idle minute", "ecs", instance_type),
         _container("fargate", "Fargate", "fargate"),
         _container("fargate-20s", "Fargate, 20 s metrics", "fargate"),
-        *_unpriced(),
+        *_kubernetes(instance_type),
     ]
     return [*functions, *containers, *_hybrids(plain, containers[1:2])]
 
@@ -62,12 +63,25 @@ def wide(world: World, instance_type: str, peak_per_s: float) -> list[Candidate]
         containers.append(_container("ecs-idle", f"ECS {one}, one idle minute", "ecs", one, **changes))
     base = [one for one in containers if one.size == instance_type and one.name.endswith("70%")]
     few = [one for one in base if one.book.scaler.min_replicas < HYBRID_BELOW]
-    return [*plain, *provisioned, *_snapstart(world, sizes), *containers, *_hybrids(plain, few), *_unpriced()]
+    return [
+        *plain,
+        *provisioned,
+        *_snapstart(world, sizes),
+        *containers,
+        *_hybrids(plain, few),
+        *_kubernetes(instance_type, most),
+    ]
 
 
-def _unpriced() -> list[ContainerCandidate]:
-    """The platforms whose price is the user's own."""
-    return [_container("kubernetes", "Kubernetes HPA", ""), _container("knative", "Knative", "")]
+def _kubernetes(instance_type: str, most: int | None = None) -> list[ContainerCandidate]:
+    """Kubernetes on EKS; its rules are for nodes with the processors of the templates' instances."""
+    usual_type = EcsSettings().instance_type
+    node = instance_type if _alike(usual_type, instance_type) else usual_type
+    changes = {} if most is None else {"max_replicas": most}
+    return [
+        _container("eks", "Kubernetes HPA on EKS", "eks", node, **changes),
+        _container("eks-knative", "Knative on EKS", "eks", node, **changes),
+    ]
 
 
 def search(
@@ -138,10 +152,7 @@ def least_usd(candidate: Candidate, demand: Demand, world: World, objective: Obj
         )
         return pictures * (1 - objective.most_errors) * request + provisioned
     containers = candidate.containers if isinstance(candidate, HybridCandidate) else candidate
-    if not containers.price_of:
-        return 0.0
-    idle = alb_usd_per_month(world.prices, prices, pictures_per_month=0, bytes_per_picture=0)
-    return containers.book.scaler.min_replicas * replica_usd(containers, world) + idle
+    return least_containers_usd(containers, world) if has_price(containers, world) else 0.0
 
 
 def _alike(instance_type: str, other: str) -> bool:
@@ -170,7 +181,7 @@ def _container(
     rules = load_book(book)
     share = rules.replica.cores / rules.replica.request_cores
     changed = with_changes(rules, target_percent=None if target is None else target * share, **changes)
-    title = {"ecs": "ECS", "fargate": "Fargate", "": name.partition(" ")[0]}[price_of]
+    title = {"ecs": "ECS", "fargate": "Fargate", "eks": name.partition(" ")[0]}[price_of]
     cpus = f"{rules.replica.request_cores:g} CPUs" if price_of == "fargate" else ""
     return ContainerCandidate(changed, name, title, price_of, size or cpus)
 

@@ -52,7 +52,7 @@ def small() -> Iterator[None]:
         for name, value in (("TARGETS", (70,)), ("LEAST", (1,)), ("BETWEEN", (2048,)), ("PROVISIONED", (1,))):
             patch.setattr(search, name, value)
         # They decide every two and every fifteen seconds, which takes longest.
-        patch.setattr(search, "_unpriced", list)
+        patch.setattr(search, "_kubernetes", lambda *_: [])
         yield
 
 

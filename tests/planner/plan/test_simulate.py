@@ -16,7 +16,9 @@ from planner.containers.changes import with_changes
 from planner.plan.bill import bill
 from planner.plan.candidates import ContainerCandidate, FunctionCandidate, HybridCandidate
 from planner.plan.measured import ServiceTimes
+from planner.plan.objective import parse_objective
 from planner.plan.samples import Kind
+from planner.plan.search import least_usd
 from planner.plan.simulate import Simulated, simulate
 from planner.plan.world import Demand, World, measure
 from planner.scaling.books import load_book
@@ -162,8 +164,36 @@ def test_fargate_costs_by_the_time_of_its_tasks(tmp_path: Path) -> None:
 
 
 def test_a_platform_without_a_price_has_no_bill(tmp_path: Path) -> None:
-    candidate = ContainerCandidate(load_book("kubernetes"), "Kubernetes HPA", "Kubernetes", "", "")
-    assert bill(candidate, simulate(candidate, every(tmp_path, 60), world(), 1), world()) is None
+    candidate = ContainerCandidate(load_book("eks"), "Kubernetes HPA on EKS", "Kubernetes", "eks", "t3a.xlarge")
+    prices = load_prices()
+    regions = {name: one.model_copy(update={"eks": None}) for name, one in prices.regions.items()}
+    given = world(prices=prices.model_copy(update={"regions": regions}))
+    assert bill(candidate, simulate(candidate, every(tmp_path, 60), given, 1), given) is None
+
+
+@pytest.mark.parametrize("name", ["eks", "eks-knative"])
+def test_kubernetes_costs_a_cluster_its_nodes_and_a_load_balancer(tmp_path: Path, name: str) -> None:
+    candidate, given = ContainerCandidate(load_book(name), name, "Kubernetes", "eks", "t3a.xlarge"), world()
+    demand = every(tmp_path, 10)
+    found = lines(simulate(candidate, demand, given, 1), candidate, given)
+    assert found["EKS cluster"] == pytest.approx(73)
+    # One pod serves a request every 10 s, so one node is enough, but for a pod too many after the first request.
+    node = ec2_usd_per_month(given.region_prices, "t3a.xlarge")
+    assert node <= found["t3a.xlarge instances"] < 1.04 * node
+    assert sum(found.values()) > least_usd(candidate, demand, given, parse_objective("p95<=2s")) > 73 + 109
+
+
+def test_a_node_comes_with_the_pod_that_needs_it_and_leaves_after_ten_minutes(tmp_path: Path) -> None:
+    candidate, given = ContainerCandidate(load_book("eks"), "eks", "Kubernetes", "eks", "t3a.xlarge"), world()
+    file = tmp_path / "hour.csv"
+    # Five minutes of work for two pods, and nothing afterwards.
+    file.write_text("".join(f"{time}\n" for time in [*np.arange(0, 300, 0.6), 7199]))
+    usage = simulate(candidate, replace(measure(load_traffic(str(file))), cut_s=7200), given, 1).containers
+    assert usage is not None
+    extra_s = usage.instance_s - 7200
+    # A minute after the load the HPA removes the pods, ten minutes later the nodes go.
+    assert usage.most_instances > 1
+    assert 660 < extra_s / (usage.most_instances - 1) < 300 + 60 + 600 + 60
 
 
 def test_a_dearer_platform_is_dearer_in_every_line(tmp_path: Path) -> None:
