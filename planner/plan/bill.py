@@ -32,11 +32,18 @@ def replica_usd(candidate: ContainerCandidate, world: World) -> float:
     """A month of one instance on ECS or EKS, of one task on Fargate, with the templates' memory per CPU."""
     prices = world.region_prices
     if candidate.price_of in ON_EC2:
-        return ec2_usd_per_month(prices, candidate.size)
+        return ec2_usd_per_month(prices, candidate.size) * (1 - _discount(candidate, world))
     task, cpus = FargateSettings(), candidate.book.replica.request_cores
     return fargate_usd_per_month(
         prices, cpus=cpus, task_memory_mb=task.task_memory_mb / task.cpus * cpus, architecture=task.architecture
     )
+
+
+def _discount(candidate: ContainerCandidate, world: World) -> float:
+    if not candidate.spot:
+        return 0.0
+    assert world.spot is not None
+    return world.spot.discount
 
 
 def least_containers_usd(candidate: ContainerCandidate, world: World) -> float:
@@ -106,7 +113,10 @@ def _containers(candidate: ContainerCandidate, simulated: Simulated, world: Worl
         cluster = eks_usd_per_month(prices) if candidate.price_of == "eks" else None
         if cluster is not None:
             yield BillLine("EKS cluster", cluster)
-        yield BillLine(f"{candidate.size} instances", usage.instance_s / length_s * replica_usd(candidate, world))
+        discount = f", spot, {100 * _discount(candidate, world):.4g}% off the list price" if candidate.spot else ""
+        yield BillLine(
+            f"{candidate.size} instances{discount}", usage.instance_s / length_s * replica_usd(candidate, world)
+        )
         surplus_h = usage.surplus_vcpu_s / length_s * HOURS_PER_MONTH
         if candidate.size in world.prices.burstable:
             yield BillLine("surplus CPU credits", surplus_h * prices.surplus_credits.usd)

@@ -10,7 +10,7 @@ from itertools import repeat
 
 from loadtest.results.summary import Estimate
 from planner.plan.bill import bill
-from planner.plan.candidates import Candidate, HybridCandidate
+from planner.plan.candidates import Candidate, ContainerCandidate, HybridCandidate
 from planner.plan.objective import Objective
 from planner.plan.simulate import Simulated, simulate
 from planner.plan.types import BillLine, Figures, Outcome
@@ -35,7 +35,7 @@ def outcome(candidate: Candidate, runs: Sequence[Simulated], world: World, objec
             for name, share in (("p50_s", 0.5), ("p95_s", 0.95), ("p99_s", 0.99))
         },
         cold=_estimate([run.collector.cold for run in runs]),
-        errors=_estimate([run.collector.errors for run in runs]),
+        errors=_estimate([_errors(candidate, run, world) for run in runs]),
         instances=_estimate([run.collector.instances for run in runs]),
         usd=_estimate([sum(line.usd for line in lines) for lines in bills if lines is not None])
         if bills[0] is not None else None,
@@ -45,6 +45,16 @@ def outcome(candidate: Candidate, runs: Sequence[Simulated], world: World, objec
         misses=objective.misses(figures), bill=_mean_bill([lines for lines in bills if lines is not None]),
         slices=runs[0].collector.slices(),
     )  # fmt: skip
+
+
+def _errors(candidate: Candidate, run: Simulated, world: World) -> float:
+    """The share of errors; on spot instances all that interruptions may hit counts as failed."""
+    errors = run.collector.errors
+    if not isinstance(candidate, ContainerCandidate) or not candidate.spot:
+        return errors
+    assert world.spot is not None and run.containers is not None
+    hit = world.spot.hit(run.containers.instance_s / run.length_s, candidate.book)
+    return errors + (1 - errors) * hit
 
 
 def evaluate_all(

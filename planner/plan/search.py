@@ -41,6 +41,7 @@ def usual(world: World, instance_type: str) -> list[Candidate]:
         _container("fargate-20s", "Fargate, 20 s metrics", "fargate"),
         *_kubernetes(instance_type),
     ]
+    containers += _spot(world, containers)
     return [*functions, *containers, *_hybrids(plain, containers[1:2])]
 
 
@@ -61,7 +62,8 @@ def wide(world: World, instance_type: str, peak_per_s: float) -> list[Candidate]
     for least, one in itertools.product((one for one in LEAST if one <= most), types):
         changes = {"min_replicas": least, "max_replicas": most}
         containers.append(_container("ecs-idle", f"ECS {one}, one idle minute", "ecs", one, **changes))
-    base = [one for one in containers if one.size == instance_type and one.name.endswith("70%")]
+    containers += _spot(world, containers)
+    base = [one for one in containers if not one.spot and one.size == instance_type and one.name.endswith("70%")]
     few = [one for one in base if one.book.scaler.min_replicas < HYBRID_BELOW]
     return [
         *plain,
@@ -165,6 +167,13 @@ def _most_replicas(world: World, peak_per_s: float) -> int:
     """At least the templates' five, and enough for the busiest minute at half use."""
     detect_s = world.service("ecs").detect_s
     return min(100, max(5, math.ceil(2 * peak_per_s * detect_s)))
+
+
+def _spot(world: World, containers: Sequence[ContainerCandidate]) -> list[ContainerCandidate]:
+    """Those on ECS on spot instances too, where a discount is given."""
+    if world.spot is None:
+        return []
+    return [replace(one, spot=True) for one in containers if one.price_of == "ecs"]
 
 
 def _snapstart(world: World, sizes: Sequence[int]) -> list[FunctionCandidate]:

@@ -14,6 +14,7 @@ from planner.aws_lambda.rules import Rules
 from planner.errors import MeasuredError
 from planner.plan.measured import ServiceTimes
 from planner.plan.sizes import at_memory, memory_of
+from planner.plan.spot import Spot
 from planner.traffic import Traffic
 from planner.traffic.count import count
 from planner.traffic.shapes import DAY_S
@@ -32,6 +33,7 @@ class World:
 
     `functions` are Lambda's measured sizes, `services` the containers' by platform. A busy replica uses
     `cores_per_request`. With SnapStart a restore takes `restore_s`, which is not measured; None is without SnapStart.
+    `spot` is None without spot instances.
     `cold_factor` multiplies cold starts, `dearer` the bill of a platform.
     """
 
@@ -42,6 +44,7 @@ class World:
     lifetimes: Rules
     cores_per_request: float
     restore_s: float | None = None
+    spot: Spot | None = None
     cold_factor: float = 1
     dearer: Mapping[str, float] = field(default_factory=dict)
 

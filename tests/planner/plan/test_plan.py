@@ -18,6 +18,7 @@ from planner.errors import MeasuredError
 from planner.plan import make, search, sensitivity
 from planner.plan.make import Request, make_plan
 from planner.plan.objective import parse_objective
+from planner.plan.spot import Spot
 from planner.plan.types import Plan
 from planner.traffic import load_traffic
 from tests.loadtest.results.jtl import record, sample, write_run
@@ -180,7 +181,8 @@ def test_ctrl_c_keeps_what_is_finished(runs: Path, tmp_path: Path) -> None:
 
 
 def test_every_assumption_has_a_source(runs: Path, tmp_path: Path) -> None:
-    found = plan(runs, every(tmp_path, 30), restore_s=0.5)
+    found = plan(runs, every(tmp_path, 30), restore_s=0.5, spot=Spot(0.6, 0.05))
+    assert "ECS, one idle minute, 1 to 5, spot" in {one.label for one in found.outcomes}
     assert all(one.source for one in found.assumptions)
     assert "Lambda 3000 MB, SnapStart" in {one.label for one in found.outcomes}
 
@@ -231,6 +233,13 @@ def test_the_command_writes_all_files(
         (["--seeds", "1"], "--seeds is 1, and must be from 2 to 100"),
         (["--cores-per-request", "0"], "--cores-per-request is 0"),
         (["--restore-s", "-1"], "--restore-s is -1"),
+        (["--spot-discount", "120%"], "--spot-discount is '120%', and must be above 0% and below 100%, e.g. 60%"),
+        (["--spot-discount", "0.6"], "--spot-discount is '0.6'"),
+        (["--spot-discount", "nan%"], "--spot-discount is 'nan%'"),
+        (["--spot-discount", "60%", "--spot-interruptions", "100%"], "--spot-interruptions is '100%'"),
+        (["--picture", "scenes=50%,large=40%"], "the shares of --picture add up to 90%, and must add up to 100%"),
+        (["--picture", "blue"], "have no warm answer for picture 'blue', only for scenes: run"),
+        (["--picture", "a\x1b[31m"], "have no warm answer for picture"),
         (["--traffic", "nothing.csv"], "there is no file nothing.csv"),
         (["--prices", "nothing.json"], "nothing.json cannot be read"),
         (["--measured", "nowhere"], "there is no folder nowhere"),
