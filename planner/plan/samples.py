@@ -90,7 +90,7 @@ def parse_mix(text: str) -> dict[str, float]:
         shares[picture] = share
     total = sum(shares.values())
     if not math.isclose(total, 1, abs_tol=1e-9):
-        raise MeasuredError(f"the shares of --picture add up to {100 * total:.6g}%, and must add up to 100%")
+        raise MeasuredError(f"the shares of --picture add up to {100 * total:.10g}%, and must add up to 100%")
     return shares
 
 

@@ -100,6 +100,7 @@ def test_a_mix_keeps_the_times_of_each_kind_and_a_kind_without_cold_starts_has_t
     [
         ("small=70%,large=20%", "the shares of --picture add up to 90%, and must add up to 100%"),
         ("small=70%,large=40%", "add up to 110%"),
+        ("small=100%,large=0.0001%", "add up to 100.0001%"),
         ("small=50%,small=50%", "--picture has 'small' twice: give each kind one share"),
         ("small=70%,large", "'large' is not a part of a mix of pictures: write e.g. small=70%,large=30%"),
         ("small=0.7,large=0.3", "'small=0.7' is not a part"),
