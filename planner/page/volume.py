@@ -57,7 +57,10 @@ def cost_over_volume(plan: Plan, looks: Looks) -> Chart | None:
     if any(row["meets"] == MEETS[False] for row in rows):
         keys.append(Key("misses the objective", "cross", "var(--bad)"))
     more = len(curve.usd) - len(labels) if curve else 0
-    caption = "The best configuration of each platform, and the cheapest of each volume. A band is the range of a bill."
+    caption = (
+        "The best configuration of each platform, and the cheapest of each volume. A band is the range of a bill; "
+    )
+    caption += "a narrow one is hidden by its line."
     caption += f" {more} more are in the JSON file." if more > 0 else ""
     title = "Monthly cost by volume"
     spec = chart_spec(f"{title}. {_spans(rows)}", rows, layers)
