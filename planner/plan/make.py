@@ -50,7 +50,7 @@ class Request:
 
 def make_plan(request: Request, progress: Callable[[str], None] = lambda _: None) -> Plan:
     """Simulate all configurations and decide; raises PlannerError. Ctrl-C keeps what is finished."""
-    times, measured, left_out = read_measured(request.runs, model=request.model, picture=request.picture)
+    times, measured = read_measured(request.runs, model=request.model, picture=request.picture)
     world = _world(request, times)
     demand = measure(request.traffic)
     candidates = _candidates(request, world, demand)
@@ -78,7 +78,7 @@ def make_plan(request: Request, progress: Callable[[str], None] = lambda _: None
         assumptions=assumptions(
             world, [one for one, _ in found], picture=request.picture, lifetimes=request.lifetimes
         ),
-        warnings=[*_warnings(request, measured, times, demand), *left_out, *notes], seeds=request.seeds,
+        warnings=[*_warnings(request, measured, times, demand), *measured.left_out, *notes], seeds=request.seeds,
         complete=complete,
     )  # fmt: skip
 

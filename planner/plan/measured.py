@@ -71,12 +71,11 @@ class ServiceTimes:
 
 def read_measured(
     folders: Sequence[Path], *, model: str | None = None, picture: str = "scenes"
-) -> tuple[list[ServiceTimes], Measured, list[str]]:
-    """The service times of all platforms and sizes in these runs, their origin, and what is left out.
+) -> tuple[list[ServiceTimes], Measured]:
+    """The service times of all platforms and sizes in these runs, and their origin; raises MeasuredError.
 
     `folders` are runs or folders of runs. `model` is a name without its version; it may be None if there is only one.
     `picture` is a kind of picture, or several with their shares. Sizes whose runs lack one of them are left out.
-    Raises MeasuredError.
     """
     shares = parse_mix(picture)
     runs = [run for run in _runs(folders) if run.record.profile.name in PROFILES]
@@ -94,8 +93,9 @@ def read_measured(
     measured = Measured(
         model=name, where=records[0].where, machines=sorted({one.machine for one in records}),
         commits=sorted({one.commit for one in records}), runs=[run.name for run in runs], first=days[0], last=days[-1],
+        left_out=left_out,
     )  # fmt: skip
-    return times, measured, left_out
+    return times, measured
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ class TrafficFacts:
 
 @dataclass(frozen=True)
 class Measured:
-    """Where the service times come from: the runs, and what they measured."""
+    """Where the service times come from: the runs, and what they measured; `left_out` says which ones lack pictures."""
 
     model: str
     where: Where
@@ -146,6 +146,7 @@ class Measured:
     runs: Sequence[str]
     first: str
     last: str
+    left_out: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,9 @@ def test_runs_of_one_size_are_one_distribution_and_pictures_are_chosen(tmp_path:
     by_label = {one.label: one for one in measured(tmp_path)}
     assert by_label["local Lambda 3000 MB"].warm_s.tolist() == [0.1, 0.11]
     assert by_label["local Lambda 1769 MB"].warm_s.tolist() == [0.4]
-    (large,), _, left_out = read_measured([tmp_path], picture="large")
+    (large,), origin = read_measured([tmp_path], picture="large")
     assert large.warm_s.tolist() == [0.3]
-    assert left_out == [
+    assert origin.left_out == [
         "the runs of local Lambda 1769 MB have no warm answer for picture 'large', only for scenes, and are left out"
     ]
     for lacking in ("small", "scenes=50%,small=50%"):
