@@ -101,6 +101,8 @@ class RegionPrices(_Frozen):
     surplus_credits: _VcpuHour
     fargate: dict[Architecture, FargatePrices] = Field(min_length=2)
     alb: LoadBalancerPrices
+    # One Kubernetes cluster in standard support, without its nodes.
+    eks: _Hour | None = None
 
 
 class CapacityUnit(_Sourced):
@@ -148,6 +150,7 @@ def all_prices(prices: Prices) -> list[Price]:
             found += [function.gb_second, function.request, function.provisioned_gb_second]
             if function.snapstart:
                 found += [function.snapstart.cache_gb_second, function.snapstart.restored_gb]
+        found += [region.eks] if region.eks else []
         for task in region.fargate.values():
             found += [task.vcpu_hour, task.gb_hour]
     return found

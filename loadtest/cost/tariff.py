@@ -61,6 +61,11 @@ def ec2_usd_per_month(prices: RegionPrices, instance_type: str) -> float:
     return prices.ec2[instance_type].usd * HOURS_PER_MONTH
 
 
+def eks_usd_per_month(prices: RegionPrices) -> float | None:
+    """One Kubernetes cluster in standard support, without its nodes; None where the price is unknown."""
+    return prices.eks.usd * HOURS_PER_MONTH if prices.eks else None
+
+
 def fargate_usd_per_month(
     prices: RegionPrices, *, cpus: float, task_memory_mb: float, architecture: Architecture
 ) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from loadtest.report.answer import Sentence, listed
 from loadtest.report.figures import significant
 from planner.page.contents import names, objective
-from planner.page.figures import monthly, seconds, share, usd
+from planner.page.figures import between, monthly, seconds, share, usd
 from planner.plan.types import Outcome, Plan, Turn
 
 
@@ -18,6 +18,7 @@ def answer(plan: Plan) -> list[Sentence]:
         ("Another winner", _others(plan)),
         ("No winner", _nothing(plan)),
         ("Same winner", _same(plan)),
+        ("Close", _close(plan)),
     ]
     return [Sentence(topic, text) for topic, text in about if text]
 
@@ -125,7 +126,7 @@ def _others(plan: Plan) -> str:
 
 
 def _priced(turn: Turn) -> str:
-    return f"{turn.change} ({usd(turn.usd)} a month)" if turn.usd is not None else turn.change
+    return f"{turn.change} ({usd(turn.usd.value)} a month, {between(turn.usd, usd)})" if turn.usd else turn.change
 
 
 def _nothing(plan: Plan) -> str:
@@ -138,3 +139,8 @@ def _nothing(plan: Plan) -> str:
 def _same(plan: Plan) -> str:
     kept = [_priced(turn) for turn in plan.turns if plan.best and turn.winner == plan.best.label]
     return f"{plan.best.label} stays the cheapest with {listed(kept)}." if plan.best and kept else ""
+
+
+def _close(plan: Plan) -> str:
+    close = [turn.change for turn in plan.turns if turn.close]
+    return f"Chance may decide between platforms, because their ranges overlap, with {listed(close)}." if close else ""

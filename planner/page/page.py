@@ -63,6 +63,7 @@ def to_html(plan: Plan, *, made: str, command: str, report: str | None = None) -
         groups=groups,
         volumes=volumes,
         shapes=shapes,
+        close=any(cell.close for _, row in shapes for cell in row),
         traffic=traffic_facts(plan),
         measured=measured_facts(plan),
         vega=vega() if drawn else "",

@@ -21,7 +21,7 @@ from planner.page.contents import best_of_platforms, objective, settings
 from planner.page.figures import Format, between, length, number, percent, usd
 from planner.plan.types import Outcome, Plan
 
-SCHEMA = 1
+SCHEMA = 2
 HEADINGS = [
     "Configuration", "Objective", "USD a month", "p50, s", "p95, s", "p99, s", "Cold starts, %", "Errors, %",
     "Instances",

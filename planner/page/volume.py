@@ -8,20 +8,22 @@ from dataclasses import dataclass
 
 from loadtest.report.figures import pictures
 from loadtest.report.vega import DASHES, Chart, Key, Looks, Row, Spec, chart_spec, nominal, quantity, tooltip
+from loadtest.results.summary import Estimate
 from planner.page.contents import curves
-from planner.page.figures import known, usd
+from planner.page.figures import between, known, usd
 from planner.plan.types import CostCurve, Plan
 
 MEETS = {True: "meets", False: "misses"}
 CROSS: Spec = {"type": "point", "shape": "cross", "angle": 45, "size": 55, "color": "var(--bad)"}
 DOLLARS = "format(datum.value, '$,.2~r')"
 COLUMNS = [
-    ("label", "Configuration"), ("pictures", "Pictures a month"), ("usd", "USD a month"), ("meets", "Objective")
+    ("label", "Configuration"), ("pictures", "Pictures a month"), ("usd", "USD a month"), ("low", "low"),
+    ("high", "high"), ("meets", "Objective"),
 ]  # fmt: skip
 
 
 def cost_over_volume(plan: Plan, looks: Looks) -> Chart | None:
-    """The monthly bill by volume; crosses mark where the objective is not met."""
+    """The monthly bill by volume with its range; crosses mark where the objective is not met."""
     curve, labels = plan.cost_curve, curves(plan)
     platform = {outcome.label: outcome.platform for outcome in plan.outcomes}
     rows = _bills(curve, labels) if curve else []
@@ -33,6 +35,10 @@ def cost_over_volume(plan: Plan, looks: Looks) -> Chart | None:
     place = axes | {"color": nominal("label", labels, [looks.colour(platform[one]) for one in labels])}
     layers: list[Spec] = [
         *_this_volume(plan, [float(row["pictures"] or 0) for row in rows]),
+        {
+            "mark": {"type": "area", "opacity": 0.18},
+            "encoding": place | {"y": axes["y"] | {"field": "low"}, "y2": {"field": "high"}},
+        },
         {
             "mark": {"type": "line", "strokeWidth": 2.25},
             "encoding": place | {"strokeDash": nominal("label", labels, [dash[label] for label in labels])},
@@ -51,7 +57,10 @@ def cost_over_volume(plan: Plan, looks: Looks) -> Chart | None:
     if any(row["meets"] == MEETS[False] for row in rows):
         keys.append(Key("misses the objective", "cross", "var(--bad)"))
     more = len(curve.usd) - len(labels) if curve else 0
-    caption = "The best configuration of each platform, and the cheapest of each volume."
+    caption = (
+        "The best configuration of each platform, and the cheapest of each volume. A band is the range of a bill; "
+    )
+    caption += "a narrow one is hidden by its line."
     caption += f" {more} more are in the JSON file." if more > 0 else ""
     title = "Monthly cost by volume"
     spec = chart_spec(f"{title}. {_spans(rows)}", rows, layers)
@@ -69,10 +78,14 @@ def _axes() -> Spec:
 
 def _bills(curve: CostCurve, labels: Sequence[str]) -> list[Row]:
     return [
-        {"label": label, "pictures": known(volume), "usd": known(bill), "meets": MEETS[bool(meets)]}
+        {
+            "label": label, "pictures": known(volume), "usd": known(bill), "low": known(low), "high": known(high),
+            "meets": MEETS[bool(meets)],
+        }
         for label in labels
-        for volume, bill, meets in zip(
-            curve.pictures_per_month, curve.usd[label], curve.meets[label], strict=True
+        for volume, bill, low, high, meets in zip(
+            curve.pictures_per_month, curve.usd[label], curve.low[label], curve.high[label], curve.meets[label],
+            strict=True,
         )
         if volume > 0 and known(bill) and bill > 0
     ]  # fmt: skip
@@ -102,23 +115,34 @@ def _this_volume(plan: Plan, volumes: Sequence[float]) -> list[Spec]:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of the heat map: the platform in its colour, and its bill."""
+    """A cell of the heat map: the platform in its colour, its bill with the range, and whether chance may decide.
+
+    The platform is empty where nothing meets the objective.
+    """
 
     platform: str
     colour: str
     usd: str
+    between: str
+    close: bool
 
 
-def heat_map(plan: Plan, looks: Looks) -> tuple[list[str], list[tuple[str, list[Cell | None]]]]:
-    """Volumes as headings, and a row of cells per shape of traffic; None where nothing meets the objective."""
+def heat_map(plan: Plan, looks: Looks) -> tuple[list[str], list[tuple[str, list[Cell]]]]:
+    """Volumes as headings, and a row of cells per shape of traffic."""
     found = plan.heat_map
     if found is None:
         return [], []
     rows = []
-    for shape, titles, bills in zip(found.shapes, found.platform, found.usd, strict=True):
-        cells = [
-            Cell(title, looks.colour(title), usd(bill) if bill is not None else "") if title else None
-            for title, bill in zip(titles, bills, strict=True)
-        ]
+    parts = (found.platform, found.usd, found.low, found.high, found.close)
+    for shape, titles, bills, lows, highs, close in zip(found.shapes, *parts, strict=True):
+        cells = [_cell(looks, *one) for one in zip(titles, bills, lows, highs, close, strict=True)]
         rows.append((shape, cells))
     return [pictures(volume) for volume in found.pictures_per_month], rows
+
+
+def _cell(
+    looks: Looks, title: str | None, bill: float | None, low: float | None, high: float | None, close: bool
+) -> Cell:
+    if not title or bill is None or low is None or high is None:
+        return Cell(title or "", looks.colour(title) if title else "", "", "", close)
+    return Cell(title, looks.colour(title), usd(bill), between(Estimate(bill, low, high), usd), close)

@@ -41,8 +41,8 @@ class FunctionCandidate:
 class ContainerCandidate:
     """Containers behind a load balancer, scaled by the rules of a book.
 
-    `price_of` is the platform whose prices apply, or empty where the price is unknown; `size` is the instance type on
-    ECS, the CPUs of a task on Fargate. A replica has room for `queue` requests, in work or waiting; None is the
+    `price_of` is the platform whose prices apply: ecs, eks or fargate; `size` is the instance type on ECS and EKS, the
+    CPUs of a task on Fargate. A replica has room for `queue` requests, in work or waiting; None is the
     default of the service.
     """
 
@@ -52,12 +52,14 @@ class ContainerCandidate:
     price_of: str
     size: str
     queue: int | None = None
+    spot: bool = False
 
     @property
     def label(self) -> str:
         """Its name, unique in a plan."""
         scaler = self.book.scaler
-        return f"{self.name}, {scaler.min_replicas} to {scaler.max_replicas}"
+        spot = ", spot" if self.spot else ""
+        return f"{self.name}, {scaler.min_replicas} to {scaler.max_replicas}{spot}"
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -66,6 +68,8 @@ class ContainerCandidate:
         found = {"replicas": f"{scaler.min_replicas} to {scaler.max_replicas}", "rules": self.book.title}
         if self.size:
             found["size"] = self.size
+        if self.spot:
+            found["instances"] = "spot"
         if hasattr(scaler, "target_percent"):
             found["CPU target"] = f"{scaler.target_percent:g}%"
         return found

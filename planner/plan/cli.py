@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from local.checkout import ROOT
 from planner.errors import PlannerError
 from planner.plan.make import LIFETIMES, Request, make_plan
 from planner.plan.objective import parse_objective
+from planner.plan.spot import Spot
 from planner.plan.types import Plan
 from planner.traffic import load_traffic
 
@@ -38,9 +40,16 @@ def add(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     command.add_argument("--model", help="the model of the runs, if they are of several")
     command.add_argument(
-        "--picture", default=Request.picture, help="the kind of picture: scenes, small, medium or large"
+        "--picture",
+        default=Request.picture,
+        help="the kind of picture: scenes, small, medium or large; or several, e.g. small=70%%,large=30%%",
     )
     command.add_argument("--region", default=Request.region, help="the region of the prices")
+    command.add_argument("--spot-discount", help="try spot instances for ECS, so much below the list price, e.g. 60%%")
+    command.add_argument(
+        "--spot-interruptions", default="20%",
+        help="share of spot instances that are interrupted in a month, 20%% by default; see the Spot Instance Advisor",
+    )  # fmt: skip
     command.add_argument("--instance-type", help="EC2 instances of ECS, those of the templates by default")
     command.add_argument("--prices", type=Path, default=PRICES, help="file of prices")
     command.add_argument(
@@ -78,12 +87,30 @@ def run(options: argparse.Namespace) -> int:
         objective=parse_objective(options.slo), prices=load_prices(options.prices), region=options.region,
         instance_type=options.instance_type,
         model=options.model, picture=options.picture, lifetimes=options.lifetimes,
-        cores_per_request=options.cores_per_request, restore_s=options.restore_s,
+        cores_per_request=options.cores_per_request, restore_s=options.restore_s, spot=_spot(options),
         wide=options.search, seeds=options.seeds,
     )  # fmt: skip
     plan = make_plan(request, _progress())
     _write(plan, options)
     return 0
+
+
+def _spot(options: argparse.Namespace) -> Spot | None:
+    if options.spot_discount is None:
+        return None
+    discount = _percent("--spot-discount", options.spot_discount)
+    return Spot(discount, _percent("--spot-interruptions", options.spot_interruptions))
+
+
+def _percent(option: str, text: str) -> float:
+    """A share above 0% and below 100%."""
+    try:
+        percent = float(text.removesuffix("%")) if text.endswith("%") else math.nan
+    except ValueError:
+        percent = math.nan
+    if not 0 < percent < 100:
+        raise PlannerError(f"{option} is {text[:40]!r}, and must be above 0% and below 100%, e.g. 60%")
+    return percent / 100
 
 
 def _progress() -> Callable[[str], None]:

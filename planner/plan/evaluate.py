@@ -10,7 +10,7 @@ from itertools import repeat
 
 from loadtest.results.summary import Estimate
 from planner.plan.bill import bill
-from planner.plan.candidates import Candidate, HybridCandidate
+from planner.plan.candidates import Candidate, ContainerCandidate, HybridCandidate
 from planner.plan.objective import Objective
 from planner.plan.simulate import Simulated, simulate
 from planner.plan.types import BillLine, Figures, Outcome
@@ -35,7 +35,7 @@ def outcome(candidate: Candidate, runs: Sequence[Simulated], world: World, objec
             for name, share in (("p50_s", 0.5), ("p95_s", 0.95), ("p99_s", 0.99))
         },
         cold=_estimate([run.collector.cold for run in runs]),
-        errors=_estimate([run.collector.errors for run in runs]),
+        errors=_estimate([_errors(candidate, run, world) for run in runs]),
         instances=_estimate([run.collector.instances for run in runs]),
         usd=_estimate([sum(line.usd for line in lines) for lines in bills if lines is not None])
         if bills[0] is not None else None,
@@ -45,6 +45,16 @@ def outcome(candidate: Candidate, runs: Sequence[Simulated], world: World, objec
         misses=objective.misses(figures), bill=_mean_bill([lines for lines in bills if lines is not None]),
         slices=runs[0].collector.slices(),
     )  # fmt: skip
+
+
+def _errors(candidate: Candidate, run: Simulated, world: World) -> float:
+    """The share of errors; on spot instances all that interruptions may hit counts as failed."""
+    errors = run.collector.errors
+    if not isinstance(candidate, ContainerCandidate) or not candidate.spot:
+        return errors
+    assert world.spot is not None and run.containers is not None
+    hit = world.spot.hit(run.containers.instance_s / run.length_s, candidate.book)
+    return errors + (1 - errors) * hit
 
 
 def evaluate_all(
@@ -67,6 +77,23 @@ def rank(candidate: Candidate, one: Outcome, objective: Objective) -> tuple[floa
     usd = round(one.figures.usd.value, 2) if one.figures.usd else math.inf
     distance = objective.distance(one.figures)
     return (not one.meets, distance, usd, isinstance(candidate, HybridCandidate), one.figures.p95_s.value)
+
+
+def is_close(found: Sequence[tuple[Candidate, Outcome]], objective: Objective) -> bool:
+    """Whether chance decides which platform is the cheapest that meets the objective, or whether any one does.
+
+    A platform may be the cheapest if the lowest bill of a configuration that may meet the objective is at most the
+    highest bill of any configuration that surely meets it.
+    """
+    priced = [(one, out, out.figures.usd) for one, out in found if out.figures.usd]
+    sure = min((usd.high for _, out, usd in priced if objective.surely_meets(out.figures)), default=math.inf)
+    rivals = [one for one, out, usd in priced if objective.may_meet(out.figures) and usd.low <= sure]
+    platforms = {one.platform for one in rivals if not isinstance(one, HybridCandidate)}
+    # While nothing overflows, a hybrid costs as much as its containers: chance decides nothing between these two.
+    platforms |= {
+        one.platform for one in rivals if isinstance(one, HybridCandidate) and one.containers.platform not in platforms
+    }
+    return len(platforms) > 1 or (bool(rivals) and sure == math.inf)
 
 
 def _estimate(values: Sequence[float]) -> Estimate:

@@ -6,7 +6,7 @@ in the times: the simulations add those. They come from the profiles that send o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,6 +19,7 @@ from loadtest.platforms.settings import Settings
 from loadtest.results.samples import read_samples
 from loadtest.runs import SAMPLES, Record, read_record, runs_in
 from planner.errors import MeasuredError
+from planner.plan.samples import Kind, mean, parse_mix
 from planner.plan.types import Measured
 from planner.types import Floats
 from serving.contract import STEPS
@@ -29,26 +30,43 @@ MOST_RUNS = 1000
 
 @dataclass(frozen=True)
 class ServiceTimes:
-    """Times of one platform and size, arrays `(N,)`, seconds: whole responses as the client sees them, warm and cold.
-
-    `detect_s` belongs to `warm_s`. `warm_billed_s` and `cold_billed_s` are the mean billed times of a function:
-    the steps of a warm answer, in whole milliseconds, and the whole response of a cold one. `cold_s` may be empty.
-    """
+    """Times of one platform and size by kind of picture."""
 
     platform: str
     settings: Settings
     label: str
-    warm_s: Floats
-    detect_s: Floats
-    cold_s: Floats
-    warm_billed_s: float
-    cold_billed_s: float
-    answer_bytes: float
+    kinds: tuple[Kind, ...]
+
+    @property
+    def warm_s(self) -> Floats:
+        """All warm responses, `(N,)`, seconds."""
+        return np.concatenate([kind.warm_s for kind in self.kinds])
+
+    @property
+    def cold_s(self) -> Floats:
+        """All cold responses, `(M,)`, seconds; empty if a kind has none."""
+        parts = [kind.cold_s for kind in self.kinds]
+        return np.concatenate(parts) if all(part.size for part in parts) else np.empty(0)
+
+    @property
+    def detect_s(self) -> float:
+        """The mean time of a detection."""
+        return mean(self.kinds, lambda kind: kind.detect_s)
 
     @property
     def overhead_s(self) -> float:
         """The mean time of a warm response besides the detection, which is the only step that others wait for."""
-        return float((self.warm_s - self.detect_s).mean())
+        return mean(self.kinds, lambda kind: kind.warm_s - kind.detect_s)
+
+    @property
+    def warm_billed_s(self) -> float:
+        """The mean billed time of a warm request to a function."""
+        return mean(self.kinds, lambda kind: kind.warm_billed_s)
+
+    @property
+    def answer_bytes(self) -> float:
+        """The mean size of a response."""
+        return sum(kind.share * kind.answer_bytes for kind in self.kinds)
 
 
 def read_measured(
@@ -57,7 +75,9 @@ def read_measured(
     """The service times of all platforms and sizes in these runs, and their origin; raises MeasuredError.
 
     `folders` are runs or folders of runs. `model` is a name without its version; it may be None if there is only one.
+    `picture` is a kind of picture, or several with their shares. Sizes whose runs lack one of them are left out.
     """
+    shares = parse_mix(picture)
     runs = [run for run in _runs(folders) if run.record.profile.name in PROFILES]
     if not runs:
         raise MeasuredError(f"there is no finished run of profile {', '.join(PROFILES[:-1])} or {PROFILES[-1]}")
@@ -67,13 +87,14 @@ def read_measured(
     groups: dict[tuple[str, str], list[_Run]] = {}
     for run in runs:
         groups.setdefault((run.record.platform, run.record.label), []).append(run)
-    times = [_service_times(group, picture) for group in groups.values()]
+    times, left_out = _all_times(groups.values(), shares)
     records = [run.record for run in runs]
     days = sorted(f"{datetime.fromtimestamp(one.started / 1000, timezone.utc):%Y-%m-%d}" for one in records)
     measured = Measured(
         model=name, where=records[0].where, machines=sorted({one.machine for one in records}),
         commits=sorted({one.commit for one in records}), runs=[run.name for run in runs], first=days[0], last=days[-1],
         processors=sorted({str(cpu) for run in runs for cpu in run.table["cpu"].drop_nulls().unique()}),
+        left_out=left_out,
     )  # fmt: skip
     return times, measured
 
@@ -144,26 +165,55 @@ def _check_places(runs: Sequence[_Run]) -> None:
         )
 
 
-def _service_times(runs: Sequence[_Run], picture: str) -> ServiceTimes:
-    record = runs[0].record
-    table = pl.concat([run.table.select(_COLUMNS) for run in runs]).filter(pl.col("label") == picture)
-    cold = pl.col("cold").fill_null(False)
-    known = table.filter(pl.all_horizontal(pl.col(step).is_not_null() for step in STEPS) & (pl.col("elapsed") > 0))
+def _all_times(groups: Iterable[Sequence[_Run]], shares: Mapping[str, float]) -> tuple[list[ServiceTimes], list[str]]:
+    """The times of all platforms and sizes that have all kinds, and which ones have not; each platform has one."""
+    times: list[ServiceTimes] = []
+    lacking: dict[str, list[str]] = {}
+    for group in groups:
+        record, table = group[0].record, pl.concat([run.table.select(_COLUMNS) for run in group])
+        known = table.filter(pl.all_horizontal(pl.col(step).is_not_null() for step in STEPS) & (pl.col("elapsed") > 0))
+        warm, _ = _warm_and_cold(known)
+        missing = [picture for picture in shares if picture not in set(warm["label"])]
+        if missing:
+            there = ", ".join(warm["label"].unique().sort()) or "none"
+            lacking.setdefault(record.platform, []).append(
+                f"the runs of {record.label} have no warm answer for picture {missing[0][:40]!r}, only for {there}"
+            )
+            continue
+        kinds = tuple(_kind(known, picture, share) for picture, share in shares.items())
+        times.append(ServiceTimes(record.platform, record.settings, record.label, kinds))
+    for platform, notes in lacking.items():
+        if platform not in {one.platform for one in times}:
+            raise MeasuredError(f"{notes[0]}: run profile single, or payloads for other pictures, against it")
+    return times, [f"{note}, and are left out" for notes in lacking.values() for note in notes]
+
+
+def _warm_and_cold(known: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     # The first answer of a container is marked cold, but its instance was ready before it got a request.
-    warm = known.filter(~cold)
-    if not warm.height:
-        raise MeasuredError(
-            f"the runs of {record.label} have no warm answer for picture {picture!r}: run profile single against it"
-        )
-    frozen = known.filter(cold)
-    billed = warm.select(pl.sum_horizontal(STEPS).ceil().mean() / 1000).item()
-    cold_s = _seconds(frozen, "elapsed")
-    return ServiceTimes(
-        platform=record.platform, settings=record.settings, label=record.label,
-        warm_s=_seconds(warm, "elapsed"), detect_s=_seconds(warm, "detect"), cold_s=cold_s,
-        warm_billed_s=float(billed), cold_billed_s=float(cold_s.mean()) if cold_s.size else float("nan"),
-        answer_bytes=float(known["bytes"].fill_null(0).mean() or 0),  # type: ignore[arg-type]
+    cold = pl.col("cold").fill_null(False)
+    return known.filter(~cold), known.filter(cold)
+
+
+def _kind(known: pl.DataFrame, picture: str, share: float) -> Kind:
+    """The requests with one kind of picture, of those of one platform and size."""
+    warm, cold = _warm_and_cold(known)
+    own = warm.filter(pl.col("label") == picture)
+    warm_s, cold_s = _seconds(own, "elapsed"), _seconds(cold.filter(pl.col("label") == picture), "elapsed")
+    if not cold_s.size:
+        cold_s = _other_cold_starts(warm, cold, float(warm_s.mean()))
+    return Kind(
+        picture=picture, share=share, warm_s=warm_s, detect_s=_seconds(own, "detect"),
+        warm_billed_s=own.select(pl.sum_horizontal(STEPS).ceil() / 1000).to_series().to_numpy(),
+        cold_s=cold_s, cold_billed_s=cold_s,
+        answer_bytes=float(known.filter(pl.col("label") == picture)["bytes"].fill_null(0).mean()),  # type: ignore[arg-type]
     )  # fmt: skip
+
+
+def _other_cold_starts(warm: pl.DataFrame, cold: pl.DataFrame, warm_s: float) -> Floats:
+    """Cold starts with other pictures, plus what a warm request with this picture takes longer, on average."""
+    means = warm.group_by("label").agg((pl.col("elapsed").mean() / 1000).alias("mean_s"))
+    others = cold.join(means, on="label").select(pl.col("elapsed") / 1000 + warm_s - pl.col("mean_s"))
+    return np.ascontiguousarray(others.to_series().to_numpy(), np.float64)
 
 
 _COLUMNS = ["timeStamp", "elapsed", "label", "bytes", "cold", "success", *STEPS]

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from planner.errors import ObjectiveError
 from planner.plan.types import Figures
@@ -41,6 +42,17 @@ class Objective:
         """The largest share of errors that is allowed; 1 without a limit."""
         return min((one.most for one in self.limits if one.name == "errors"), default=1.0)
 
+    def may_meet(self, figures: Figures) -> bool:
+        """Whether the lowest of each figure's range meets the objective."""
+        return self._holds(values_of(figures, "low"))
+
+    def surely_meets(self, figures: Figures) -> bool:
+        """Whether the highest of each figure's range meets the objective."""
+        return self._holds(values_of(figures, "high"))
+
+    def _holds(self, values: Mapping[str, float]) -> bool:
+        return all(values[one.name] <= one.most for one in self.limits)
+
     def misses(self, figures: Figures) -> tuple[str, ...]:
         """The limits that the figures exceed, each with the figure; a figure that is unknown exceeds its limit.
 
@@ -67,13 +79,13 @@ def parse_objective(text: str) -> Objective:
     return Objective(limits)
 
 
-def values_of(figures: Figures) -> Mapping[str, float]:
-    """The expected value of each figure that an objective may name."""
-    return {
-        "p50": figures.p50_s.value, "p95": figures.p95_s.value, "p99": figures.p99_s.value,
-        "errors": figures.errors.value, "cold": figures.cold.value,
-        "usd": figures.usd.value if figures.usd else math.nan,
+def values_of(figures: Figures, end: Literal["value", "low", "high"] = "value") -> Mapping[str, float]:
+    """The expected value of each figure that an objective may name, or an end of its range."""
+    named = {
+        "p50": figures.p50_s, "p95": figures.p95_s, "p99": figures.p99_s, "errors": figures.errors,
+        "cold": figures.cold, "usd": figures.usd,
     }  # fmt: skip
+    return {name: getattr(estimate, end) if estimate else math.nan for name, estimate in named.items()}
 
 
 def _limit(part: str) -> Limit:

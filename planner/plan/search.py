@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from loadtest.cost.tariff import SECONDS_PER_MONTH, alb_usd_per_month, lambda_usd_per_request, provisioned_usd_per_month
+from loadtest.cost.tariff import SECONDS_PER_MONTH, lambda_usd_per_request, provisioned_usd_per_month
+from loadtest.platforms.ecs import EcsSettings
 from planner.containers.changes import with_changes
-from planner.plan.bill import replica_usd
+from planner.plan.bill import has_price, least_containers_usd
 from planner.plan.candidates import Candidate, ContainerCandidate, FunctionCandidate, HybridCandidate
 from planner.plan.evaluate import evaluate_all, rank
 from planner.plan.objective import Objective
@@ -37,10 +38,12 @@ def usual(world: World, instance_type: str) -> list[Candidate]:
     containers = [
         _container("ecs", "ECS", "ecs", instance_type),
         _container("ecs-20s", "ECS, 20 s metrics", "ecs", instance_type),
+        _container("ecs-idle", "ECS, one idle minute", "ecs", instance_type),
         _container("fargate", "Fargate", "fargate"),
         _container("fargate-20s", "Fargate, 20 s metrics", "fargate"),
-        *_unpriced(),
+        *_kubernetes(instance_type),
     ]
+    containers += _spot(world, containers)
     return [*functions, *containers, *_hybrids(plain, containers[1:2])]
 
 
@@ -58,14 +61,31 @@ def wide(world: World, instance_type: str, peak_per_s: float) -> list[Candidate]
         title = f"{', 20 s metrics' if metrics else ''}, {target}%"
         containers += [_container(f"ecs{metrics}", f"ECS {one}{title}", "ecs", one, target, **changes) for one in types]
         containers.append(_container(f"fargate{metrics}", f"Fargate{title}", "fargate", "", target, **changes))
-    base = [one for one in containers if one.size == instance_type and one.name.endswith("70%")]
+    for least, one in itertools.product((one for one in LEAST if one <= most), types):
+        changes = {"min_replicas": least, "max_replicas": most}
+        containers.append(_container("ecs-idle", f"ECS {one}, one idle minute", "ecs", one, **changes))
+    containers += _spot(world, containers)
+    base = [one for one in containers if not one.spot and one.size == instance_type and one.name.endswith("70%")]
     few = [one for one in base if one.book.scaler.min_replicas < HYBRID_BELOW]
-    return [*plain, *provisioned, *_snapstart(world, sizes), *containers, *_hybrids(plain, few), *_unpriced()]
+    return [
+        *plain,
+        *provisioned,
+        *_snapstart(world, sizes),
+        *containers,
+        *_hybrids(plain, few),
+        *_kubernetes(instance_type, most),
+    ]
 
 
-def _unpriced() -> list[ContainerCandidate]:
-    """The platforms whose price is the user's own."""
-    return [_container("kubernetes", "Kubernetes HPA", ""), _container("knative", "Knative", "")]
+def _kubernetes(instance_type: str, most: int | None = None) -> list[ContainerCandidate]:
+    """Kubernetes on EKS; its rules are for nodes with the processors of the templates' instances."""
+    usual_type = EcsSettings().instance_type
+    node = instance_type if _alike(usual_type, instance_type) else usual_type
+    changes = {} if most is None else {"max_replicas": most}
+    return [
+        _container("eks", "Kubernetes HPA on EKS", "eks", node, **changes),
+        _container("eks-knative", "Knative on EKS", "eks", node, **changes),
+    ]
 
 
 def search(
@@ -171,10 +191,7 @@ def least_usd(candidate: Candidate, demand: Demand, world: World, objective: Obj
         )
         return pictures * (1 - objective.most_errors) * request + provisioned
     containers = candidate.containers if isinstance(candidate, HybridCandidate) else candidate
-    if not containers.price_of:
-        return 0.0
-    idle = alb_usd_per_month(world.prices, prices, pictures_per_month=0, bytes_per_picture=0)
-    return containers.book.scaler.min_replicas * replica_usd(containers, world) + idle
+    return least_containers_usd(containers, world) if has_price(containers, world) else 0.0
 
 
 def _alike(instance_type: str, other: str) -> bool:
@@ -185,8 +202,15 @@ def _alike(instance_type: str, other: str) -> bool:
 
 def _most_replicas(world: World, peak_per_s: float) -> int:
     """At least the templates' five, and enough for the busiest minute at half use."""
-    detect_s = float(world.service("ecs").detect_s.mean())
+    detect_s = world.service("ecs").detect_s
     return min(100, max(5, math.ceil(2 * peak_per_s * detect_s)))
+
+
+def _spot(world: World, containers: Sequence[ContainerCandidate]) -> list[ContainerCandidate]:
+    """Those on ECS on spot instances too, where a discount is given."""
+    if world.spot is None:
+        return []
+    return [replace(one, spot=True) for one in containers if one.price_of == "ecs"]
 
 
 def _snapstart(world: World, sizes: Sequence[int]) -> list[FunctionCandidate]:
@@ -203,7 +227,7 @@ def _container(
     rules = load_book(book)
     share = rules.replica.cores / rules.replica.request_cores
     changed = with_changes(rules, target_percent=None if target is None else target * share, **changes)
-    title = {"ecs": "ECS", "fargate": "Fargate", "": name.partition(" ")[0]}[price_of]
+    title = {"ecs": "ECS", "fargate": "Fargate", "eks": name.partition(" ")[0]}[price_of]
     cpus = f"{rules.replica.request_cores:g} CPUs" if price_of == "fargate" else ""
     return ContainerCandidate(changed, name, title, price_of, size or cpus)
 

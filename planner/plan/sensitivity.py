@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from loadtest.cost.tariff import SECONDS_PER_MONTH
+from loadtest.results.summary import Estimate
 from planner.aws_lambda.rules import Rules
 from planner.plan.bill import bill
 from planner.plan.candidates import Candidate
-from planner.plan.evaluate import WORKERS, outcome, rank
+from planner.plan.evaluate import WORKERS, is_close, outcome, rank
 from planner.plan.objective import Objective
 from planner.plan.simulate import Simulated, simulate
 from planner.plan.types import CostCurve, HeatMap, Outcome, Turn
@@ -25,72 +28,92 @@ DEARER = 1.1
 VOLUMES = tuple(round(10 ** (k / 2)) for k in range(6, 15))  # pictures a month, 1,000 to 10 million
 SHAPES = ("constant", "office-day", "office-week", "bursty", "night-batch")
 MAP_VOLUMES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+NO_PRICE = Estimate(math.nan, math.nan, math.nan)
+MOST_SEEDS = 3  # Simulations behind each range here; a plan has hundreds of them.
 
 
-def turns(candidates: Sequence[Candidate], demand: Demand, world: World, objective: Objective) -> Iterator[Turn]:
+def turns(
+    candidates: Sequence[Candidate], demand: Demand, world: World, objective: Objective, seeds: int
+) -> Iterator[Turn]:
     """The winner of these configurations under each changed assumption."""
-    base = _simulate_all(candidates, demand, world)
+    base = _simulate_all(candidates, demand, world, seeds)
     for times, what in ((2, "twice the traffic"), (0.5, "half the traffic")):
-        yield _turn(what, _simulate_all(candidates, demand.scaled(times), world), world, objective)
+        yield _turn(what, _simulate_all(candidates, demand.scaled(times), world, seeds), world, objective)
     colder = replace(world, cold_factor=2 * world.cold_factor)
-    yield _turn("cold starts take twice as long", _simulate_all(candidates, demand, colder), colder, objective)
+    found = _simulate_all(candidates, demand, colder, seeds)
+    yield _turn("cold starts take twice as long", found, colder, objective)
     for minutes in LIFETIMES_MIN:
         changed = replace(world, lifetimes=Rules(idle_s=60 * minutes))
         what = f"idle instances of Lambda leave after {minutes} min"
-        yield _turn(what, _simulate_all(candidates, demand, changed), changed, objective)
-    priced = [one.candidate.platform for one in base if bill(one.candidate, one.simulated, world) is not None]
+        yield _turn(what, _simulate_all(candidates, demand, changed, seeds), changed, objective)
+    priced = [one.candidate.platform for one in base if bill(one.candidate, one.runs[0], world) is not None]
     for platform in dict.fromkeys(priced):
         changed = replace(world, dearer={platform: DEARER})
         yield _turn(f"{platform} {DEARER - 1:.0%} dearer", base, changed, objective)
 
 
-def cost_curve(candidates: Sequence[Candidate], demand: Demand, world: World, objective: Objective) -> CostCurve:
+def cost_curve(
+    candidates: Sequence[Candidate], demand: Demand, world: World, objective: Objective, seeds: int
+) -> CostCurve:
     """The bills of these configurations with the same shape of traffic at other volumes; raises TrafficError."""
     per_month = demand.per_s * SECONDS_PER_MONTH
-    usd: dict[str, list[float]] = {}
+    bills: dict[str, list[Estimate]] = {}
     meets: dict[str, list[bool]] = {}
     for volume in VOLUMES:
-        for _, one in _outcomes(_simulate_all(candidates, demand.scaled(volume / per_month), world), world, objective):
-            usd.setdefault(one.label, []).append(one.figures.usd.value if one.figures.usd else math.nan)
+        found = _simulate_all(candidates, demand.scaled(volume / per_month), world, seeds)
+        for _, one in _outcomes(found, world, objective):
+            bills.setdefault(one.label, []).append(one.figures.usd or NO_PRICE)
             meets.setdefault(one.label, []).append(one.meets)
-    return CostCurve(VOLUMES, usd, meets)
+    usd, low, high = (
+        {label: [getattr(bill, part) for bill in line] for label, line in bills.items()}
+        for part in ("value", "low", "high")
+    )
+    return CostCurve(VOLUMES, usd, low, high, meets)
 
 
 def heat_map(
-    candidates: Sequence[Candidate], world: World, objective: Objective, progress: Callable[[str], None]
+    candidates: Sequence[Candidate], world: World, objective: Objective, seeds: int, progress: Callable[[str], None]
 ) -> HeatMap:
     """The cheapest platform by shape of traffic and volume."""
-    platforms: list[list[str | None]] = []
-    bills: list[list[float | None]] = []
+    rows: list[list[_Cell]] = []
     for shape in SHAPES:
-        traffic = load_traffic(shape)
-        once = measure(traffic)
-        row: list[tuple[str | None, float | None]] = []
+        once = measure(load_traffic(shape))
+        row: list[_Cell] = []
         for volume in MAP_VOLUMES:
             progress(f"heat map: {shape}, {volume:,} pictures a month")
             demand = once.scaled(volume / (once.per_s * SECONDS_PER_MONTH))
-            found = _best(_outcomes(_simulate_all(candidates, demand, world, MAP_DAYS), world, objective), objective)
-            row.append((found.platform, found.figures.usd.value) if found and found.figures.usd else (None, None))
-        platforms.append([name for name, _ in row])
-        bills.append([usd for _, usd in row])
-    return HeatMap(SHAPES, MAP_VOLUMES, platforms, bills)
+            row.append(_cell(_simulate_all(candidates, demand, world, seeds, MAP_DAYS), world, objective))
+        rows.append(row)
+    platform, usd, low, high, close = zip(*(zip(*row, strict=True) for row in rows), strict=True)
+    return HeatMap(SHAPES, MAP_VOLUMES, platform, usd, low, high, close)
 
 
 @dataclass(frozen=True)
 class _Found:
     candidate: Candidate
-    simulated: Simulated
+    runs: Sequence[Simulated]
 
 
-def _simulate_all(candidates: Sequence[Candidate], demand: Demand, world: World, days: int = MOST_DAYS) -> list[_Found]:
+class _Cell(NamedTuple):
+    platform: str | None
+    usd: float | None
+    low: float | None
+    high: float | None
+    close: bool
+
+
+def _simulate_all(
+    candidates: Sequence[Candidate], demand: Demand, world: World, seeds: int, days: int = MOST_DAYS
+) -> list[_Found]:
     limited = demand.limited(MOST_REQUESTS, days)
+    numbers = range(1, min(seeds, MOST_SEEDS) + 1)
     with ThreadPoolExecutor(WORKERS) as pool:
-        runs = pool.map(lambda one: simulate(one, limited, world, 1), candidates)
-        return [_Found(candidate, run) for candidate, run in zip(candidates, runs, strict=True)]
+        runs = pool.map(lambda pair: simulate(pair[0], limited, world, pair[1]), itertools.product(candidates, numbers))
+        return [_Found(candidate, [next(runs) for _ in numbers]) for candidate in candidates]
 
 
 def _outcomes(found: Sequence[_Found], world: World, objective: Objective) -> list[tuple[Candidate, Outcome]]:
-    return [(one.candidate, outcome(one.candidate, [one.simulated], world, objective)) for one in found]
+    return [(one.candidate, outcome(one.candidate, one.runs, world, objective)) for one in found]
 
 
 def _best(outcomes: Sequence[tuple[Candidate, Outcome]], objective: Objective) -> Outcome | None:
@@ -99,5 +122,15 @@ def _best(outcomes: Sequence[tuple[Candidate, Outcome]], objective: Objective) -
 
 
 def _turn(change: str, found: Sequence[_Found], world: World, objective: Objective) -> Turn:
-    best = _best(_outcomes(found, world, objective), objective)
-    return Turn(change, best.label, best.figures.usd.value) if best and best.figures.usd else Turn(change, None, None)
+    outcomes = _outcomes(found, world, objective)
+    best, close = _best(outcomes, objective), is_close(outcomes, objective)
+    return Turn(change, best.label if best else None, best.figures.usd if best else None, close)
+
+
+def _cell(found: Sequence[_Found], world: World, objective: Objective) -> _Cell:
+    outcomes = _outcomes(found, world, objective)
+    best, close = _best(outcomes, objective), is_close(outcomes, objective)
+    if best is None or best.figures.usd is None:
+        return _Cell(None, None, None, None, close)
+    usd = best.figures.usd
+    return _Cell(best.platform, usd.value, usd.low, usd.high, close)

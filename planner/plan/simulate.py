@@ -14,19 +14,22 @@ from planner.containers.usage import Usage
 from planner.plan.candidates import Candidate, ContainerCandidate, FunctionCandidate, HybridCandidate
 from planner.plan.collect import Collector
 from planner.plan.measured import ServiceTimes
-from planner.plan.world import Demand, World, resampled
+from planner.plan.samples import Drawn, draw
+from planner.plan.world import Demand, World
 from planner.scaling.rules import KnativeRules
 from planner.types import Booleans, Floats
 from serving.bounds import places
 
+MIX = 1  # Of the random numbers that choose the picture of a request, besides the simulation's own.
 API_GATEWAY_S = 30.0  # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 
 
 @dataclass(frozen=True)
 class FunctionUse:
-    """What a function is billed for: requests by kind, and the provisioned instances."""
+    """What a function is billed for: requests by kind with the samples of their times, and provisioned instances."""
 
     times: ServiceTimes
+    drawn: Drawn
     warm: int
     cold: int
     provisioned: int
@@ -65,12 +68,12 @@ class _Function:
         self._simulation = FunctionSimulation(self._rules, seed=seed)
         self._times = world.function(candidate.memory_mb, snapstart=candidate.snapstart)
         self._snapstart = candidate.snapstart
-        self._warm_s, self._cold_s = (resampled(one, random) for one in (self._times.warm_s, self._times.cold_s))
+        self._drawn = draw(self._times.kinds, random)
         self._cold = self._served = 0
 
     def feed(self, arrivals_s: Floats, collector: Collector) -> tuple[Floats, Booleans, Booleans]:
         """Latencies, seconds, which requests failed for the client, and which were cold."""
-        requests, left = self._simulation.feed(arrivals_s, self._warm_s, self._cold_s)
+        requests, left = self._simulation.feed(arrivals_s, self._drawn.warm_s, self._drawn.cold_s)
         collector.add_instances(left.born_s, left.gone_s)
         self._served += int((~requests.throttled).sum())
         self._cold += int(requests.cold.sum())
@@ -83,7 +86,7 @@ class _Function:
         collector.add_instances(left.born_s, left.gone_s)
         collector.add_constant(self._rules.provisioned)
         warm = self._served - self._cold
-        return FunctionUse(self._times, warm, self._cold, self._rules.provisioned, self._snapstart)
+        return FunctionUse(self._times, self._drawn, warm, self._cold, self._rules.provisioned, self._snapstart)
 
 
 def _function(
@@ -99,7 +102,7 @@ def _queue(candidate: ContainerCandidate, times: ServiceTimes) -> int | None:
     """The places at a container, of which the service has no more than it can answer in time; None at Knative's."""
     if candidate.queue is not None or isinstance(candidate.book.scaler, KnativeRules):
         return candidate.queue
-    return places(MAX_QUEUE, REQUEST_TIMEOUT_S, float(times.detect_s.mean()))
+    return places(MAX_QUEUE, REQUEST_TIMEOUT_S, times.detect_s)
 
 
 class _Containers:
@@ -109,16 +112,26 @@ class _Containers:
         self, candidate: ContainerCandidate, world: World, seed: int, random: np.random.Generator | None
     ) -> None:
         times = world.service(candidate.price_of)
-        self._detect_s = resampled(times.detect_s, random)
+        self._drawn = draw(times.kinds, random)
+        overhead_s = times.overhead_s
+        # In a mix the steps beside the detection differ by kind too, which the simulation does not know of. What is
+        # added depends on the picture that was drawn; with an activator the order of requests is not known.
+        self._extra_s = self._drawn.warm_s - self._drawn.detect_s - overhead_s
+        self._mix = len(times.kinds) > 1 and not isinstance(candidate.book.scaler, KnativeRules)
+        self._random = np.random.default_rng((seed, MIX))
         self._simulation = ContainerSimulation(
             candidate.book, cores_per_request=min(world.cores_per_request, candidate.book.replica.cores),
-            overhead_s=times.overhead_s, queue=_queue(candidate, times), seed=seed,
+            overhead_s=overhead_s, queue=_queue(candidate, times), seed=seed,
             burst=world.prices.burstable.get(candidate.size),
         )  # fmt: skip
 
     def feed(self, arrivals_s: Floats) -> Requests:
         """What happened to the requests whose outcome is known."""
-        return self._simulation.feed(arrivals_s, self._detect_s)
+        if not self._mix:
+            return self._simulation.feed(arrivals_s, self._drawn.detect_s)
+        chosen = self._random.integers(self._drawn.detect_s.size, size=arrivals_s.size)
+        found = self._simulation.feed(arrivals_s, self._drawn.detect_s[chosen], per_request=True)
+        return replace(found, latency_s=found.latency_s + self._extra_s[chosen])
 
     def finish(self, length_s: float, collector: Collector) -> tuple[Usage, Requests]:
         """What is billed, and the requests whose outcome was not known before."""

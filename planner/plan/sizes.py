@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from loadtest.platforms.aws_lambda import LambdaSettings
 from planner.errors import MeasuredError
 from planner.plan.measured import ServiceTimes
+from planner.plan.samples import Kind, mean
 from planner.types import Floats
 
 
@@ -41,20 +42,21 @@ def at_memory(measured: Sequence[ServiceTimes], memory_mb: int) -> ServiceTimes:
             "(python -m loadtest matrix memory)"
         )
     nearest = min(sizes, key=lambda one: abs(np.log(memory_of(one) / memory_mb)))
-    warm = _factor(sizes, memory_mb, nearest, [one.warm_s for one in sizes])
+    warm = _factor(sizes, memory_mb, nearest, lambda kind: kind.warm_s)
     with_cold = [one for one in sizes if one.cold_s.size]
     cold_ok = len(with_cold) == len(sizes)
-    cold = _factor(sizes, memory_mb, nearest, [one.cold_s for one in sizes]) if cold_ok else warm
+    cold = _factor(sizes, memory_mb, nearest, lambda kind: kind.cold_s) if cold_ok else warm
     settings = nearest.settings.model_copy(update={"memory_mb": memory_mb})
     return replace(
         nearest, settings=settings, label=nearest.label.replace(f"{memory_of(nearest)} MB", f"{memory_mb} MB"),
-        warm_s=nearest.warm_s * warm, detect_s=nearest.detect_s * warm, cold_s=nearest.cold_s * cold,
-        warm_billed_s=nearest.warm_billed_s * warm, cold_billed_s=nearest.cold_billed_s * cold,
+        kinds=tuple(kind.scaled(warm, cold) for kind in nearest.kinds),
     )  # fmt: skip
 
 
-def _factor(sizes: Sequence[ServiceTimes], memory_mb: int, nearest: ServiceTimes, samples: Sequence[Floats]) -> float:
+def _factor(
+    sizes: Sequence[ServiceTimes], memory_mb: int, nearest: ServiceTimes, values: Callable[[Kind], Floats]
+) -> float:
     """How much longer than at the nearest measured size something takes."""
     cpus = np.log([memory_of(one) for one in sizes])
-    means = np.log([times.mean() for times in samples])
+    means = np.log([mean(one.kinds, values) for one in sizes])
     return float(np.exp(np.interp(np.log(memory_mb), cpus, means) - means[sizes.index(nearest)]))

@@ -76,22 +76,28 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Turn:
-    """The decision under a changed assumption, e.g. "twice the traffic". `winner` is None if nothing meets it."""
+    """The decision under a changed assumption, e.g. "twice the traffic". `winner` is None if nothing meets it.
+
+    `close` tells that another platform may be the cheapest, by the ranges of the figures.
+    """
 
     change: str
     winner: str | None
-    usd: float | None
+    usd: Estimate | None
+    close: bool = False
 
 
 @dataclass(frozen=True)
 class CostCurve:
-    """The monthly bill by volume: `usd[label][i]` belongs to `pictures_per_month[i]`.
+    """The monthly bill by volume: `usd[label][i]` belongs to `pictures_per_month[i]`, its range is `low` to `high`.
 
     `meets[label][i]` tells whether the configuration meets the objective at that volume.
     """
 
     pictures_per_month: Sequence[float]
     usd: Mapping[str, Sequence[float]]
+    low: Mapping[str, Sequence[float]]
+    high: Mapping[str, Sequence[float]]
     meets: Mapping[str, Sequence[bool]]
 
 
@@ -99,13 +105,17 @@ class CostCurve:
 class HeatMap:
     """The cheapest platform that meets the objective, by shape of traffic and volume: `platform[shape][volume]`.
 
-    None where nothing meets the objective.
+    None where nothing meets the objective. The range of `usd` is `low` to `high`. `close` tells that another platform
+    may be the cheapest, by the ranges of the figures.
     """
 
     shapes: Sequence[str]
     pictures_per_month: Sequence[float]
     platform: Sequence[Sequence[str | None]]
     usd: Sequence[Sequence[float | None]]
+    low: Sequence[Sequence[float | None]]
+    high: Sequence[Sequence[float | None]]
+    close: Sequence[Sequence[bool]]
 
 
 @dataclass(frozen=True)
@@ -127,7 +137,7 @@ class TrafficFacts:
 
 @dataclass(frozen=True)
 class Measured:
-    """Where the service times come from: the runs, and what they measured.
+    """Where the service times come from: the runs, and what they measured; `left_out` says which ones lack pictures.
 
     `processors` are those of the instances, with their instruction sets; older runs do not record them.
     """
@@ -140,6 +150,7 @@ class Measured:
     first: str
     last: str
     processors: Sequence[str] = ()
+    left_out: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

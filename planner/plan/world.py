@@ -14,6 +14,7 @@ from planner.aws_lambda.rules import Rules
 from planner.errors import MeasuredError
 from planner.plan.measured import ServiceTimes
 from planner.plan.sizes import at_memory, memory_of
+from planner.plan.spot import Spot
 from planner.traffic import Traffic
 from planner.traffic.count import count
 from planner.traffic.shapes import DAY_S
@@ -32,6 +33,7 @@ class World:
 
     `functions` are Lambda's measured sizes, `services` the containers' by platform. A busy replica uses
     `cores_per_request`. With SnapStart a restore takes `restore_s`, which is not measured; None is without SnapStart.
+    `spot` is None without spot instances.
     `cold_factor` multiplies cold starts, `dearer` the bill of a platform.
     """
 
@@ -42,6 +44,7 @@ class World:
     lifetimes: Rules
     cores_per_request: float
     restore_s: float | None = None
+    spot: Spot | None = None
     cold_factor: float = 1
     dearer: Mapping[str, float] = field(default_factory=dict)
 
@@ -58,13 +61,11 @@ class World:
         times = at_memory(self.functions, memory_mb)
         if snapstart:
             assert self.restore_s is not None
-            cold_s = times.warm_s + self.restore_s * self.cold_factor
-            return replace(times, cold_s=cold_s, cold_billed_s=times.warm_billed_s)
+            restore_s = self.restore_s * self.cold_factor
+            return replace(times, kinds=tuple(kind.restored(restore_s) for kind in times.kinds))
         if not times.cold_s.size:
             raise MeasuredError(f"the runs of {times.label} have no cold start: run profile single or idle-gaps again")
-        return replace(
-            times, cold_s=times.cold_s * self.cold_factor, cold_billed_s=times.cold_billed_s * self.cold_factor
-        )
+        return replace(times, kinds=tuple(kind.scaled(1, self.cold_factor) for kind in times.kinds))
 
     def service(self, platform: str) -> ServiceTimes:
         """The times of the service on a platform; those of ECS where the platform itself was not measured."""
@@ -84,11 +85,6 @@ class World:
     def memory_sizes(self) -> Sequence[int]:
         """The measured memory sizes of Lambda, MB, ascending."""
         return sorted(memory_of(one) for one in self.functions)
-
-
-def resampled(times: Floats, random: np.random.Generator | None) -> Floats:
-    """As many samples drawn with replacement; the samples themselves without a generator."""
-    return times if random is None else random.choice(times, times.size)
 
 
 @dataclass(frozen=True)

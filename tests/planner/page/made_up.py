@@ -85,14 +85,16 @@ def outcomes(tried: Sequence[Tried] = tuple(TRIED)) -> list[Outcome]:
 def cost_curve(made: Sequence[Outcome]) -> CostCurve:
     """Functions cost by use, everything else in steps; a slow function and many requests miss the objective."""
     volumes = [10 ** (3 + i / 10) for i in range(51)]
-    usd, meets = {}, {}
+    usd, low, high, meets = {}, {}, {}, {}
     for one in made:
         bill = one.figures.usd.value if one.figures.usd else 0.0
         capacity = PER_MONTH / 1.5
         steps = [bill * max(0.4, math.ceil(volume / capacity)) for volume in volumes]
         usd[one.label] = [bill * volume / PER_MONTH for volume in volumes] if one.platform == "Lambda" else steps
+        low[one.label] = [0.95 * bill for bill in usd[one.label]]
+        high[one.label] = [1.05 * bill for bill in usd[one.label]]
         meets[one.label] = [one.meets and volume < 4e7 for volume in volumes]
-    return CostCurve(volumes, usd, meets)
+    return CostCurve(volumes, usd, low, high, meets)
 
 
 def heat_map() -> HeatMap:
@@ -104,8 +106,12 @@ def heat_map() -> HeatMap:
         function * 6 + [None],
         function * 3 + [None] * 4,
     ]
-    bills = [[volume * 3.5e-5 if one else None for one, volume in zip(row, VOLUMES, strict=True)] for row in winners]
-    return HeatMap(SHAPES, VOLUMES, winners, bills)
+    bills, low, high = (
+        [[volume * per if one else None for one, volume in zip(row, VOLUMES, strict=True)] for row in winners]
+        for per in (3.5e-5, 3.4e-5, 3.7e-5)
+    )
+    close = [[one != "Lambda" and volume <= 3e6 for one, volume in zip(row, VOLUMES, strict=True)] for row in winners]
+    return HeatMap(SHAPES, VOLUMES, winners, bills, low, high, close)
 
 
 def assumptions() -> list[Assumption]:
@@ -117,13 +123,13 @@ def assumptions() -> list[Assumption]:
 
 
 TURNS = [
-    Turn("half the traffic", "Lambda 1769 MB", 35.7),
-    Turn("twice the traffic", "Lambda 1769 MB", 142.8),
-    Turn("ten times the traffic", "Fargate 2 vCPU, 2 tasks", 655.0),
-    Turn("service times 20% longer", "Lambda 3000 MB", 99.1),
-    Turn("a limit of 1 s for p95", "Fargate 4 vCPU, 2 tasks", 344.0),
+    Turn("half the traffic", "Lambda 1769 MB", estimate(35.7)),
+    Turn("twice the traffic", "Lambda 1769 MB", estimate(142.8)),
+    Turn("ten times the traffic", "Fargate 2 vCPU, 2 tasks", estimate(655.0), close=True),
+    Turn("service times 20% longer", "Lambda 3000 MB", estimate(99.1)),
+    Turn("a limit of 1 s for p95", "Fargate 4 vCPU, 2 tasks", estimate(344.0)),
     Turn("a limit of 0.5 s for p95", None, None),
-    Turn("provisioned instances at twice the price", "Lambda 1769 MB", 71.4),
+    Turn("provisioned instances at twice the price", "Lambda 1769 MB", estimate(71.4)),
 ]
 TRAFFIC = TrafficFacts(
     "office-hours", "office-hours.csv, counts per minute", 77_760, DAY_S, PER_MONTH, 0.9, 131, DAY_S
@@ -152,7 +158,7 @@ def plan(**more: object) -> Plan:
 
 
 def large(configurations: int = 400, count: int = 600) -> Plan:
-    """A plan of as many configurations and slices as there may be, all with long names and a cost curve."""
+    """A plan of as many configurations and slices as there may be, with long names; the first 200 have a cost curve."""
     dice, made = random.Random(3), []
     for i in range(configurations):
         platform, settings, *figures = TRIED[i % len(TRIED)]
@@ -160,7 +166,7 @@ def large(configurations: int = 400, count: int = 600) -> Plan:
         p50, cold, errors, instances, bill = (value * dice.uniform(0.7, 1.5) for value in figures)
         made.append(outcome((platform, settings, p50, cold, errors, instances, bill), i, count))
     made.sort(key=lambda one: (not one.meets, one.figures.usd.value if one.figures.usd else 0))
-    return plan(outcomes=made, cost_curve=cost_curve(made), assumptions=assumptions() * 4)
+    return plan(outcomes=made, cost_curve=cost_curve(made[:200]), assumptions=assumptions() * 4)
 
 
 def page(made: Plan | None = None, report: str | None = "report.html") -> str:

@@ -36,11 +36,14 @@ def test_the_answer_of_a_whole_plan_has_its_figures_with_their_ranges() -> None:
         "Runner-up": "Fargate 2 vCPU, 2 tasks is the cheapest on another platform. It costs $187 a month ($183 to "
         "$191): $116 more, 2.62 times as much. Its p95 is 1.33 s (1.29 to 1.37).",
         "Another winner": "Another configuration is the cheapest that meets the objective after these changes: Fargate "
-        "2 vCPU, 2 tasks with ten times the traffic ($655 a month); Lambda 3000 MB with service times 20% longer "
-        "($99.10 a month); Fargate 4 vCPU, 2 tasks with a limit of 1 s for p95 ($344 a month).",
+        "2 vCPU, 2 tasks with ten times the traffic ($655 a month, $635 to $675); Lambda 3000 MB with service times "
+        "20% longer ($99.10 a month, $96.13 to $102); Fargate 4 vCPU, 2 tasks with a limit of 1 s for p95 ($344 a "
+        "month, $334 to $354).",
         "No winner": "No configuration meets the objective with a limit of 0.5 s for p95.",
-        "Same winner": "Lambda 1769 MB stays the cheapest with half the traffic ($35.70 a month), twice the traffic "
-        "($143 a month) and provisioned instances at twice the price ($71.40 a month).",
+        "Same winner": "Lambda 1769 MB stays the cheapest with half the traffic ($35.70 a month, $34.63 to $36.77), "
+        "twice the traffic ($143 a month, $139 to $147) and provisioned instances at twice the price ($71.40 a month, "
+        "$69.26 to $73.54).",
+        "Close": "Chance may decide between platforms, because their ranges overlap, with ten times the traffic.",
     }
 
 
@@ -68,7 +71,7 @@ def test_if_nothing_meets_the_objective_the_nearest_is_named_with_what_it_misses
         "s > 2 s: it costs $69.80 a month ($68.40 to $71.20), its p50 is 2.38 s"
     )
     assert "Runner-up" not in found and "Same winner" not in found
-    assert found["Another winner"].endswith("Lambda 1769 MB with half the traffic ($35.70 a month).")
+    assert found["Another winner"].endswith("Lambda 1769 MB with half the traffic ($35.70 a month, $34.63 to $36.77).")
     assert found["No winner"] == "No configuration meets the objective with a limit of 0.5 s for p95."
 
 

@@ -114,7 +114,7 @@ def test_a_configuration_that_costs_nothing_is_drawn() -> None:
 def test_curves_are_the_best_of_each_platform_and_the_cheapest_of_each_volume() -> None:
     labels = ["Lambda 1769 MB", "Fargate 2 vCPU, 2 tasks", "Lambda 1024 MB", "Kubernetes 2 cores, 1 pods"]
     usd = {label: [5.0, 5.0] for label in labels} | {"Lambda 1024 MB": [9.0, 1.0], "unknown": [0.1, 0.1]}
-    curve = CostCurve([1e3, 1e6], usd, {label: [True, True] for label in usd})
+    curve = CostCurve([1e3, 1e6], usd, usd, usd, {label: [True, True] for label in usd})
     assert curves(plan(cost_curve=curve)) == ["Lambda 1769 MB", "Fargate 2 vCPU, 2 tasks"]
     del usd["unknown"]
     assert curves(plan(cost_curve=curve)) == ["Lambda 1769 MB", "Fargate 2 vCPU, 2 tasks", "Lambda 1024 MB"]
@@ -122,9 +122,13 @@ def test_curves_are_the_best_of_each_platform_and_the_cheapest_of_each_volume() 
 
 def test_a_cross_marks_where_the_objective_is_not_met_and_unusable_bills_are_left_out() -> None:
     label = "Lambda 1769 MB"
-    curve = CostCurve([0, 1e3, 1e6, 1e7], {label: [1.0, 0.0, 5.0, math.nan]}, {label: [True, True, False, True]})
+    usd, low, high = ([1.0, 0.0, bill, math.nan] for bill in (5.0, 4.0, 7.0))
+    meets = {label: [True, True, False, True]}
+    curve = CostCurve([0, 1e3, 1e6, 1e7], {label: usd}, {label: low}, {label: high}, meets)
     chart = drawn(plan(cost_curve=curve))["Monthly cost by volume"]
-    assert chart.rows == [{"label": label, "pictures": 1e6, "usd": 5.0, "meets": "misses"}]
+    assert chart.rows == [{"label": label, "pictures": 1e6, "usd": 5.0, "low": 4.0, "high": 7.0, "meets": "misses"}]
+    (band,) = [layer for layer in chart.spec["layer"] if layer["mark"] == {"type": "area", "opacity": 0.18}]
+    assert (band["encoding"]["y"]["field"], band["encoding"]["y2"]["field"]) == ("low", "high")
     assert "misses the objective" in {key.text for key in chart.legend}
 
 
@@ -133,9 +137,11 @@ def test_the_heat_map_has_a_name_in_each_cell_and_the_colour_of_the_charts() -> 
     volumes, rows = heat_map(plan(), looks)
     assert volumes == ["10,000", "100,000", "300,000", "1 million", "3 million", "10 million", "100 million"]
     shape, cells = rows[0]
-    assert (shape, [cell and cell.platform for cell in cells]) == ("steady", ["Lambda"] * 4 + ["Fargate", "ECS", "ECS"])
-    assert all(cell is None or cell.colour == looks.colour(cell.platform) for _, row in rows for cell in row)
-    assert [cell for cell in rows[3][1][3:]] == [None] * 4
+    assert (shape, [cell.platform for cell in cells]) == ("steady", ["Lambda"] * 4 + ["Fargate", "ECS", "ECS"])
+    assert all(cell.colour == looks.colour(cell.platform) for _, row in rows for cell in row if cell.platform)
+    assert [cell.platform for cell in rows[3][1][3:]] == [""] * 4
+    assert (cells[0].usd, cells[0].between, cells[0].close) == ("$0.35", "$0.34 to $0.37", False)
+    assert [cell.close for cell in cells] == [False] * 4 + [True, False, False]
     assert heat_map(plan(heat_map=None), looks) == ([], [])
 
 

@@ -13,7 +13,7 @@ from planner.page.page import linked
 from planner.plan.types import BillLine, HeatMap, Plan, Turn
 from planner.scaling.books import Assumption
 from tests.loadtest.report.made_up import HOSTILE
-from tests.planner.page.made_up import MEASURED, TRAFFIC, large, outcomes, page, plan
+from tests.planner.page.made_up import MEASURED, TRAFFIC, estimate, large, outcomes, page, plan
 from tests.reader import Reader
 
 MOST_BYTES = 2_000_000
@@ -119,8 +119,8 @@ HOSTILE_PLANS: dict[str, Callable[[], Plan]] = {
     "measured": lambda: plan(measured=replace(MEASURED, model=HOSTILE, machines=[HOSTILE], runs=[HOSTILE])),
     "assumption": lambda: plan(assumptions=[Assumption(HOSTILE, HOSTILE, HOSTILE)]),
     "warning": lambda: plan(warnings=[HOSTILE]),
-    "turn": lambda: plan(turns=[Turn(HOSTILE, HOSTILE, 1.0)]),
-    "heat map": lambda: plan(heat_map=HeatMap([HOSTILE], [1e3], [[HOSTILE]], [[1.0]])),
+    "turn": lambda: plan(turns=[Turn(HOSTILE, HOSTILE, estimate(1.0), close=True)]),
+    "heat map": lambda: plan(heat_map=HeatMap([HOSTILE], [1e3], [[HOSTILE]], [[1.0]], [[1.0]], [[1.0]], [[True]])),
 }
 
 

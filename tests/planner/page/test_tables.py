@@ -70,7 +70,7 @@ def test_csv_columns_do_not_depend_on_the_plan_and_unknown_values_are_empty() ->
 
 def test_json_has_everything_and_the_decision() -> None:
     content = strict(to_json(plan()))
-    assert content["schema"] == 1
+    assert content["schema"] == 2
     assert (content["best"], content["runner_up"]) == ("Lambda 1769 MB", "Fargate 2 vCPU, 2 tasks")
     expected = json.loads(json.dumps(asdict(plan())))
     drawn = {"Lambda 1769 MB", "Fargate 2 vCPU, 2 tasks", "ECS t3a.xlarge, 2 tasks", "Kubernetes 2 cores, 3 pods"}

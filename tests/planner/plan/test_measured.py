@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from loadtest.runs import parse_target
 from planner.errors import MeasuredError
 from planner.plan.measured import ServiceTimes, read_measured
+from planner.plan.samples import draw, parse_mix
 from planner.plan.sizes import at_memory
 from tests.loadtest.results.jtl import failed, record, sample, write_run
 
@@ -32,12 +35,12 @@ def test_times_are_seconds_and_cold_ones_are_apart(tmp_path: Path) -> None:
     single(tmp_path / "a", [100, 200, 300], cold=2000)
     (times,) = measured(tmp_path)
     assert times.warm_s.tolist() == [0.1, 0.2, 0.3]
-    assert times.detect_s.tolist() == [0.05, 0.1, 0.15]
+    assert times.kinds[0].detect_s.tolist() == [0.05, 0.1, 0.15]
     assert times.cold_s.tolist() == [2.0]
     assert times.overhead_s == pytest.approx(0.1)
     # fetch, decode, annotate and store take 26.1 ms in every sample; each answer is billed in whole milliseconds.
     assert times.warm_billed_s == pytest.approx((77 + 127 + 177) / 3 / 1000)
-    assert times.cold_billed_s == 2.0
+    assert times.kinds[0].cold_billed_s.tolist() == [2.0]
 
 
 def test_requests_that_overlap_others_are_left_out(tmp_path: Path) -> None:
@@ -67,9 +70,63 @@ def test_runs_of_one_size_are_one_distribution_and_pictures_are_chosen(tmp_path:
     by_label = {one.label: one for one in measured(tmp_path)}
     assert by_label["local Lambda 3000 MB"].warm_s.tolist() == [0.1, 0.11]
     assert by_label["local Lambda 1769 MB"].warm_s.tolist() == [0.4]
-    with pytest.raises(MeasuredError, match="no warm answer for picture 'large'"):
-        measured(tmp_path, picture="large")
-    assert read_measured([tmp_path / "b"], picture="large")[0][0].warm_s.tolist() == [0.3]
+    (large,), origin = read_measured([tmp_path], picture="large")
+    assert large.warm_s.tolist() == [0.3]
+    assert origin.left_out == [
+        "the runs of local Lambda 1769 MB have no warm answer for picture 'large', only for scenes, and are left out"
+    ]
+    for lacking in ("small", "scenes=50%,small=50%"):
+        with pytest.raises(MeasuredError, match="have no warm answer for picture 'small', only for large, scenes: run"):
+            measured(tmp_path, picture=lacking)
+
+
+def test_a_mix_keeps_the_times_of_each_kind_and_a_kind_without_cold_starts_has_those_of_others(tmp_path: Path) -> None:
+    rows = [
+        sample(0, 1000, label="small", cold="true"),
+        sample(2000, 100, label="small"),
+        sample(3000, 120, label="small"),
+    ]
+    write_run(tmp_path / "a", [*rows, sample(4000, 300, label="large", detect="200")], record("payloads"))
+    (times,) = measured(tmp_path, picture="small=70%, large=30%")
+    small, large = times.kinds
+    assert (small.picture, small.share, large.picture, large.share) == ("small", 0.7, "large", 0.3)
+    assert (small.warm_s.tolist(), large.warm_s.tolist()) == ([0.1, 0.12], [0.3])
+    # A large picture takes 0.3 - 0.11 s longer than a small one.
+    assert (small.cold_s.tolist(), large.cold_s.tolist()) == ([1.0], [pytest.approx(1.19)])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("small=70%,large=20%", "the shares of --picture add up to 90%, and must add up to 100%"),
+        ("small=70%,large=40%", "add up to 110%"),
+        ("small=100%,large=0.0001%", "add up to 100.0001%"),
+        ("small=50%,small=50%", "--picture has 'small' twice: give each kind one share"),
+        ("small=70%,large", "'large' is not a part of a mix of pictures: write e.g. small=70%,large=30%"),
+        ("small=0.7,large=0.3", "'small=0.7' is not a part"),
+        ("small=0%,large=100%", "'small=0%' is not a part"),
+        ("small=nan%,large=100%", "'small=nan%' is not a part"),
+        ("small=-20%,large=120%", "'small=-20%' is not a part"),
+        ("=100%", "'=100%' is not a part"),
+        (",".join(f"p{k}=10%" for k in range(11)), "--picture has 11 kinds; the most is 10"),
+    ],
+)
+def test_a_wrong_mix_is_refused(text: str, said: str) -> None:
+    with pytest.raises(MeasuredError, match=said):
+        parse_mix(text)
+
+
+def test_samples_of_a_mix_are_repeated_until_each_kind_has_its_share_and_are_resampled_by_kind(tmp_path: Path) -> None:
+    single(tmp_path / "a", [100, 200], cold=1000)
+    (times,) = measured(tmp_path)
+    first, second = (replace(times.kinds[0].scaled(factor, 1), share=share) for factor, share in ((1, 0.7), (10, 0.3)))
+    drawn = draw((first, second), None)
+    counts = {time: int((drawn.warm_s == time).sum()) for time in (0.1, 0.2, 1.0, 2.0)}
+    assert counts == {0.1: 700, 0.2: 700, 1.0: 300, 2.0: 300}
+    assert drawn.warm_billed_s == pytest.approx(3.7 * times.warm_billed_s)
+    for seed in range(5):
+        again = draw((first, second), np.random.default_rng(seed))
+        assert int((again.warm_s < 0.5).sum()) == 1400
 
 
 def test_where_the_times_come_from_is_kept(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from planner.errors import MeasuredError
 from planner.plan import make, search, sensitivity
 from planner.plan.make import Request, make_plan
 from planner.plan.objective import parse_objective
+from planner.plan.spot import Spot
 from planner.plan.types import Plan
 from planner.traffic import load_traffic
 from tests.loadtest.results.jtl import record, sample, write_run
@@ -51,8 +52,8 @@ def small() -> Iterator[None]:
             patch.setattr(sensitivity, name, value)
         for name, value in (("TARGETS", (70,)), ("LEAST", (1,)), ("BETWEEN", (2048,)), ("PROVISIONED", (1,))):
             patch.setattr(search, name, value)
-        # They have no price, and the HPA takes longest.
-        patch.setattr(search, "_unpriced", list)
+        # They decide every two and every fifteen seconds, which takes longest.
+        patch.setattr(search, "_kubernetes", lambda *_: [])
         yield
 
 
@@ -138,6 +139,22 @@ def test_cost_over_volume_and_the_map_cover_their_volumes(little: Plan) -> None:
     assert little.heat_map.platform[0][0] == "Lambda"
 
 
+def test_ecs_is_tried_by_each_of_its_rules(little: Plan) -> None:
+    assert {one.label for one in little.outcomes if one.platform == "ECS"} == {
+        "ECS, 1 to 5", "ECS, 20 s metrics, 1 to 5", "ECS, one idle minute, 1 to 5"
+    }  # fmt: skip
+
+
+def test_what_would_turn_the_decision_has_ranges(little: Plan) -> None:
+    assert all(turn.usd and turn.usd.low <= turn.usd.value <= turn.usd.high for turn in little.turns)
+    curve, heat = little.cost_curve, little.heat_map
+    assert curve is not None and heat is not None
+    for label, line in curve.usd.items():
+        assert all(low <= usd <= high for low, usd, high in zip(curve.low[label], line, curve.high[label], strict=True))
+    (low, usd, high) = (part[0][0] for part in (heat.low, heat.usd, heat.high))
+    assert low is not None and usd is not None and high is not None and low < usd < high
+
+
 def test_a_search_finds_nothing_dearer_and_says_what_it_left_out(little: Plan, runs: Path, folder: Path) -> None:
     found = plan(runs, every(folder, 30), wide=True)
     assert any("left out" in warning for warning in found.warnings)
@@ -164,7 +181,8 @@ def test_ctrl_c_keeps_what_is_finished(runs: Path, tmp_path: Path) -> None:
 
 
 def test_every_assumption_has_a_source(runs: Path, tmp_path: Path) -> None:
-    found = plan(runs, every(tmp_path, 30), restore_s=0.5)
+    found = plan(runs, every(tmp_path, 30), restore_s=0.5, spot=Spot(0.6, 0.05))
+    assert "ECS, one idle minute, 1 to 5, spot" in {one.label for one in found.outcomes}
     assert all(one.source for one in found.assumptions)
     assert "Lambda 3000 MB, SnapStart" in {one.label for one in found.outcomes}
 
@@ -215,6 +233,13 @@ def test_the_command_writes_all_files(
         (["--seeds", "1"], "--seeds is 1, and must be from 2 to 100"),
         (["--cores-per-request", "0"], "--cores-per-request is 0"),
         (["--restore-s", "-1"], "--restore-s is -1"),
+        (["--spot-discount", "120%"], "--spot-discount is '120%', and must be above 0% and below 100%, e.g. 60%"),
+        (["--spot-discount", "0.6"], "--spot-discount is '0.6'"),
+        (["--spot-discount", "nan%"], "--spot-discount is 'nan%'"),
+        (["--spot-discount", "60%", "--spot-interruptions", "100%"], "--spot-interruptions is '100%'"),
+        (["--picture", "scenes=50%,large=40%"], "the shares of --picture add up to 90%, and must add up to 100%"),
+        (["--picture", "blue"], "have no warm answer for picture 'blue', only for scenes: run"),
+        (["--picture", "a\x1b[31m"], "have no warm answer for picture"),
         (["--traffic", "nothing.csv"], "there is no file nothing.csv"),
         (["--prices", "nothing.json"], "nothing.json cannot be read"),
         (["--measured", "nowhere"], "there is no folder nowhere"),

@@ -33,7 +33,7 @@ def small() -> Iterator[None]:
     """A search of dozens of configurations with a price instead of hundreds, for a day."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(world_module, "ENOUGH", 100)
-        patch.setattr(search, "_unpriced", list)
+        patch.setattr(search, "_kubernetes", lambda *_: [])
         patch.setattr(search, "_alike", lambda _, other: other in ("t3a.xlarge", "c7i.xlarge"))
         for name, value in (("BETWEEN", (2048,)), ("PROVISIONED", (1, 4)), ("TARGETS", (70,)), ("LEAST", (1, 3))):
             patch.setattr(search, name, value)
@@ -47,8 +47,12 @@ def given() -> World:
 
     def varied(platform: str, warm_s: float, cold_s: float, **settings: object) -> ServiceTimes:
         found = times(platform, warm_s, cold_s, **settings)
-        warm = warm_s * random.uniform(0.8, 1.4, 40)
-        return replace(found, warm_s=warm, detect_s=0.8 * warm, cold_s=cold_s * random.uniform(0.8, 1.4, 20))
+        warm, cold = warm_s * random.uniform(0.8, 1.4, 40), cold_s * random.uniform(0.8, 1.4, 20)
+        (kind,) = found.kinds
+        kind = replace(
+            kind, warm_s=warm, detect_s=0.8 * warm, warm_billed_s=0.9 * warm, cold_s=cold, cold_billed_s=cold
+        )
+        return replace(found, kinds=(kind,))
 
     small, large = varied("lambda", 2.0, 6.0, memory_mb=1769), varied("lambda", 1.2, 4.0, memory_mb=3000)
     return world(functions=(small, large), services={"ecs": varied("ecs", 1.0, 1.0)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from planner.containers.changes import with_changes
 from planner.plan.bill import bill
 from planner.plan.candidates import ContainerCandidate, FunctionCandidate, HybridCandidate
 from planner.plan.measured import ServiceTimes
+from planner.plan.objective import parse_objective
+from planner.plan.samples import Kind
+from planner.plan.search import least_usd
 from planner.plan.simulate import Simulated, simulate
 from planner.plan.world import Demand, World, measure
 from planner.scaling.books import load_book
@@ -24,11 +28,13 @@ from planner.traffic.shapes import DAY_S
 
 def times(platform: str, warm_s: float, cold_s: float, **settings: object) -> ServiceTimes:
     """Measured times without chance; a detection takes four fifths of a response."""
-    return ServiceTimes(
-        platform=platform, settings=PLATFORMS[platform].parse(settings), label=platform, warm_s=np.array([warm_s]),
-        detect_s=np.array([0.8 * warm_s]), cold_s=np.array([cold_s]), warm_billed_s=0.9 * warm_s,
-        cold_billed_s=cold_s, answer_bytes=2000,
-    )  # fmt: skip
+    return ServiceTimes(platform, PLATFORMS[platform].parse(settings), platform, (kind([warm_s], cold_s),))
+
+
+def kind(warm_s: list[float], cold_s: float = 3.0, share: float = 1.0, detect: float = 0.8) -> Kind:
+    """Requests with one kind of picture; a detection takes a share of a response, and nine tenths are billed."""
+    warm, cold = np.array(warm_s), np.array([cold_s])
+    return Kind(f"{warm_s[0]:g}", share, warm, detect * warm, 0.9 * warm, cold, cold, 2000)
 
 
 def world(**changes: object) -> World:
@@ -158,8 +164,36 @@ def test_fargate_costs_by_the_time_of_its_tasks(tmp_path: Path) -> None:
 
 
 def test_a_platform_without_a_price_has_no_bill(tmp_path: Path) -> None:
-    candidate = ContainerCandidate(load_book("kubernetes"), "Kubernetes HPA", "Kubernetes", "", "")
-    assert bill(candidate, simulate(candidate, every(tmp_path, 60), world(), 1), world()) is None
+    candidate = ContainerCandidate(load_book("eks"), "Kubernetes HPA on EKS", "Kubernetes", "eks", "t3a.xlarge")
+    prices = load_prices()
+    regions = {name: one.model_copy(update={"eks": None}) for name, one in prices.regions.items()}
+    given = world(prices=prices.model_copy(update={"regions": regions}))
+    assert bill(candidate, simulate(candidate, every(tmp_path, 60), given, 1), given) is None
+
+
+@pytest.mark.parametrize("name", ["eks", "eks-knative"])
+def test_kubernetes_costs_a_cluster_its_nodes_and_a_load_balancer(tmp_path: Path, name: str) -> None:
+    candidate, given = ContainerCandidate(load_book(name), name, "Kubernetes", "eks", "t3a.xlarge"), world()
+    demand = every(tmp_path, 10)
+    found = lines(simulate(candidate, demand, given, 1), candidate, given)
+    assert found["EKS cluster"] == pytest.approx(73)
+    # One pod serves a request every 10 s, so one node is enough, but for a pod too many after the first request.
+    node = ec2_usd_per_month(given.region_prices, "t3a.xlarge")
+    assert node <= found["t3a.xlarge instances"] < 1.04 * node
+    assert sum(found.values()) > least_usd(candidate, demand, given, parse_objective("p95<=2s")) > 73 + 109
+
+
+def test_a_node_comes_with_the_pod_that_needs_it_and_leaves_after_ten_minutes(tmp_path: Path) -> None:
+    candidate, given = ContainerCandidate(load_book("eks"), "eks", "Kubernetes", "eks", "t3a.xlarge"), world()
+    file = tmp_path / "hour.csv"
+    # Five minutes of work for two pods, and nothing afterwards.
+    file.write_text("".join(f"{time}\n" for time in [*np.arange(0, 300, 0.6), 7199]))
+    usage = simulate(candidate, replace(measure(load_traffic(str(file))), cut_s=7200), given, 1).containers
+    assert usage is not None
+    extra_s = usage.instance_s - 7200
+    # A minute after the load the HPA removes the pods, ten minutes later the nodes go.
+    assert usage.most_instances > 1
+    assert 660 < extra_s / (usage.most_instances - 1) < 300 + 60 + 600 + 60
 
 
 def test_a_dearer_platform_is_dearer_in_every_line(tmp_path: Path) -> None:
@@ -172,8 +206,27 @@ def test_a_dearer_platform_is_dearer_in_every_line(tmp_path: Path) -> None:
 
 def test_the_first_seed_takes_the_measured_times_and_the_others_resample_them(tmp_path: Path) -> None:
     function = times("lambda", 1.0, 3.0, memory_mb=2048)
-    spread = world(functions=(ServiceTimes(**{**vars(function), "warm_s": np.array([0.5, 1.0, 2.0, 4.0])}),))
+    spread = world(functions=(replace(function, kinds=(kind([0.5, 1.0, 2.0, 4.0]),)),))
     demand, candidate = every(tmp_path, 30), FunctionCandidate(2048)
-    medians = [simulate(candidate, demand, spread, seed).collector.percentile(0.95) for seed in (1, 1, 2, 3, 4, 5, 6)]
-    assert medians[0] == medians[1] == pytest.approx(4.0, rel=0.005)
-    assert len(set(medians)) > 1
+    found = [simulate(candidate, demand, spread, seed) for seed in (1, 1, 2, 3, 4, 5, 6)]
+    slowest = [one.collector.percentile(0.95) for one in found]
+    assert slowest[0] == slowest[1] == pytest.approx(4.0, rel=0.005)
+    assert len(set(slowest)) > 1
+    bills = [lines(one, candidate, spread)["warm requests, GB-seconds"] for one in found]
+    assert bills[0] == bills[1] and len(set(bills)) > 3
+
+
+def test_a_mix_has_its_shares_in_latencies_and_in_the_bill(tmp_path: Path) -> None:
+    demand, function = every(tmp_path, 30), times("lambda", 1.0, 3.0, memory_mb=2048)
+    mixed = (kind([1.0], share=0.7), kind([2.0], share=0.3, detect=0.5))
+    service = replace(times("ecs", 1.0, 1.0), kinds=mixed)
+    given = world(functions=(replace(function, kinds=mixed),), services={"ecs": service})
+    for candidate in (FunctionCandidate(2048), ecs()):
+        found = simulate(candidate, demand, given, 1).collector
+        assert found.percentile(0.6) == pytest.approx(1.0, rel=0.005)
+        assert found.percentile(0.8) == pytest.approx(2.0, rel=0.005)
+    simulated = simulate(FunctionCandidate(2048), demand, given, 1)
+    assert simulated.function is not None and simulated.containers is None
+    gb_seconds = simulated.function.warm * 0.9 * 1.3 * 2 * SECONDS_PER_MONTH / DAY_S
+    usd = gb_seconds * given.region_prices.functions["x86_64"].gb_second.usd
+    assert lines(simulated, FunctionCandidate(2048), given)["warm requests, GB-seconds"] == pytest.approx(usd)

@@ -17,7 +17,8 @@ NAMES = names()
 
 def test_the_platforms_are_listed() -> None:
     assert NAMES == [
-        "ecs", "ecs-20s", "ecs-idle", "fargate", "fargate-20s", "knative", "kubernetes", "kubernetes-default",
+        "ecs", "ecs-20s", "ecs-idle", "eks", "eks-knative", "fargate", "fargate-20s", "knative", "kubernetes",
+        "kubernetes-default",
     ]  # fmt: skip
 
 
