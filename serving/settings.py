@@ -10,12 +10,23 @@ from dotenv import load_dotenv
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from serving.contract import legal_key
 from serving.errors import SettingsError
 from serving.keys import ApiKeys
 
 
+def sample_keys(setting: str) -> list[str]:
+    """The keys of PAGE_SAMPLES; raises ValueError for one that is not legal."""
+    return [legal_key(key.strip()) for key in setting.split(",") if key.strip()]
+
+
 def _readable_keys(setting: str) -> str:
     ApiKeys(setting)
+    return setting
+
+
+def _readable_samples(setting: str) -> str:
+    sample_keys(setting)
     return setting
 
 
@@ -45,6 +56,12 @@ class Settings(BaseSettings):
     )
     metrics_port: int = Field(
         0, ge=0, le=65_535, description="port on which the service answers /metrics alone; 0 is its own port"
+    )
+    page: Literal["on", "off"] = Field(
+        "on", description="whether `/` is the page to try the service, and `/docs` shows its API: `on` or `off`"
+    )
+    page_samples: Annotated[str, AfterValidator(_readable_samples)] = Field(
+        "", description="pictures of the input bucket that the page offers: keys with commas between them"
     )
     request_timeout_s: float = Field(
         25.0, gt=0, le=3600, description="time for a request, its waiting included, seconds"
