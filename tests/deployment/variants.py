@@ -23,6 +23,7 @@ GOOD: dict[str, dict[str, Values]] = {
         "default": {},
         "open": {"authorizer": "NONE", "throttling_rate_limit": 0.5, "throttling_burst_limit": 1},
         "jwt": JWT,
+        "page": JWT | {"page": True},
         "traced": {"tracing_mode": "Active", "result_prefix": "annotated/"},
         "reserved": {"reserved_concurrency": 2, "memory_size": 10240, "timeout": 900},
         "provisioned": {"provisioned_concurrency": 2, "memory_size": 10240, "reserved_concurrency": 2},
@@ -54,6 +55,7 @@ GOOD: dict[str, dict[str, Values]] = {
 NOT_TOGETHER: list[tuple[str, Values, str]] = [
     ("lambda", {"snap_start": True, "provisioned_concurrency": 1}, "Set snap_start or provisioned_concurrency"),
     ("lambda", JWT | {"jwt_audience": []}, "at least one jwt_audience"),
+    ("lambda", {"page": True}, "page needs authorizer JWT or NONE"),
     (
         "lambda",
         {"provisioned_concurrency": 3, "reserved_concurrency": 2},

@@ -37,7 +37,7 @@ class Tried:
         """Choose a file by the file chooser, and wait until the page has no request under way."""
         with self.tab.expect_file_chooser() as chooser:
             self.tab.get_by_text("Choose a picture").click()
-        chooser.value.set_files([{"name": name, "mimeType": kind, "buffer": data}])
+        chooser.value.set_files({"name": name, "mimeType": kind, "buffer": data})
         self.settle()
 
     def settle(self) -> None:

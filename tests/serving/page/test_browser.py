@@ -104,7 +104,7 @@ def test_the_keyboard_reaches_every_control_and_a_focused_entry_names_its_box(pa
     expect(page.get("file")).to_be_focused()
     with page.tab.expect_file_chooser() as chooser:
         page.tab.keyboard.press("Enter")
-    chooser.value.set_files([{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": jpeg_of(scene)}])
+    chooser.value.set_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": jpeg_of(scene)})
     page.settle()
     plain, reached = page.canvas(), []
     for _ in range(60):
