@@ -40,7 +40,7 @@ GOOD: dict[str, dict[str, Values]] = {
         "big-task": {"launch_type": "FARGATE", "architecture": "arm64", "cpu": 16384, "memory": 122880},
         "plain-http": ARM64 | EVERYBODY | {"instance_type": "c6gn.2xlarge", "allow_plain_http": True},
         "https": EVERYBODY | {"certificate_arn": CERTIFICATE, "launch_type": "FARGATE", "api_keys_arn": PARAMETER},
-        "login": LOGIN | {"launch_type": "FARGATE"},
+        "login": LOGIN | {"launch_type": "FARGATE", "page": True},
         "keys": ARM64 | {"instance_type": "im4gn.large", "api_keys_arn": SECRET, "web_acl_arn": WEB_ACL} | KEYS,
         "own-vpc": OWN_VPC,
         "own-vpc-task": OWN_VPC | {"launch_type": "FARGATE", "assign_public_ip": True, "s3_endpoint": True},
