@@ -48,10 +48,14 @@ class Tried:
                 && !document.querySelector("#status").textContent.startsWith("Looking")"""
         )
 
-    def slide(self, name: str, value: float) -> None:
-        """Move a slider as a person does: its value changes, and the page hears of it."""
+    def slide(self, name: str, *values: float) -> None:
+        """Move a slider over some values without a pause, as a person does: the page hears of each."""
         self.get(name).evaluate(
-            "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", value
+            """(slider, values) => values.forEach(value => {
+                slider.value = value;
+                slider.dispatchEvent(new Event("input"));
+            })""",
+            values,
         )
 
     def listed(self) -> list[str]:

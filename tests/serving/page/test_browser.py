@@ -77,8 +77,7 @@ def test_the_confidence_acts_at_once_as_the_service_would(confidence: float, pag
 def test_the_overlap_asks_the_service_again_once(page: Tried, scene: Scene) -> None:
     page.choose(jpeg_of(scene))
     before, asked = page.listed(), len(page.asked)
-    for value in (0.6, 0.8, 1.0):
-        page.slide("iou", value)
+    page.slide("iou", 0.6, 0.8, 1)
     expect(page.tab.locator("#found button")).not_to_have_count(len(before))
     assert page.listed() == entries(upload(page.door, jpeg_of(scene), "?iou=1"))
     assert len(page.asked) == asked + 1
@@ -99,10 +98,10 @@ def test_a_class_may_be_hidden(page: Tried, scene: Scene) -> None:
 
 
 def test_the_keyboard_reaches_every_control_and_a_focused_entry_names_its_box(page: Tried, scene: Scene) -> None:
-    page.tab.keyboard.press("Tab")  # The link to the API.
-    page.tab.keyboard.press("Tab")
-    expect(page.get("file")).to_be_focused()
-    with page.tab.expect_file_chooser() as chooser:
+    with page.tab.expect_file_chooser() as chooser:  # It takes a moment to be watched for.
+        page.tab.keyboard.press("Tab")  # The link to the API.
+        page.tab.keyboard.press("Tab")
+        expect(page.get("file")).to_be_focused()
         page.tab.keyboard.press("Enter")
     chooser.value.set_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": jpeg_of(scene)})
     page.settle()
@@ -150,6 +149,35 @@ def test_what_the_browser_reads_in_another_way_is_shown_as_the_service_reads_it(
 ) -> None:
     page.choose(turned(scene, form, 6), f"turned.{form.lower()}", f"image/{form.lower()}")
     assert near(page, scene)
+
+
+def test_a_large_picture_is_shown_smaller_with_its_boxes_in_place(page: Tried, scene: Scene) -> None:
+    large = to_jpeg(cv2.resize(scene.image, (2600, 1950)))
+    page.choose(large)
+    assert page.get("canvas").evaluate("() => [stage.bitmap.width, stage.bitmap.height]") == [2048, 1536]
+    assert page.get("caption").inner_text() == "street.jpg, 2600 × 1950 pixels"
+    box = upload(page.door, large).json["detections"][0]["box"]
+    scale = page.get("canvas").evaluate("canvas => canvas.clientWidth") / 2600
+    page.get("canvas").hover(position={"x": (box["x1"] + 20) * scale, "y": (box["y1"] + 20) * scale})
+    assert page.get("tip").inner_text() == page.listed()[0]
+    assert near(page, scene)
+
+
+def test_of_two_pictures_in_a_row_the_last_one_is_shown(page: Tried, scene: Scene) -> None:
+    for name in ("first.jpg", "second.jpg"):
+        page.get("file").set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": jpeg_of(scene)})
+    expect(page.get("caption")).to_contain_text("second.jpg")
+    page.settle()
+    assert page.get("caption").inner_text().startswith("second.jpg")
+    assert not page.get("error").is_visible()
+
+
+def test_a_service_that_cannot_be_reached_is_one_line(page: Tried, scene: Scene) -> None:
+    page.tab.route("**/predict", lambda route: route.abort())
+    page.choose(jpeg_of(scene))
+    expected = "No response: the service cannot be reached, or the connection broke."
+    assert page.get("error").inner_text() == expected
+    page.console.clear()  # Chromium's own line.
 
 
 def turned(scene: Scene, form: str, orientation: int) -> bytes:
