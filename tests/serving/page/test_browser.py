@@ -152,7 +152,7 @@ def test_what_the_browser_reads_in_another_way_is_shown_as_the_service_reads_it(
 
 
 def test_a_large_picture_is_shown_smaller_with_its_boxes_in_place(page: Tried, scene: Scene) -> None:
-    large = to_jpeg(cv2.resize(scene.image, (2600, 1950)))
+    large = to_jpeg(np.asarray(cv2.resize(scene.image, (2600, 1950)), np.uint8))
     page.choose(large)
     assert page.get("canvas").evaluate("() => [stage.bitmap.width, stage.bitmap.height]") == [2048, 1536]
     assert page.get("caption").inner_text() == "street.jpg, 2600 × 1950 pixels"
