@@ -23,8 +23,9 @@ from serving.http.openapi import openapi
 from serving.http.server import serve
 from serving.instance import Instance
 from serving.keys import ApiKeys
+from serving.page.documents import docs_page, start_page
 from serving.predictor import load_predictor
-from serving.respond import Responder
+from serving.respond import HttpAnswer, Responder
 from serving.settings import Settings, load_settings
 
 # Threads beyond one wait for S3: one inference runs at a time.
@@ -55,9 +56,14 @@ class ContractService(bentoml.Service[Any]):  # type: ignore[misc]
 
     def to_asgi(self, is_main: bool = True) -> Any:
         pages: dict[str, Callable[[], Response]] = {
-            "/": lambda: RedirectResponse("/docs.json"),
             "/docs.json": functools.cache(lambda: JSONResponse(self._document())),
         }
+        public: dict[str, HttpAnswer] = {}
+        if settings().page == "on":
+            public["/"] = start_page(settings(), links_docs=True)
+            pages["/docs"] = functools.cache(lambda: to_response(docs_page()))
+        else:
+            pages["/"] = lambda: RedirectResponse("/docs.json")
         if not settings().metrics_port:
             pages["/metrics"] = lambda: metrics().page()
         keys = functools.cache(lambda: ApiKeys(settings().api_keys))
@@ -65,7 +71,7 @@ class ContractService(bentoml.Service[Any]):  # type: ignore[misc]
         # BentoML's timeout frees a request's place, but not its thread, and its timers keep the memory of each request
         # until they fire. Our deadline does neither.
         app.user_middleware = [one for one in app.user_middleware if one.cls.__name__ != "TimeoutMiddleware"]
-        contract = ContractMiddleware(app, responder, settings, keys, pages)
+        contract = ContractMiddleware(app, responder, settings, keys, pages, public)
         return MetricsMiddleware(contract, metrics, contract.routes)
 
     def _document(self) -> dict[str, Any]:

@@ -80,8 +80,9 @@ def _serve(options: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _serve_http(s3: LocalS3, data: Path, options: argparse.Namespace) -> Iterator[LocalService]:
-    with local_service(s3, port=options.port, log=data / "service.log") as service:
-        print(f"service: {service.url} with model {model_asked_for(os.environ)}, log in {service.log}\n")
+    with local_service(s3, port=options.port, log=data / "service.log", env=_offered()) as service:
+        print(f"service: {service.url} with model {model_asked_for(os.environ)}, log in {service.log}")
+        _show_page(service)
         yield service
 
 
@@ -89,14 +90,27 @@ def _serve_http(s3: LocalS3, data: Path, options: argparse.Namespace) -> Iterato
 def _serve_lambda(s3: LocalS3, data: Path, options: argparse.Namespace) -> Iterator[LocalService]:
     passed = [f"--{name}={getattr(options, name)}" for name in ("memory", "timeout", "concurrency", "idle")]
     log = data / "lambda.log"
-    with local_lambda(s3, port=options.port, log=log, image=options.image, options=passed) as door:
+    image = options.image
+    with local_lambda(s3, port=options.port, log=log, env=_offered(), image=image, options=passed) as door:
         _, scaling = cpu_scaling(Function("", ROOT, memory_mb=options.memory, image=options.image))
         what = f"image {options.image}" if options.image else f"model {model_asked_for(os.environ)}"
         print(f"local Lambda: {door.url} with {what}, logs in {data / 'lambda-sandboxes'}")
         print(f"  {options.memory} MB, timeout {options.timeout} s, at most {options.concurrency} sandboxes")
         print(f"  a stand-in on this machine, not AWS: {scaling}")
-        print(f"  figures: {door.url}/metrics; any event: POST {door.url}/2015-03-31/functions/yolov7/invocations\n")
+        print(f"  figures: {door.url}/metrics; any event: POST {door.url}/2015-03-31/functions/yolov7/invocations")
+        _show_page(door)
         yield door
+
+
+def _offered() -> dict[str, str]:
+    """The setting that makes the page offer the samples, unless its user has chosen others."""
+    return {} if "PAGE_SAMPLES" in os.environ else {"PAGE_SAMPLES": ",".join(SAMPLES)}
+
+
+def _show_page(door: LocalService) -> None:
+    if os.environ.get("PAGE", "on") == "on":
+        print(f"page to try it in a browser: {door.url}/")
+    print()
 
 
 def _show_one_request(service: LocalService) -> int:

@@ -9,6 +9,7 @@ from serving.errors import MethodNotAllowed, PathNotFound
 Routes = Mapping[str, Sequence[str]]
 
 PREDICT: Routes = {"/predict": ("POST",)}
+PAGE: Routes = {"/": ("GET", "HEAD")}
 
 
 def check_route(routes: Routes, method: str, path: str) -> None:

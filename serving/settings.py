@@ -11,10 +11,16 @@ from dotenv import load_dotenv
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from serving.contract import legal_key
 from serving.errors import SettingsError
 from serving.keys import ApiKeys
 
 _QUEUE_URL = re.compile(r"https?://[^\s/?#@]+(/[A-Za-z0-9_.-]+)+")
+
+
+def sample_keys(setting: str) -> list[str]:
+    """The keys of PAGE_SAMPLES; raises ValueError for one that is not legal."""
+    return [legal_key(key.strip()) for key in setting.split(",") if key.strip()]
 
 
 def _readable_keys(setting: str) -> str:
@@ -27,6 +33,11 @@ def _queue_url(setting: str) -> str:
         raise ValueError(
             "must be the URL of an SQS queue, e.g. https://sqs.eu-central-1.amazonaws.com/123456789012/name"
         )
+    return setting
+
+
+def _readable_samples(setting: str) -> str:
+    sample_keys(setting)
     return setting
 
 
@@ -64,6 +75,12 @@ class Settings(BaseSettings):
     queue_url: Annotated[str, AfterValidator(_queue_url)] = Field(
         "",
         description="URL of the SQS queue that the [worker](worker.md) reads; the service does not",
+    )
+    page: Literal["on", "off"] = Field(
+        "on", description="whether `/` is the page to try the service, and `/docs` shows its API: `on` or `off`"
+    )
+    page_samples: Annotated[str, AfterValidator(_readable_samples)] = Field(
+        "", description="pictures of the input bucket that the page offers: keys with commas between them"
     )
     request_timeout_s: float = Field(
         25.0, gt=0, le=3600, description="time for a request, its waiting included, seconds"

@@ -67,6 +67,7 @@ def test_the_bento_serves_without_the_working_tree(built: str, s3: LocalS3, scen
     answer = send(f"{built}/predict", {"filename": upload(s3, "bento.jpg", to_jpeg(scene.image))})
     assert answer.status == 200, answer.body
     assert matches(answer.json["detections"], scene)
+    assert send(f"{built}/", method="GET").body.startswith(b"<!doctype html>")
 
 
 def test_every_pattern_of_the_bentofile_matches_a_file() -> None:

@@ -176,7 +176,7 @@ def test_odd_bytes_in_a_head_get_an_error_of_the_contract(head: bytes, service: 
     assert set(json.loads(body)["error"]) == {"code", "message", "request_id"}
 
 
-def test_keys_close_all_but_the_probes_and_metrics_have_a_port_of_their_own(
+def test_keys_close_all_but_the_probes_and_the_page_and_metrics_have_a_port_of_their_own(
     s3: LocalS3, bundled_tag: str, tmp_path: Path
 ) -> None:
     upload(s3, "keys.jpg", PICTURE)
@@ -189,7 +189,8 @@ def test_keys_close_all_but_the_probes_and_metrics_have_a_port_of_their_own(
             assert predict(running, {"filename": "keys.jpg"}, **given).status == status
         document = send(f"{running.url}/docs.json", method="GET", headers={"x-api-key": "s3cret"}).json
         assert document["paths"]["/predict"]["post"]["security"] == [{"key": []}]
-        assert send(f"{running.url}/docs.json", method="GET").status == 401
+        for path, status in (("", 200), ("docs", 401), ("docs.json", 401), ("static_content/swagger-ui.css", 401)):
+            assert send(f"{running.url}/{path}", method="GET").status == status
         assert send(f"{running.url}/metrics", method="GET", headers={"x-api-key": "s3cret"}).status == 404
         own = send(f"http://127.0.0.1:{port}/metrics", method="GET").body
         assert b'yolov7_requests_total{path="/predict",status="401"} 1.0' in own

@@ -14,6 +14,8 @@ def lambda_fault(spec: Mapping[str, Any]) -> str | None:
     """The first fault of a spec for AWS Lambda, or None."""
     if spec.get("authorizer") == "JWT" and not (spec.get("jwt_issuer") and spec.get("jwt_audience")):
         return "authorizer JWT needs jwt_issuer and jwt_audience: name both in the spec"
+    if spec.get("page") and spec.get("authorizer", "AWS_IAM") == "AWS_IAM":
+        return "page needs authorizer JWT or NONE, because a browser cannot sign requests: name one in the spec"
     if spec.get("snap_start") and spec.get("provisioned_concurrency"):
         return "snap_start and provisioned_concurrency exclude each other: choose one in the spec"
     provisioned, reserved = spec.get("provisioned_concurrency", 0), spec.get("reserved_concurrency", -1)

@@ -19,7 +19,9 @@ from serving.contract import Call
 from serving.errors import EventFailed, InvalidRequest
 from serving.events import Event
 from serving.instance import request_id_from
-from serving.routes import PREDICT, check_route
+from serving.page.documents import HTML, start_page, unless_unchanged
+from serving.respond import HttpAnswer
+from serving.routes import PAGE, PREDICT, Routes, check_route
 
 # The largest picture that a response can hold as base64, with 64 KB left for its headers and the rest of its JSON.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -29,12 +31,15 @@ ALB_RETURNS = (2**20 - 2**16) // 4 * 3
 
 
 class HttpEvents:
-    """Answers /predict behind API Gateway, a function URL or a load balancer."""
+    """Answers /predict, and the page at /, behind API Gateway, a function URL or a load balancer."""
 
     name = "HTTP API 2.0, REST API 1.0, function URL and ALB"
 
     def __init__(self, function: Function) -> None:
         self._function = function
+        settings = function.predictor.settings
+        self._page = start_page(settings, links_docs=False) if settings.page == "on" else None
+        self._routes: Routes = {**PREDICT, **(PAGE if self._page else {})}
         self._http_api = self._routed(APIGatewayHttpResolver(), LAMBDA_RETURNS)
         self._rest_api = self._routed(APIGatewayRestResolver(), LAMBDA_RETURNS)
         self._alb = self._routed(ALBResolver(), ALB_RETURNS)
@@ -65,15 +70,15 @@ class HttpEvents:
     def _routed(self, resolver: ApiGatewayResolver, max_returned_bytes: int) -> ApiGatewayResolver:
         def respond(*_: object) -> Response[Any]:
             event, context = resolver.current_event, resolver.lambda_context
+            if self._page and event.path in PAGE and event.http_method in PAGE[event.path]:
+                return _sent(unless_unchanged(self._page, _header(event, "if-none-match")), event.http_method)
             query = _query(event.raw_event)
             answer = self._function.responder.respond(
                 lambda: self._read(event, query, max_returned_bytes),
                 partial(self._function.predict, context=context),
                 request_id_from(_header(event, "x-request-id") or context.aws_request_id),
             )
-            # Powertools sends bytes as base64.
-            body = answer.body.decode() if answer.headers["Content-Type"] == JSON else answer.body
-            return Response(answer.status, body=body, headers=dict(answer.headers))
+            return _sent(answer, event.http_method)
 
         resolver.post("/predict")(respond)
         resolver.not_found(respond)  # Any other path or method; reading the request raises the contract's error.
@@ -81,12 +86,19 @@ class HttpEvents:
 
     def _read(self, event: Any, query: str, max_returned_bytes: int) -> Call:
         """The request of an HTTP event; raises RequestError."""
-        check_route(PREDICT, event.http_method, event.path)
+        check_route(self._routes, event.http_method, event.path)
         self._function.keys.check(partial(_header, event))
         accepted = read_accept(_whole_header(event, "accept"))
         sent = Sent(accepted, _whole_header(event, "content-type"), query, _body(event.raw_event))
         limit = self._function.predictor.settings.max_image_bytes
         return read_call(sent, max_image_bytes=limit, max_returned_bytes=max_returned_bytes)
+
+
+def _sent(answer: HttpAnswer, method: str) -> Response[Any]:
+    """Powertools' form of a response; it sends bytes as base64."""
+    body = b"" if method == "HEAD" else answer.body
+    text = answer.headers["Content-Type"] in (JSON, HTML)
+    return Response(answer.status, body=body.decode() if text else body, headers=dict(answer.headers))
 
 
 def _header(event: Any, name: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from serving.http.incoming import UPLOADS, Held, UploadRoom, read_request
 from serving.http.queue import Place, Queue
 from serving.instance import request_id_from
 from serving.keys import ApiKeys
+from serving.page.documents import unless_unchanged
 from serving.respond import HttpAnswer, Responder, failure
 from serving.routes import PREDICT, Routes, check_route
 from serving.settings import Settings
@@ -31,6 +33,10 @@ _PIECE = 1 << 16  # bytes
 # What orchestrators ask; BentoML answers these, and /schema.json, which its own clients read.
 PROBES: Routes = dict.fromkeys(("/livez", "/readyz", "/healthz"), ("GET", "HEAD"))
 BENTOML: Routes = {"/schema.json": ("GET", "HEAD")}
+# BentoML's files for /docs.
+SWAGGER: Routes = dict.fromkeys(
+    ("/static_content/swagger-ui.css", "/static_content/swagger-ui-bundle.js"), ("GET", "HEAD")
+)
 # All that BentoML needs of a request's headers; nothing else that a client sends reaches it.
 _PASSED_ON = (b"traceparent", b"tracestate")
 
@@ -39,8 +45,9 @@ class ContractMiddleware:
     """Answers what BentoML would answer in another shape, and passes valid requests on to it.
 
     The request's body is parsed here, once: BentoML gets the validated request, written as JSON again. A picture that
-    came with it does not pass through BentoML; `call` has it. `pages` are answered here, by path. `responder`,
-    `settings`, `keys` and the pages are called in the worker only: the process that starts the workers has none.
+    came with it does not pass through BentoML; `call` has it. `pages` are answered here, by path; `public` too, without
+    a key. `responder`, `settings`, `keys` and the pages are called in the worker only: the process that starts the
+    workers has none.
     """
 
     def __init__(
@@ -50,13 +57,16 @@ class ContractMiddleware:
         settings: Callable[[], Settings],
         keys: Callable[[], ApiKeys],
         pages: Mapping[str, Callable[[], Response]],
+        public: Mapping[str, HttpAnswer] = MappingProxyType({}),
     ) -> None:
         self._app = app
         self._responder = responder
         self._settings = settings
         self._keys = keys
         self._pages = pages
-        self.routes: Routes = {**PREDICT, **dict.fromkeys(pages, ("GET", "HEAD")), **PROBES, **BENTOML}
+        self._public = public
+        answered_here = dict.fromkeys((*public, *pages), ("GET", "HEAD"))
+        self.routes: Routes = {**PREDICT, **answered_here, **PROBES, **BENTOML, **(SWAGGER if "/docs" in pages else {})}
         self._queue = Queue()
         self._room = UploadRoom()
         self._working: set[asyncio.Future[None]] = set()
@@ -72,12 +82,15 @@ class ContractMiddleware:
         request_id.set(request_id_from(headers.get("x-request-id")))
         try:
             check_route(self.routes, scope["method"], path)
-            if path not in PROBES:
+            if path not in PROBES and path not in self._public:
                 self._keys().check(lambda name: _utf8(headers.get(name)))
         except RequestError as exc:
             await self._refuse(exc)(scope, receive, send)
             return
-        if path in self._pages:
+        if path in self._public:
+            found = unless_unchanged(self._public[path], headers.get("if-none-match"))
+            await to_response(found)(scope, receive, send)
+        elif path in self._pages:
             await self._pages[path]()(scope, receive, send)
         elif path in PREDICT:
             await self._predict(scope, receive, send)

@@ -135,6 +135,7 @@ BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     "instances as well": ("aws-ecs", {"max_instances": 1, "min_instances": 2}, "min_instances 2 is above"),
     "a launch type there is not": ("aws-ecs", {"launch_type": "MOON"}, "launch_type: unallowed value MOON"),
     "JWT without an issuer": ("aws-lambda", {"authorizer": "JWT"}, "authorizer JWT needs jwt_issuer and jwt_audience"),
+    "a page that nobody can use": ("aws-lambda", {"page": True}, "page needs authorizer JWT or NONE"),
     "more warm than reserved": (
         "aws-lambda", {"reserved_concurrency": 1, "provisioned_concurrency": 2},
         "provisioned_concurrency 2 is above reserved_concurrency 1: correct one of them",

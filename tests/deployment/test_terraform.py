@@ -237,6 +237,7 @@ def policies_of_roles(module: str) -> dict[str, list[str]]:
         ("ecs", "aws_cloudwatch_log_group.service", "kms_key_id", "${var.kms_key_arn}"),
         ("lambda", "aws_lambda_function_event_invoke_config.live", "maximum_retry_attempts", 2),
         ("lambda", "aws_apigatewayv2_route.predict", "authorization_type", "${var.authorizer}"),
+        ("lambda", "aws_apigatewayv2_route.page", "count", "${var.page ? 1 : 0}"),
         ("ecs", "aws_launch_template.ec2", "metadata_options.http_tokens", '"required"'),
         ("ecs", "aws_launch_template.ec2", "metadata_options.http_put_response_hop_limit", 1),
         ("ecs", "aws_launch_template.ec2", "block_device_mappings.ebs.encrypted", True),

@@ -47,10 +47,13 @@ def test_the_load_balancer_is_internal_unless_it_is_opened_by_name() -> None:
 
 @pytest.mark.slow
 @needs_terraform
-def test_only_what_is_served_is_forwarded(evaluated: Callable[..., Evaluation]) -> None:
-    values = evaluated("ecs").values
+@pytest.mark.parametrize(
+    ("page", "pages"), [(False, set()), (True, {"/", "/docs", "/static_content/swagger-ui*"})], ids=["closed", "page"]
+)
+def test_only_what_is_served_is_forwarded(page: bool, pages: set[str], evaluated: Callable[..., Evaluation]) -> None:
+    values = evaluated("ecs", page=page).values
     paths = {rule["path"] for rule in values["served"].values()}
-    assert paths == {"/predict", "/docs.json"}
+    assert paths == {"/predict", "/docs.json"} | pages
     assert len({rule["priority"] for rule in values["served"].values()}) == len(paths)
     assert ErrorAnswer.model_validate_json(values["not_found"]).error.code == "not_found"
     targets = [b.address for b in blocks_of("ecs") if "target_group_arn" in str(b.body) and "aws_lb_" in b.labels[0]]

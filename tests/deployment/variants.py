@@ -25,6 +25,7 @@ GOOD: dict[str, dict[str, Values]] = {
         "default": {},
         "open": {"authorizer": "NONE", "throttling_rate_limit": 0.5, "throttling_burst_limit": 1},
         "jwt": JWT,
+        "page": JWT | {"page": True},
         "traced": {"tracing_mode": "Active", "result_prefix": "annotated/"},
         "reserved": {"reserved_concurrency": 2, "memory_size": 10240, "timeout": 900},
         "provisioned": {"provisioned_concurrency": 2, "memory_size": 10240, "reserved_concurrency": 2},
@@ -43,7 +44,7 @@ GOOD: dict[str, dict[str, Values]] = {
         "big-task": {"launch_type": "FARGATE", "architecture": "arm64", "cpu": 16384, "memory": 122880},
         "plain-http": ARM64 | EVERYBODY | {"instance_type": "c6gn.2xlarge", "allow_plain_http": True},
         "https": EVERYBODY | {"certificate_arn": CERTIFICATE, "launch_type": "FARGATE", "api_keys_arn": PARAMETER},
-        "login": LOGIN | {"launch_type": "FARGATE"},
+        "login": LOGIN | {"launch_type": "FARGATE", "page": True},
         "keys": ARM64 | {"instance_type": "im4gn.large", "api_keys_arn": SECRET, "web_acl_arn": WEB_ACL} | KEYS,
         "own-vpc": OWN_VPC,
         "own-vpc-task": OWN_VPC | {"launch_type": "FARGATE", "assign_public_ip": True, "s3_endpoint": True},
@@ -78,6 +79,7 @@ GOOD: dict[str, dict[str, Values]] = {
 NOT_TOGETHER: list[tuple[str, Values, str]] = [
     ("lambda", {"snap_start": True, "provisioned_concurrency": 1}, "Set snap_start or provisioned_concurrency"),
     ("lambda", JWT | {"jwt_audience": []}, "at least one jwt_audience"),
+    ("lambda", {"page": True}, "page needs authorizer JWT or NONE"),
     (
         "lambda",
         {"provisioned_concurrency": 3, "reserved_concurrency": 2},

@@ -95,8 +95,10 @@ def test_it_goes_on_until_interrupted_and_leaves_no_process(
     number: signal.Signals, serving: tuple[subprocess.Popen[str], int]
 ) -> None:
     process, port = serving
+    page = send(f"http://127.0.0.1:{port}/", method="GET").body.decode()
     for name in SAMPLES:
         assert send(f"http://127.0.0.1:{port}/predict", {"filename": name}).status == 200
+        assert f"&quot;{name}&quot;" in page
     family = children(process.pid)
     assert len(family) >= 2
     process.send_signal(number)

@@ -50,6 +50,11 @@ def test_a_env_file_adds_to_the_environment(tmp_path: Path, monkeypatch: pytest.
             {"INPUT_BUCKET": "abc", "OUTPUT_BUCKET": "abc", "S3_READ_TIMEOUT_S": "1e10"},
             "S3_READ_TIMEOUT_S: .* less than",
         ),
+        ({"INPUT_BUCKET": "abc", "OUTPUT_BUCKET": "abc", "PAGE": "no"}, "PAGE: .*'on' or 'off'"),
+        (
+            {"INPUT_BUCKET": "abc", "OUTPUT_BUCKET": "abc", "PAGE_SAMPLES": "a.jpg, /b"},
+            "PAGE_SAMPLES: .*must not start",
+        ),
         ({"INPUT_BUCKET": "abc", "OUTPUT_BUCKET": "abc", "MAX_QUEUE": "many"}, "MAX_QUEUE: .* valid integer"),
         *(
             (

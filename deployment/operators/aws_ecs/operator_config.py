@@ -50,6 +50,7 @@ OPERATOR_SCHEMA = {
         },
     },
     "web_acl_arn": {"type": "string", "regex": "arn:aws[a-z-]*:wafv2:.+"},
+    "page": {"type": "boolean"},
     "deletion_protection": {"type": "boolean"},
     "access_logs_bucket": {"type": "string", "regex": BUCKET},
     "allowed_cidrs": {"type": "list", "schema": {"type": "string"}},

@@ -36,6 +36,7 @@ OPERATOR_SCHEMA = {
     "authorizer": {"type": "string", "allowed": ["NONE", "AWS_IAM", "JWT"]},
     "jwt_issuer": {"type": "string"},
     "jwt_audience": {"type": "list", "schema": {"type": "string"}},
+    "page": {"type": "boolean"},
     "s3_trigger": {"type": "boolean"},
     "trigger_prefix": {"type": "string"},
     "trigger_suffix": {"type": "string"},

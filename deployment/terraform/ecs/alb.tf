@@ -4,9 +4,19 @@ locals {
 
   # Only these paths are forwarded; the load balancer itself sends the health checks to the tasks. `without_session` is the
   # response to requests without a session of the identity provider.
-  served = {
-    predict = { path = "/predict", priority = 1, without_session = "deny" }
-    docs    = { path = "/docs.json", priority = 2, without_session = "authenticate" }
+  served = merge(
+    {
+      predict = { path = "/predict", priority = 1, without_session = "deny" }
+      docs    = { path = "/docs.json", priority = 2, without_session = "authenticate" }
+    },
+    { for name, rule in local.pages : name => rule if var.page },
+  )
+
+  # What a person opens in a browser.
+  pages = {
+    page   = { path = "/", priority = 3, without_session = "authenticate" }
+    reader = { path = "/docs", priority = 4, without_session = "authenticate" }
+    files  = { path = "/static_content/swagger-ui*", priority = 5, without_session = "authenticate" }
   }
 
   # The shape of the service's errors; a load balancer has no request id.

@@ -149,3 +149,9 @@ variable "deregistration_delay" {
     error_message = "deregistration_delay must be a whole number from 0 to 3600 (seconds)."
   }
 }
+
+variable "page" {
+  description = "Whether the load balancer forwards the page to try the service, GET /, and what shows the API, /docs."
+  type        = bool
+  default     = false
+}

@@ -41,6 +41,24 @@ resource "aws_apigatewayv2_route" "predict" {
   }
 }
 
+# A browser opens a page without credentials. The page holds no data, and what it asks /predict for is authorized as ever.
+resource "aws_apigatewayv2_route" "page" {
+  #checkov:skip=CKV_AWS_309: the page is the same for everybody; only its requests to /predict need a token or a key
+  count = var.page ? 1 : 0
+
+  api_id             = aws_apigatewayv2_api.this.id
+  route_key          = "GET /"
+  target             = "integrations/${aws_apigatewayv2_integration.live.id}"
+  authorization_type = "NONE"
+
+  lifecycle {
+    precondition {
+      condition     = !var.page || var.authorizer != "AWS_IAM"
+      error_message = "page needs authorizer JWT or NONE: a browser cannot sign requests as AWS_IAM asks for."
+    }
+  }
+}
+
 # The length of CloudWatch Logs' resource policy is limited; APIs whose names begin with /aws/vendedlogs/ share one entry.
 resource "aws_cloudwatch_log_group" "api" {
   #checkov:skip=CKV_AWS_338: log_retention_days keeps logs longer; the default does not keep the names of pictures for a year
@@ -89,4 +107,15 @@ resource "aws_lambda_permission" "api" {
   qualifier     = aws_lambda_alias.live.name
   principal     = "apigateway.amazonaws.com"
   source_arn    = "${aws_apigatewayv2_api.this.execution_arn}/*/POST/predict"
+}
+
+resource "aws_lambda_permission" "page" {
+  count = var.page ? 1 : 0
+
+  statement_id  = "AllowHttpApiPage"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.this.function_name
+  qualifier     = aws_lambda_alias.live.name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_apigatewayv2_api.this.execution_arn}/*/GET/"
 }

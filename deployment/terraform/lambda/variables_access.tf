@@ -47,3 +47,9 @@ variable "throttling_burst_limit" {
     error_message = "throttling_burst_limit must be a whole number of 1 or more."
   }
 }
+
+variable "page" {
+  description = "Whether everybody who reaches the HTTP API can open the page to try the service, GET /; not with authorizer AWS_IAM."
+  type        = bool
+  default     = false
+}

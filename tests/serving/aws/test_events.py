@@ -102,6 +102,58 @@ def test_other_paths_and_methods_get_errors_of_the_contract(
     assert headers.get("Allow") == allow
 
 
+def at(name: str, method: str, path: str, headers: dict[str, str] | None = None) -> Any:
+    """A recorded event for another method and path, without a body."""
+    event = recorded(name) | {"body": None, "isBase64Encoded": False}
+    if name.startswith(("http-api", "function-url")):
+        stage = event["requestContext"]["stage"]
+        raw = path if stage == "$default" else f"/{stage}{path}"
+        event["requestContext"]["http"] |= {"method": method, "path": raw}
+        event |= {"rawPath": raw, "rawQueryString": ""}
+        event["headers"] |= headers or {}
+    else:
+        several = {header: [value] for header, value in (headers or {}).items()}
+        event |= {"httpMethod": method, "path": path, "headers": headers, "multiValueHeaders": several}
+    return event
+
+
+HTTP = ["http-api", "http-api-named-stage", "function-url-base64", "rest-api", "alb", "alb-multi-value"]
+
+
+def headers_of(found: Any) -> dict[str, str]:
+    """The headers of a response in the form of any sender."""
+    return found.get("headers") or {name: value[0] for name, value in found["multiValueHeaders"].items()}
+
+
+@pytest.mark.parametrize("name", HTTP)
+def test_the_page_is_at_the_root_of_every_http_event_and_needs_no_key(name: str, storage: FakeStorage) -> None:
+    for answer in answering(storage, api_keys=f"ci:{'0' * 64}"):
+        page = answer(at(name, "GET", "/"))
+        assert (page["statusCode"], page["isBase64Encoded"]) == (200, False)
+        assert page["body"].startswith("<!doctype html>")
+        headers = headers_of(page)
+        assert headers["Content-Type"] == "text/html; charset=utf-8"
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'; ")
+        head = answer(at(name, "HEAD", "/"))
+        assert (head["statusCode"], head["body"], headers_of(head)) == (200, "", headers)
+        known = answer(at(name, "GET", "/", {"if-none-match": headers["ETag"]}))
+        assert (known["statusCode"], known["body"]) == (304, "")
+        refused = answer(at(name, "POST", "/"))
+        assert (refused["statusCode"], headers_of(refused)["Allow"]) == (405, "GET, HEAD")
+
+
+def test_without_the_page_the_root_is_not_found(storage: FakeStorage) -> None:
+    for answer in answering(storage, page="off"):
+        found = answer(at("http-api", "GET", "/"))
+        assert (found["statusCode"], json.loads(found["body"])["error"]["code"]) == (404, "not_found")
+
+
+def test_the_page_leaves_the_instance_cold(storage: FakeStorage) -> None:
+    for answer in answering(storage):
+        answer(at("http-api", "GET", "/"))
+        assert headers_of(answer(recorded("http-api")))["X-Cold-Start"] == "true"
+
+
 def test_with_api_keys_only_their_owners_are_answered(storage: FakeStorage) -> None:
     hashed = hashlib.sha256(b"s3cret").hexdigest()
     for answer in answering(storage, api_keys=f"ci:{hashed}"):

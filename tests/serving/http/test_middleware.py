@@ -21,11 +21,13 @@ from serving.contract import PredictRequest
 from serving.http.middleware import ContractMiddleware, call, request_id, to_response
 from serving.instance import Instance
 from serving.keys import ApiKeys
+from serving.page.documents import start_page
 from serving.respond import Responder
 from tests.conftest import decoded, to_jpeg
 from tests.fakes import SETTINGS, FakeStorage, RecordingObserver, predictor
 from tests.serving.test_bodies import INVALID, NOT_JSON
 
+PAGE = start_page(SETTINGS, links_docs=True)
 OURS = predictor(**{"bus.jpg": to_jpeg(np.zeros((64, 64, 3), np.uint8))})
 
 
@@ -66,7 +68,8 @@ class Door:
         app = Starlette(routes=[Route("/predict", endpoint, methods=["POST"]), Route("/livez", probe)])
         keys = ApiKeys(self.settings.api_keys)
         pages = {"/docs.json": lambda: JSONResponse({"openapi": "3.1.0"})}
-        guarded = ContractMiddleware(app, lambda: responder, lambda: self.settings, lambda: keys, pages)
+        public = {"/": PAGE}
+        guarded = ContractMiddleware(app, lambda: responder, lambda: self.settings, lambda: keys, pages, public)
         self.guarded = guarded
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app=guarded), base_url="http://door")
 
@@ -160,9 +163,18 @@ def test_pages_are_ours_and_probes_reach_bentoml_without_what_the_client_sent(do
     assert door.get("/livez?%ff", host="\\", x_any="y").content == b"alive"
 
 
+def test_the_page_is_sent_unless_the_client_has_it(door: Door) -> None:
+    page = door.get("/")
+    assert (page.status_code, page.content) == (200, PAGE.body)
+    assert PAGE.headers.items() <= {(name, page.headers[name]) for name in PAGE.headers}
+    again = door.get("/", if_none_match=page.headers["etag"])
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", page.headers["etag"])
+
+
 UNKNOWN = [
     ("GET", "/predict", 405, "POST"),
     ("DELETE", "/docs.json", 405, "GET, HEAD"),
+    ("POST", "/", 405, "GET, HEAD"),
     ("OPTIONS", "/livez", 405, "GET, HEAD"),
     ("GET", "/unknown", 404, None),
     ("POST", "/predict/", 404, None),
@@ -206,7 +218,7 @@ def test_with_api_keys_only_their_owners_are_answered(headers: dict[str, str], s
     assert KEY not in answer.text
     assert answer.headers.get("www-authenticate") == ("Bearer" if status == 401 else None)
     assert door.get("/docs.json", **headers).status_code == status
-    assert door.get("/livez").status_code == 200
+    assert door.get("/livez").status_code == door.get("/").status_code == 200
 
 
 def test_a_key_is_read_as_utf8_as_at_the_other_door() -> None:

@@ -1,0 +1,3 @@
+"use strict";
+// The validator is a server of Swagger's makers.
+SwaggerUIBundle({ url: "docs.json", dom_id: "#swagger-ui", validatorUrl: null });
