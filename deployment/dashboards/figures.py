@@ -249,4 +249,5 @@ ALARMS = (
 )
 
 # Alarms of the modules without one in Prometheus, with the reason.
-CLOUDWATCH_ONLY = {"lambda": {"failed": "only the function has a queue of failed events"}}
+_FAILED = {"failed": "SQS counts what is in the dead-letter queue, and no instance does"}
+CLOUDWATCH_ONLY = {"lambda": _FAILED, "ecs": _FAILED}

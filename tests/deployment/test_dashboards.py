@@ -21,6 +21,7 @@ from serving.aws import observe
 from serving.contract import STEPS, ImageSize, ModelName, PredictAnswer, PredictRequest, Timings
 from serving.errors import ImageNotFound
 from serving.http.metrics import ServiceMetrics
+from serving.instance import Instance
 from tests.deployment.modules import blocks_of, each_module, needs_terraform
 from tests.deployment.terraform_files import literal
 from tests.deployment.terraform_program import Evaluation
@@ -105,8 +106,9 @@ def emitted(capsys: pytest.CaptureFixture[str]) -> set[tuple[str, tuple[str, ...
     )  # fmt: skip
 
     def handler(_event: object, _context: object) -> None:
-        observe.CloudWatchObserver().answered(PredictRequest(filename="a.jpg"), answer, "1")
-        observe.CloudWatchObserver().failed(ImageNotFound("gone"), KeyError("gone"), "2")
+        observer = observe.CloudWatchObserver(Instance())
+        observer.answered(PredictRequest(filename="a.jpg"), answer, "1")
+        observer.failed(ImageNotFound("gone"), KeyError("gone"), "2")
 
     reset_cold_start_flag()  # type: ignore[no-untyped-call]
     observe.observed(handler)({}, Context())
