@@ -160,7 +160,13 @@ def listening(process_id: int) -> set[str]:
 
 def results(s3: LocalS3) -> set[str]:
     """The keys in the output bucket."""
-    return {entry["Key"] for entry in s3.client().list_objects_v2(Bucket=OUTPUT_BUCKET).get("Contents", [])}
+    return keys_in(s3, OUTPUT_BUCKET)
+
+
+def keys_in(s3: LocalS3, bucket: str) -> set[str]:
+    """The keys in a bucket, of which S3 lists a thousand at a time."""
+    pages = s3.client().get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return {entry["Key"] for page in pages for entry in page.get("Contents", [])}
 
 
 def upload(s3: LocalS3, key: str, data: bytes) -> str:

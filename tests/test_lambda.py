@@ -27,7 +27,7 @@ from model_store import store
 from scenes.render import Scene, render_scene
 from serving.contract import STEPS
 from serving.storage import RESULT_MARK
-from tests.conftest import Answer, predict, results, send, to_jpeg, upload
+from tests.conftest import Answer, keys_in, predict, results, send, to_jpeg, upload
 from tests.test_doors import PICTURE, matches
 
 EVENTS = Path(__file__).parent / "events"
@@ -248,7 +248,7 @@ def test_a_task_is_tried_again_when_s3_is_gone(bundled_tag: str, tmp_path: Path)
 @pytest.mark.parametrize("prefix", ["", "annotated/"])
 def test_results_in_the_watched_bucket_are_skipped(prefix: str, s3: LocalS3, bundled_tag: str, tmp_path: Path) -> None:
     env = {"MODEL": bundled_tag, "OUTPUT_BUCKET": INPUT_BUCKET, "RESULT_PREFIX": prefix}
-    before = {entry["Key"] for entry in s3.client().list_objects_v2(Bucket=INPUT_BUCKET)["Contents"]}
+    before = keys_in(s3, INPUT_BUCKET)
     with local_lambda(s3, port=free_port(), log=tmp_path / "lambda.log", env=env) as door:
         [key] = invoke(door, recorded("s3")).json["results"]
         assert key.startswith(prefix)
@@ -261,8 +261,7 @@ def test_results_in_the_watched_bucket_are_skipped(prefix: str, s3: LocalS3, bun
         assert invoke(door, event).json == {"results": [], "skipped": ["copy.jpg"]}
         # A direct request for it is accepted.
         assert predict(door, {"filename": "copy.jpg"}).status == 200
-    contents = s3.client().list_objects_v2(Bucket=INPUT_BUCKET)["Contents"]
-    made = {entry["Key"] for entry in contents} - before
+    made = keys_in(s3, INPUT_BUCKET) - before
     assert len(made) == 3
     for left in made:
         assert s3.client().head_object(Bucket=INPUT_BUCKET, Key=left)["Metadata"] == RESULT_MARK

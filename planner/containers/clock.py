@@ -109,7 +109,9 @@ class Clock:
         """Let the compiled loop go on, where it can; returns the next request of the chunk."""
         platform, pool = self._platform, self.pool
         instances, fleet = platform.instances, platform.fleet
-        while isinstance(platform.scaler, PolicyScaler) and not self._starting and (len(fleet) or not self._knative):
+        # At zero, Knative without instances has nothing to decide until a request comes: see _pass.
+        decides = len(fleet) or instances or not self._knative
+        while isinstance(platform.scaler, PolicyScaler) and not self._starting and decides:
             until_s = min(fleet.next_s - 1, instances.booted_s if instances else math.inf)
             if self._end >= until_s:
                 break
@@ -130,6 +132,7 @@ class Clock:
                 break
             # It takes no decision on instances where the replicas change.
             self._change(wanted, hosts if wanted == len(fleet) else None)
+            decides = len(fleet) or instances or not self._knative
         return first
 
     def _decide(self) -> None:

@@ -16,6 +16,7 @@ from planner.plan.bill import bill
 from planner.plan.candidates import Candidate
 from planner.plan.evaluate import WORKERS, is_close, outcome, rank
 from planner.plan.objective import Objective
+from planner.plan.search import least_usd
 from planner.plan.simulate import Simulated, simulate
 from planner.plan.types import CostCurve, HeatMap, Outcome, Turn
 from planner.plan.world import Demand, World, measure
@@ -36,16 +37,16 @@ def turns(
     candidates: Sequence[Candidate], demand: Demand, world: World, objective: Objective, seeds: int
 ) -> Iterator[Turn]:
     """The winner of these configurations under each changed assumption."""
-    base = _simulate_all(candidates, demand, world, seeds)
     for times, what in ((2, "twice the traffic"), (0.5, "half the traffic")):
-        yield _turn(what, _simulate_all(candidates, demand.scaled(times), world, seeds), world, objective)
+        yield _turn(what, _contenders(candidates, demand.scaled(times), world, objective, seeds), world, objective)
     colder = replace(world, cold_factor=2 * world.cold_factor)
-    found = _simulate_all(candidates, demand, colder, seeds)
+    found = _contenders(candidates, demand, colder, objective, seeds)
     yield _turn("cold starts take twice as long", found, colder, objective)
     for minutes in LIFETIMES_MIN:
         changed = replace(world, lifetimes=Rules(idle_s=60 * minutes))
         what = f"idle instances of Lambda leave after {minutes} min"
-        yield _turn(what, _simulate_all(candidates, demand, changed, seeds), changed, objective)
+        yield _turn(what, _contenders(candidates, demand, changed, objective, seeds), changed, objective)
+    base = _contenders(candidates, demand, world, objective, seeds, dearer=DEARER)
     priced = [one.candidate.platform for one in base if bill(one.candidate, one.runs[0], world) is not None]
     for platform in dict.fromkeys(priced):
         changed = replace(world, dearer={platform: DEARER})
@@ -82,7 +83,8 @@ def heat_map(
         for volume in MAP_VOLUMES:
             progress(f"heat map: {shape}, {volume:,} pictures a month")
             demand = once.scaled(volume / (once.per_s * SECONDS_PER_MONTH))
-            row.append(_cell(_simulate_all(candidates, demand, world, seeds, MAP_DAYS), world, objective))
+            found = _contenders(candidates, demand, world, objective, seeds, days=MAP_DAYS)
+            row.append(_cell(found, world, objective))
         rows.append(row)
     platform, usd, low, high, close = zip(*(zip(*row, strict=True) for row in rows), strict=True)
     return HeatMap(SHAPES, MAP_VOLUMES, platform, usd, low, high, close)
@@ -100,6 +102,28 @@ class _Cell(NamedTuple):
     low: float | None
     high: float | None
     close: bool
+
+
+def _contenders(
+    candidates: Sequence[Candidate], demand: Demand, world: World, objective: Objective, seeds: int, *,
+    days: int = MOST_DAYS, dearer: float = 1.0,
+) -> list[_Found]:  # fmt: skip
+    """Those that may be the cheapest, also if others become `dearer`, by the least that they cost.
+
+    One that costs more than the highest bill of another that surely meets the objective is not simulated.
+    """
+    limited = demand.limited(MOST_REQUESTS, days)
+    least = [least_usd(one, limited, world, objective) for one in candidates]
+    found: list[_Found] = []
+    sure = math.inf
+    for number in sorted(range(len(candidates)), key=least.__getitem__):
+        if least[number] > dearer * sure:
+            break
+        found += _simulate_all([candidates[number]], limited, world, seeds, days)
+        figures = outcome(candidates[number], found[-1].runs, world, objective).figures
+        if figures.usd and objective.surely_meets(figures):
+            sure = min(sure, figures.usd.high)
+    return found
 
 
 def _simulate_all(
