@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 
 import numpy as np
+import pytest
 
 from model_store.cli import main
 from model_store.evaluate import CocoBox, coco_map
