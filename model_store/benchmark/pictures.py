@@ -27,6 +27,10 @@ class Pictures:
     files: tuple[Path, ...]
     dataset: dict[str, Any] | None = None
 
+    def can_judge(self, reference: Sequence[CocoBox]) -> bool:
+        """Whether there are annotations, or the reference finds something to agree with; random weights do not."""
+        return self.dataset is not None or any(box.score >= TRUTH_CONFIDENCE for box in reference)
+
     def judge(self, found: Sequence[CocoBox], reference: Sequence[CocoBox], labels: Sequence[str]) -> Precision | None:
         """mAP of detections, whose image ids are places in `files`: by the annotations, else agreement with others.
 

@@ -83,6 +83,7 @@ def test_without_annotations_the_reference_is_the_truth() -> None:
     half = pictures.judge([box(0, 0, 10, 0.8)], reference, ["cat", "dog"])
     assert half is not None and half.map50 == pytest.approx(0.5)
     assert pictures.judge(reference, [box(0, 0, 10, 0.2)], ["cat", "dog"]) is None
+    assert (pictures.can_judge(reference), pictures.can_judge([box(0, 0, 10, 0.2)])) == (True, False)
 
 
 def test_annotations_are_matched_by_name_and_place() -> None:
