@@ -18,11 +18,11 @@ from bench.limit import gemm_peak, limit_ms, operations
 from bench.old_design import load_checkpoint, old_request
 from bench.report import to_markdown
 from bench.requests import Uploaded, half_megabyte_picture, served, upload
-from bench.sampling import Samples, interleaved
 from detection.letterbox import fit
 from local.checkout import commit, machine
 from local.doors import BUCKETS, INPUT_BUCKET, OUTPUT_BUCKET
 from local.s3 import LocalS3, local_s3
+from model_store.benchmark.sampling import Samples, interleaved
 from serving.contract import STEPS
 
 HERE = Path(__file__).parent

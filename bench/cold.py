@@ -24,13 +24,13 @@ from bench.cold_page import BEFORE, OLD, OURS, to_markdown
 from bench.imports import measure_imports
 from bench.old_design import KEY
 from bench.requests import half_megabyte_picture, upload
-from bench.sampling import Samples
 from detection.card import read_card
 from local.aws_lambda.sandbox import Function, Sandbox
 from local.checkout import ROOT
 from local.doors import BUCKETS, INPUT_BUCKET, OUTPUT_BUCKET
 from local.s3 import local_s3
 from model_store import store
+from model_store.benchmark.sampling import Samples
 from model_store.convert import from_random, random_network
 from serving.contract import STEPS
 

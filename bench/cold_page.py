@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.report import heading, spread
+from bench.report import heading
+from model_store.benchmark.sampling import spread
 from serving.contract import STEPS
 
 OURS, BEFORE, OLD = "this function", "before optimisation", "old design"

@@ -13,7 +13,8 @@ import torch
 
 from bench.old_design import load_checkpoint, to_tensor
 from detection.card import NETWORK, ModelCard
-from detection.openvino import OpenVINOEngine
+from detection.openvino import OpenVINOEngine, compile_options
+from detection.processor import read_processor
 from detection.types import Floats, Picture
 from model_store.convert import from_random, random_network
 from model_store.export import to_openvino
@@ -83,7 +84,7 @@ def candidates(subject: Subject, picture: Picture) -> dict[str, Candidate]:
 
 def served_precision(subject: Subject) -> str:
     """The precision that OpenVINO chooses for the served model on this machine: bf16, f16 or f32."""
-    compiled = ov.Core().compile_model(subject.folder / NETWORK, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    compiled = ov.Core().compile_model(subject.folder / NETWORK, "CPU", compile_options(read_processor()))
     return str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
 
 

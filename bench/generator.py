@@ -23,8 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.__main__ import HERE, about
-from bench.report import heading, spread
-from bench.sampling import Samples
+from bench.report import heading
 from loadtest.profiles import load_profile
 from loadtest.results.samples import read_samples
 from loadtest.run.runner import Job, run
@@ -34,6 +33,7 @@ from local.doors import INPUT_BUCKET, OUTPUT_BUCKET, local_service
 from local.processes import free_port
 from local.s3 import local_s3
 from model_store import store
+from model_store.benchmark.sampling import Samples, spread
 from scenes import pictures
 
 JMETER, BARE = "JMeter", "bare client"

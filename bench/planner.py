@@ -16,9 +16,9 @@ import numpy as np
 
 from bench.__main__ import HERE, about
 from bench.plans import measure_plans, to_rows
-from bench.report import heading, spread
-from bench.sampling import interleaved
+from bench.report import heading
 from detection.errors import UserError
+from model_store.benchmark.sampling import interleaved, spread
 from planner.aws_lambda.rules import AWS_2020
 from planner.aws_lambda.simulation import Means, Simulation
 from planner.validate import oracles, simfaas

@@ -1,11 +1,9 @@
-"""`python -m bench.precision`: fp32, fp16 and int8 with and without AMX and bfloat16, and inputs of several shapes."""
+"""`python -m bench.precision`: fp32, fp16 and int8 by instruction set, and inputs of several shapes."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -15,55 +13,37 @@ from typing import Any
 import cv2
 
 from bench.__main__ import HERE, about
-from bench.report import heading, spread
-from bench.sampling import Samples, interleaved
+from bench.report import heading
 from detection.card import read_card
 from detection.letterbox import fit
+from model_store.benchmark.process import Worker
+from model_store.benchmark.processor import AVX2, AVX2_VNNI, AVX512, VNNI, processor_flags
+from model_store.benchmark.sampling import Samples, interleaved, spread
+from model_store.calibration import FEWEST
 from model_store.convert import from_random
-from model_store.quantise import FEWEST, quantise
+from model_store.quantise import quantise
 from scenes.render import TRAIN_SEEDS, render_scene
 
-# `isa` is the newest instruction set that oneDNN may use. OpenVINO ignores it and still chooses bfloat16 where the
-# processor has it, hence the hint.
-WAYS: dict[str, dict[str, str | None]] = {
-    "fp32": {"model": "fp16", "hint": "f32", "isa": None},
-    "fp16, as served": {"model": "fp16", "hint": None, "isa": None},
-    "int8": {"model": "int8", "hint": None, "isa": None},
-    "fp32, no AMX, no bfloat16": {"model": "fp16", "hint": "f32", "isa": "AVX512_CORE_VNNI"},
-    "fp16 without a hint, no AMX, no bfloat16": {"model": "fp16", "hint": None, "isa": "AVX512_CORE_VNNI"},
-    "int8, no AMX, no bfloat16": {"model": "int8", "hint": "f32", "isa": "AVX512_CORE_VNNI"},
+# `instructions` are the newest that OpenVINO's kernels may use. It still chooses bfloat16 where the processor has it,
+# hence the hint.
+WAYS: dict[str, dict[str, Any]] = {
+    "fp32": {"model": "fp16", "hint": "f32", "instructions": None},
+    "fp16, as served": {"model": "fp16", "hint": None, "instructions": None},
+    "int8": {"model": "int8", "hint": None, "instructions": None},
+    "fp32, no AMX, no bfloat16": {"model": "fp16", "hint": "f32", "instructions": VNNI},
+    "fp16 without a hint, no AMX, no bfloat16": {"model": "fp16", "hint": None, "instructions": VNNI},
+    "int8, no AMX, no bfloat16": {"model": "int8", "hint": "f32", "instructions": VNNI},
+    "fp32, AVX-512": {"model": "fp16", "hint": "f32", "instructions": AVX512},
+    "fp32, AVX2": {"model": "fp16", "hint": "f32", "instructions": AVX2},
+    "int8, AVX-512 without VNNI": {"model": "int8", "hint": "f32", "instructions": AVX512},
+    "int8, AVX2-VNNI": {"model": "int8", "hint": "f32", "instructions": AVX2_VNNI},
+    "int8, AVX2": {"model": "int8", "hint": "f32", "instructions": AVX2},
 }
 
+# Such rows only keep the processor from what it may have; the others name the instructions that it uses.
+WITHOUT = "no AMX, no bfloat16"
+
 ASPECTS = ((4, 3), (3, 4), (1, 1), (16, 9), (9, 16), (3, 2), (2, 3), (2, 1))
-
-
-class Worker:
-    """A worker process that runs one model in one way."""
-
-    def __init__(
-        self, folder: Path, *, hint: str | None = None, isa: str | None = None, static: bool = False, threads: int = 0
-    ) -> None:
-        command = [sys.executable, "-m", "bench.worker", str(folder)]
-        command += (["--hint", hint] if hint else []) + (["--static"] if static else [])
-        command += ["--threads", str(threads)] if threads else []
-        env = os.environ | ({"ONEDNN_MAX_CPU_ISA": isa} if isa else {})
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
-
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(30)
-
-    def infer(self, width: int, height: int) -> dict[str, float]:
-        """Run one inference; returns its `seconds` and the process's `memory_mb`."""
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(f"{width} {height}\n")
-        self.process.stdin.flush()
-        answer: dict[str, float] = json.loads(self.process.stdout.readline())
-        return answer
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -108,11 +88,20 @@ def precisions(folders: dict[str, Path], size: int, stride: int, rounds: int) ->
     box = fit(4, 3, size, stride)
     with ExitStack() as stack:
         workers = {
-            name: stack.enter_context(Worker(folders[str(way["model"])], hint=way["hint"], isa=way["isa"]))
-            for name, way in WAYS.items()
+            name: stack.enter_context(Worker(folders[way["model"]], hint=way["hint"], instructions=way["instructions"]))
+            for name, way in possible(WAYS, processor_flags()).items()
         }
         samples = interleaved({n: lambda w=w: w.infer(box.width, box.height) for n, w in workers.items()}, rounds)  # type: ignore[misc]
     return {name: value.to_json() for name, value in samples.items()}
+
+
+def possible(ways: dict[str, dict[str, Any]], flags: frozenset[str]) -> dict[str, dict[str, Any]]:
+    """The ways of a processor with these flags: it has the instructions of a row that names some as what it uses."""
+    return {
+        name: way
+        for name, way in ways.items()
+        if way["instructions"] is None or name.endswith(WITHOUT) or way["instructions"].flags <= flags
+    }
 
 
 def shapes(folder: Path, size: int, stride: int, rounds: int) -> dict[str, Any]:

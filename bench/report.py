@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.engines import OLD, SERVED, TORCH, UPLOADED
+from model_store.benchmark.sampling import spread
 from serving.contract import STEPS
 
 
@@ -93,9 +94,3 @@ def heading(about: dict[str, Any]) -> str:
         f"{about['machine']} ({instructions}), {about['date']}, commit {about['commit']}, `{about['command']}`. "
         f"Medians of {about['rounds']} rounds, quartiles in brackets"
     )
-
-
-def spread(samples: dict[str, Any], digits: int = 1) -> str:
-    """The median with the quartiles in brackets, in milliseconds."""
-    low, high = samples["quartiles_ms"]
-    return f"{samples['median_ms']:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.__main__ import HERE, about
-from bench.precision import Worker
-from bench.report import heading, spread
-from bench.sampling import interleaved
+from bench.report import heading
 from detection.card import read_card
 from detection.letterbox import fit
 from local.aws_lambda.cgroups import Cgroup
+from model_store.benchmark.process import Worker
+from model_store.benchmark.sampling import interleaved, spread
 from model_store.convert import from_random
 
 QUOTAS = (0.5, 1.0, 1.5, 1.7, 2.0)

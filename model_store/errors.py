@@ -7,6 +7,7 @@ UserError
     ├── MissingTool          converting needs a package that is not installed
     ├── DownloadError        weights cannot be downloaded, or are not the expected ones
     ├── CheckpointError      a file cannot be read safely, or is not a YOLOv7 checkpoint
+    ├── BenchmarkError       a model cannot be run to compare it
     └── PicturesError        pictures or annotations cannot be used to calibrate or evaluate
 """
 
@@ -41,3 +42,7 @@ class CheckpointError(ModelStoreError):
 
 class PicturesError(ModelStoreError):
     """Pictures or annotations cannot be used to calibrate or evaluate."""
+
+
+class BenchmarkError(ModelStoreError):
+    """A model cannot be run in one of the ways that are compared."""

@@ -28,6 +28,9 @@ CONFIDENCE = 0.001
 IOU = 0.65
 MAX_PIXELS = 200_000_000
 
+# Confidence from which a reference's detections count as objects, if there are no annotations.
+TRUTH_CONFIDENCE = 0.25
+
 
 @dataclass(frozen=True)
 class CocoBox:
@@ -119,12 +122,7 @@ def evaluate(detector: Detector, annotations: Path, pictures: Path) -> Evaluatio
     the file cannot be read, a picture is missing, or no category is a label.
     """
     dataset = read_annotations(annotations)
-    ids = {category["name"]: int(category["id"]) for category in dataset["categories"]}
-    category_of = {index: ids[label] for index, label in enumerate(detector.card.labels) if label in ids}
-    if not category_of:
-        raise PicturesError(
-            f"{annotations} has none of the model's labels among its categories: {', '.join(ids)[:200]}"
-        )
+    category_of, names = match_categories(dataset, detector.card.labels, str(annotations))
     found, times = [], []
     for image in dataset["images"]:
         picture = read_picture(pictures / image["file_name"])
@@ -133,8 +131,18 @@ def evaluate(detector: Detector, annotations: Path, pictures: Path) -> Evaluatio
         times.append((time.perf_counter() - start) * 1000)
         rows = zip(result.class_ids.tolist(), result.boxes, result.scores, strict=True)
         found += [CocoBox(image["id"], category_of[c], b, float(s)) for c, b, s in rows if c in category_of]
-    names = {number: name for name, number in ids.items()}
     return Evaluation(len(times), judge_dataset(dataset, found, names), statistics.median(times))
+
+
+def match_categories(
+    dataset: dict[str, Any], labels: Sequence[str], file: str = "the annotations file"
+) -> tuple[dict[int, int], dict[int, str]]:
+    """The category of each class id, by name, and the categories by id; raises PicturesError when none is a label."""
+    ids = {category["name"]: int(category["id"]) for category in dataset["categories"]}
+    category_of = {index: ids[label] for index, label in enumerate(labels) if label in ids}
+    if not category_of:
+        raise PicturesError(f"{file} has none of the model's labels among its categories: {', '.join(ids)[:200]}")
+    return category_of, {number: name for name, number in ids.items()}
 
 
 def read_annotations(file: Path) -> dict[str, Any]:
@@ -143,6 +151,10 @@ def read_annotations(file: Path) -> dict[str, Any]:
         dataset = json.loads(file.read_bytes())
         if not all(isinstance(dataset[part], list) for part in ("images", "annotations", "categories")):
             raise ValueError("images, annotations and categories must be lists")
+        needed = {"images": ("id", "file_name"), "annotations": ("image_id", "category_id", "bbox"),
+                  "categories": ("id", "name")}  # fmt: skip
+        for part, names in needed.items():
+            _ = [entry[name] for entry in dataset[part] for name in names]
         if not dataset["images"]:
             raise ValueError("it lists no picture")
     except (OSError, ValueError, KeyError, TypeError) as exc:

@@ -18,17 +18,10 @@ from detection.detector import Detector
 from detection.letterbox import fit
 from detection.openvino import OpenVINOEngine
 from detection.types import Picture
-from model_store.errors import PicturesError
-from model_store.evaluate import CONFIDENCE, IOU, CocoBox, coco_map, evaluate, read_picture
+from model_store.calibration import calibration_files
+from model_store.evaluate import CONFIDENCE, IOU, TRUTH_CONFIDENCE, CocoBox, coco_map, evaluate, read_picture
 from model_store.export import save
 from model_store.store import content_version
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-FEWEST, MOST = 8, 300
-"""With fewer pictures than FEWEST, the ranges of activations are guesses; with more than MOST, they hardly change."""
-
-# Confidence from which the unquantised model's detections count as objects, if there are no annotations.
-TRUTH_CONFIDENCE = 0.25
 
 
 def quantise(folder: Path, pictures: Path, annotations: Path | None = None) -> ModelCard:
@@ -40,36 +33,32 @@ def quantise(folder: Path, pictures: Path, annotations: Path | None = None) -> M
     card = read_card(folder)
     files = calibration_files(pictures)
     before = _judge(Detector(card, OpenVINOEngine(folder)), files, annotations, pictures)
-    inputs = [_to_input(read_picture(file), card) for file in files]
-    nncf.set_log_level(logging.ERROR)
-    model = nncf.quantize(
-        ov.Core().read_model(folder / NETWORK),
-        nncf.Dataset(inputs),
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(inputs),
-    )
-    truth = _detections(Detector(card, OpenVINOEngine(folder)), files, TRUTH_CONFIDENCE)
-    # OpenVINO still reads the weights from the old file: the new file may replace it, but must not overwrite it.
-    with tempfile.TemporaryDirectory(dir=folder) as name:
-        save(model, Path(name), "fp16")
-        for file in (NETWORK, WEIGHTS):
-            os.replace(Path(name) / file, folder / file)
+    truth = None if annotations else _detections(Detector(card, OpenVINOEngine(folder)), files, TRUTH_CONFIDENCE)
+    to_int8(folder, files)
     after = _judge(Detector(card, OpenVINOEngine(folder)), files, annotations, pictures, truth)
     measure = "COCO annotations" if annotations else "agreement with the unquantised model's detections"
-    evaluation = {"calibrated_on": len(inputs), "measure": measure, "before": before, "after": after}
+    evaluation = {"calibrated_on": len(files), "measure": measure, "before": before, "after": after}
     card = card.model_copy(update={"precision": "int8", "evaluation": evaluation})
     card = card.model_copy(update={"version": content_version(folder, card)})
     (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n")
     return card
 
 
-def calibration_files(folder: Path) -> list[Path]:
-    """The pictures of a folder to calibrate with, in order of name; at most MOST, spread evenly over all."""
-    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES) if folder.is_dir() else []
-    if len(files) < FEWEST:
-        raise PicturesError(f"{folder} holds {len(files)} pictures; calibration needs at least {FEWEST}, better 300")
-    places = np.linspace(0, len(files) - 1, min(MOST, len(files))).round().astype(int)
-    return [files[i] for i in places]
+def to_int8(folder: Path, files: Sequence[Path]) -> None:
+    """Replace the network and the weights of a folder by their 8-bit form, calibrated on pictures; not the card."""
+    card = read_card(folder)
+    nncf.set_log_level(logging.ERROR)
+    model = nncf.quantize(
+        ov.Core().read_model(folder / NETWORK),
+        nncf.Dataset(files, lambda file: _to_input(read_picture(file), card)),
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(files),
+    )
+    # OpenVINO still reads the weights from the old file: the new file may replace it, but must not overwrite it.
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        save(model, Path(name), "fp16")
+        for file in (NETWORK, WEIGHTS):
+            os.replace(Path(name) / file, folder / file)
 
 
 def _to_input(picture: Picture, card: ModelCard) -> Picture:

@@ -57,11 +57,17 @@ def put(folder: Path) -> bentoml.Tag:
         return bentoml.models.get(tag).tag
     except NotFound:
         pass
-    metadata = json.loads(card.model_dump_json(exclude_none=True))
+    metadata = _without_none(json.loads(card.model_dump_json()))
     with bentoml.models.create(tag, labels=LABELS, metadata=metadata) as model:
         for name in (NETWORK, WEIGHTS, CARD):
             shutil.copyfile(folder / name, Path(model.path) / name)
     return tag
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    """The values that are not None, at any depth: BentoML refuses None in metadata."""
+    known = {key: value for key, value in values.items() if value is not None}
+    return {key: _without_none(value) if isinstance(value, dict) else value for key, value in known.items()}
 
 
 def find(name: str) -> Path:

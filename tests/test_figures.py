@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bench.report import spread
 from local.checkout import ROOT
+from model_store.benchmark.sampling import spread
 from serving.contract import STEPS
 from tests.test_docs import PAGES, table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from bench.precision import to_markdown
+from bench.precision import WAYS, possible, to_markdown
 from local.checkout import ROOT
 from tests.bench.test_report import ABOUT, figures
 
@@ -46,3 +46,17 @@ def test_the_page_shows_speed_ups_over_the_baseline() -> None:
 def test_the_committed_page_is_that_of_the_committed_figures() -> None:
     result = json.loads((ROOT / "bench" / "precision.json").read_text())
     assert (ROOT / "bench" / "precision.md").read_text() == to_markdown(result)
+
+
+AVX2_ONLY = {"fp32, AVX2", "int8, AVX2"}
+NAMED = {*AVX2_ONLY, "fp32, AVX-512", "int8, AVX-512 without VNNI", "int8, AVX2-VNNI"}
+
+
+def test_a_row_that_names_instructions_is_measured_only_where_the_processor_has_them() -> None:
+    none, old, new = (
+        set(possible(WAYS, frozenset(flags)))
+        for flags in ((), ("avx2", "fma"), ("avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"))
+    )
+    assert none == set(WAYS) - NAMED
+    assert old - none == AVX2_ONLY
+    assert new - old == {"fp32, AVX-512", "int8, AVX-512 without VNNI"}

@@ -8,8 +8,8 @@ from bench.__main__ import steps
 from bench.engines import OLD, SERVED, TORCH, UPLOADED
 from bench.report import heading, to_markdown
 from bench.requests import logged_load_ms, start_parts
-from bench.sampling import Samples
 from local.checkout import ROOT
+from model_store.benchmark.sampling import Samples
 
 ABOUT = {
     "machine": "2 cores, a processor",

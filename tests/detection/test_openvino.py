@@ -10,7 +10,8 @@ import pytest
 
 from detection.card import read_card
 from detection.errors import ModelError
-from detection.openvino import OpenVINOEngine
+from detection.openvino import OpenVINOEngine, compile_options
+from detection.processor import Processor
 from tests.conftest import BUNDLED, smooth_picture
 
 
@@ -47,3 +48,17 @@ def test_a_damaged_model_is_reported_in_one_line(name: str, tmp_path: Path) -> N
         read_card(folder)
         OpenVINOEngine(folder)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "isa", "precision"),
+    [
+        ("Intel(R) Xeon(R) Processor", "AVX-512 BF16", "f32"),
+        ("Intel(R) Xeon(R) Platinum 8488C", "AMX", None),
+        ("AMD EPYC 9R14", "AVX-512 BF16", None),
+        ("Intel(R) Xeon(R) Platinum 8259CL", "AVX-512 VNNI", None),
+        ("unknown", "unknown", None),
+    ],
+)
+def test_intels_bfloat16_without_amx_is_not_used(model: str, isa: str, precision: str | None) -> None:
+    assert compile_options(Processor(model, isa)).get("INFERENCE_PRECISION_HINT") == precision

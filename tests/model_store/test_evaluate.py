@@ -1,7 +1,11 @@
 from __future__ import annotations
 
-import numpy as np
+import sys
 
+import numpy as np
+import pytest
+
+from model_store.cli import main
 from model_store.evaluate import CocoBox, coco_map
 
 LABELS = ("bus", "car", "never there")
@@ -28,3 +32,14 @@ def test_the_wrong_label_counts_as_nothing() -> None:
 
 def test_nothing_found_is_zero() -> None:
     assert coco_map(TRUTH, [], [1, 2], LABELS).map50_95 == 0.0
+
+
+def test_a_missing_tool_is_one_line_that_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "model_store.evaluate", raising=False)
+    monkeypatch.setitem(sys.modules, "pycocotools.coco", None)
+    assert main(["evaluate", "mine", "--coco", "a.json", "--images", "pictures"]) == 1
+    assert capsys.readouterr().err == (
+        "error: this needs pycocotools.coco, which serving does not: make convert-tools installs it\n"
+    )

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,14 +11,17 @@ import pytest
 from detection.card import CARD, WEIGHTS, read_card
 from detection.detector import Detector
 from detection.openvino import OpenVINOEngine
-from model_store import store
+from local.doors import INPUT_BUCKET
+from local.s3 import LocalS3
+from model_store import calibration, store
+from model_store.calibration import calibration_files
 from model_store.cli import main
 from model_store.errors import PicturesError
 from model_store.evaluate import evaluate
-from model_store.quantise import calibration_files, quantise
+from model_store.quantise import quantise
 from model_store.training.bundle import judge_held_out
-from scenes.render import TRAIN_SEEDS, write_coco
-from tests.conftest import BUNDLED
+from scenes.render import LABELS, TRAIN_SEEDS, write_coco
+from tests.conftest import BUNDLED, upload
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +33,27 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def int8(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled model with 8 bits."""
-    folder = tmp_path_factory.mktemp("int8") / "model"
-    shutil.copytree(BUNDLED, folder)
-    quantise(folder, pictures, pictures / "annotations.json")
-    return folder
+def int8_tag() -> Iterator[str]:
+    """The tag of the bundled model with 8 bits, calibrated with the same scenes as `pictures` by the command line."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibration, "MOST", 60)
+        tag = added(["bundled", "--calibrate", "scenes"])
+    yield tag
+    store.remove(tag)
+
+
+@pytest.fixture
+def int8(int8_tag: str) -> Path:
+    """The folder of this model."""
+    return store.find(int8_tag)
+
+
+def added(arguments: list[str]) -> str:
+    """The tag of the model that `add` stores."""
+    before = {f"{card.name}:{card.version}" for card in store.cards()}
+    assert main(["add", *arguments]) == 0
+    [tag] = {f"{card.name}:{card.version}" for card in store.cards()} - before
+    return tag
 
 
 def detector(folder: Path) -> Detector:
@@ -60,18 +80,42 @@ def test_the_card_tells_the_precision_before_and_after(int8: Path, pictures: Pat
     assert card.evaluation["after"]["map50_95"] == pytest.approx(again["map50_95"], abs=0.02)
 
 
-@pytest.mark.slow
-def test_without_annotations_the_agreement_is_told(pictures: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(BUNDLED, tmp_path / "model")
-    some = tmp_path / "some"
-    some.mkdir()
+def test_a_sample_of_a_bucket_calibrates_and_the_agreement_is_told(
+    s3: LocalS3, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in s3.env.items():
+        monkeypatch.setenv(name, value)
     for file in sorted(pictures.glob("*.jpg"))[:12]:
-        shutil.copyfile(file, some / file.name)
-    evaluation = quantise(folder, some).evaluation
+        upload(s3, f"sampled/{file.name}", file.read_bytes())
+    upload(s3, "sampled/broken.jpg", b"no picture")
+    source = f"s3://{INPUT_BUCKET}/sampled/"
+    tag = added(["bundled", "--calibrate", source])
+    evaluation = read_card(store.find(tag)).evaluation
+    store.remove(tag)
     assert evaluation is not None
+    assert evaluation["calibrated_on"] == 12
     assert evaluation["measure"].startswith("agreement with")
     assert evaluation["before"] is None
     assert evaluation["after"]["map50"] > 0.9
+    assert capsys.readouterr().out.splitlines()[0] == (
+        f"{source}: 12 of 13 pictures, chosen at random (seed 0), 1 more cannot be decoded"
+    )
+
+
+@pytest.mark.slow
+def test_bench_shows_that_eight_bits_keep_the_precision_with_every_instruction_set(
+    int8_tag: str, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    arguments = ["--seconds", "0.01", "--images", str(pictures), "--coco", str(pictures / "annotations.json")]
+    assert main(["bench", int8_tag, *arguments]) == 0
+    rows = [re.split("  +", line) for line in capsys.readouterr().out.splitlines() if line.startswith("int8")]
+    assert [row[1] for row in rows] == ["all, as served here", "VNNI", "AVX2-VNNI", "AVX-512", "AVX2"]
+    measured = [row for row in rows if row[2] != "not on this processor"]
+    assert measured[0] == rows[0]
+    precisions = [float(row[4]) for row in measured]
+    assert min(precisions) > max(precisions) - 0.02 > 0.7
+    assert all("I8" in row[5] for row in measured)
 
 
 def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
@@ -90,10 +134,32 @@ def test_a_broken_picture_is_named_and_the_model_left_alone(tmp_path: Path) -> N
     assert (folder / CARD).read_bytes() == (BUNDLED / CARD).read_bytes()
 
 
-@pytest.mark.parametrize("more", [["--precision", "int8"], ["--calibrate", "pictures"]])
-def test_int8_and_its_pictures_go_together(more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+REFUSED = {
+    "int8 without pictures": (["--precision", "int8"], "--precision int8 needs --calibrate: a folder"),
+    "fp16 with pictures": (["--precision", "fp16", "--calibrate", "x"], "--calibrate makes int8, not fp16: leave one"),
+    "fp32 with pictures": (["--precision", "fp32", "--calibrate", "x"], "--calibrate makes int8, not fp32: leave one"),
+    "no bucket": (["--calibrate", "s3:///x"], "--calibrate 's3:///x' names no bucket: give s3://bucket/prefix"),
+    "annotations without pictures": (["--coco", "a"], "--coco FILE judges int8: give --calibrate FOLDER with it"),
+    "annotations of scenes": (["--calibrate", "scenes", "--coco", "a"], "--coco FILE is about the pictures of a fol"),
+    "annotations of a sample": (["--calibrate", "s3://b", "--coco", "a"], "--coco FILE is about the pictures of a fol"),
+    "no folder": (["--calibrate", "missing"], "missing holds 0 pictures; calibration needs at least 8, better 300"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_wrong_way_to_calibrate_is_one_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    more, message = REFUSED[name]
     assert main(["add", "yolov7-tiny", "--random", *more]) == 1
-    assert capsys.readouterr().err.startswith("error: --precision int8 and --calibrate FOLDER go together")
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: {message}")
+    assert printed.count("\n") == 1
+
+
+def test_scenes_calibrate_only_models_of_their_labels() -> None:
+    calibration.check_labels("folder", "mine", ["bus"])
+    calibration.check_labels("scenes", "mine", LABELS)
+    with pytest.raises(PicturesError, match=r"scenes show star, heart, .* and mine has other labels"):
+        calibration.check_labels("scenes", "mine", ["bus"])
 
 
 @pytest.mark.slow
@@ -126,6 +192,7 @@ FAULTY = {
     "missing": (None, "is not a COCO annotation file"),
     "text": ("hello", "is not a COCO annotation file"),
     "empty": ('{"images": [], "annotations": [], "categories": []}', "it lists no picture"),
+    "nameless": ('{"images": [{"id": 1}], "annotations": [], "categories": []}', "is not a COCO annotation file"),
     "other": ('{"images": [{"id": 1, "file_name": "x"}], "annotations": [], "categories": [{"id": 1, "name": "dog"}]}',
               "has none of the model's labels among its categories: dog"),
     "lost": ('{"images": [{"id": 1, "file_name": "lost.jpg"}], "annotations": [], "categories": '

@@ -29,6 +29,17 @@ def test_put_keeps_the_card_as_metadata(bundled_tag: str) -> None:
     assert read_card(store.find(bundled_tag)).model_copy(update={"evaluation": card.evaluation}) == card
 
 
+def test_a_model_that_was_judged_without_annotations_is_stored(tmp_path: Path) -> None:
+    folder = shutil.copytree(BUNDLED, tmp_path / "model")
+    evaluation = {"calibrated_on": 8, "before": None, "after": {"map50": 0.9, "map50_95": None}}
+    card = read_card(folder).model_copy(update={"name": "judged-by-agreement", "evaluation": evaluation})
+    (folder / CARD).write_text(card.model_dump_json())
+    tag = store.put(folder)
+    assert bentoml.models.get(tag).info.metadata["evaluation"] == {"calibrated_on": 8, "after": {"map50": 0.9}}
+    assert read_card(store.find(str(tag))).evaluation == evaluation
+    store.remove(str(tag))
+
+
 def test_putting_the_same_model_twice_gives_one_version(bundled_tag: str) -> None:
     before = len(bentoml.models.list())
     assert str(store.put(BUNDLED)) == bundled_tag

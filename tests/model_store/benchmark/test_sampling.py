@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.sampling import Samples, interleaved
+from model_store.benchmark.sampling import Samples, interleaved
 
 # Seconds, then the median and the quartiles in milliseconds, calculated by hand.
 QUARTILES = [
@@ -57,3 +57,11 @@ def test_interleaved_takes_one_sample_per_candidate_and_round_and_drops_the_firs
     samples = interleaved(candidates, 2, clock=lambda: machine.now)
     assert samples == {"a": Samples((1.0, 2.0)), "b": Samples((4.0, 3.0))}
     assert machine.calls == ["a", "b", "a", "b", "a", "b"]
+
+
+def test_interleaved_begins_no_round_when_its_time_has_passed_but_has_the_fewest_rounds() -> None:
+    for seconds, rounds in ((1, 5), (100, 3)):
+        machine = Machine()
+        candidates = {"a": machine.candidate("a", 1000, *[seconds] * 10)}
+        samples = interleaved(candidates, 10, clock=lambda m=machine: m.now, fewest=3, within_s=4)  # type: ignore[misc]
+        assert samples == {"a": Samples((seconds,) * rounds)}
