@@ -24,8 +24,8 @@ from detection.types import Floats, Picture  # noqa: E402
 def compile_options(processor: Processor) -> dict[str, str]:
     """The options with which a network is compiled for a processor.
 
-    OpenVINO computes in bfloat16 wherever there are instructions for it. Those of AVX-512 are twice as fast as float32 on
-    AMD's processors, but slower on Intel's, which have AMX for it: without AMX float32 is faster there.
+    OpenVINO computes in bfloat16 wherever there are instructions for it. Those of AVX-512 are twice as fast as float32
+    on AMD's processors, but slower on Intel's, which have AMX for it: without AMX float32 is faster there.
     """
     options = {"PERFORMANCE_HINT": "LATENCY"}
     if processor.isa == "AVX-512 BF16" and "Intel" in processor.model:
