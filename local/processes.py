@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import itertools
 import os
 import signal
 import socket
@@ -19,6 +20,9 @@ from pathlib import Path
 from local.errors import StartError
 
 STOP_TIMEOUT_S = 10.0
+PORTS = range(16_000, 32_000)
+# Processes that start one after the other, as those of parallel tests do, begin 31 ports apart and more.
+_numbers = itertools.count(31 * os.getpid())
 
 # Looked up at import, because as little as possible may happen between fork and exec.
 _LIBC = ctypes.CDLL(None)
@@ -26,10 +30,17 @@ _PR_SET_PDEATHSIG = 1
 
 
 def free_port() -> int:
-    """A TCP port that is free at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that is free at the moment, and that this process has not had before; raises StartError.
+
+    A server takes a port only seconds after it was chosen. The kernel chooses at random, so that others, and
+    connections, may have it by then. Here each process goes up from a place of its own, below the kernel's range.
+    """
+    for number in itertools.islice(_numbers, len(PORTS)):
+        port = PORTS[number % len(PORTS)]
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", port))
+            return port
+    raise StartError(f"none of the ports {PORTS[0]} to {PORTS[-1]} is free: stop what uses them")
 
 
 def check_port(port: int, advice: str) -> None:

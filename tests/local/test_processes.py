@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -88,3 +89,9 @@ def test_a_server_that_never_answers_is_reported(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{free_port()}/"
         with pytest.raises(StartError, match=r"did not answer on .* within 0.2 s: it printed nothing"):
             wait_until_ready(process, url, name="it", log=log, timeout_s=0.2)
+
+
+def test_a_port_is_not_chosen_twice_and_not_when_it_is_taken() -> None:
+    first = free_port()
+    with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", first + 1)):
+        assert len({first, first + 1, *(free_port() for _ in range(50))}) == 52

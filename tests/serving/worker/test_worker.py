@@ -200,6 +200,7 @@ def test_after_sigterm_the_messages_in_work_are_answered_and_no_other_is_taken(
         for number in range(3):
             queue.send(created(f"drained-{number}.jpg"))
         assert wait_for(lambda: queue.in_work() == 3)
+        time.sleep(1)  # The last of them is on its way to the worker; each takes six seconds there.
         worker.process.send_signal(signal.SIGTERM)
         queue.send(created("drained-3.jpg"))
         assert wait_for(lambda: send(f"{worker.url}/readyz", method="GET").status == 503)
