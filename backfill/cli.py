@@ -11,6 +11,7 @@ from backfill.errors import BackfillError
 from detection.errors import UserError
 from loadtest.cost.prices import PRICES
 from loadtest.platforms.registry import PLATFORMS
+from serving.settings import Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,7 +67,11 @@ def parser() -> argparse.ArgumentParser:
         help="bucket and prefix of the results, which an answer to --url tells",
     )
     what.add_argument("--model", default="", metavar="NAME:VERSION", help="model of the results in --output")
-    what.add_argument("--jpeg-quality", type=_count, default=90, help="JPEG_QUALITY of the results in --output (90)")
+    quality = int(Settings.model_fields["jpeg_quality"].default)
+    what.add_argument(
+        "--jpeg-quality", type=int, choices=range(1, 101), default=quality, metavar="QUALITY",
+        help=f"JPEG_QUALITY of the results in --output ({quality})",
+    )  # fmt: skip
 
     cost = top.add_argument_group("the costs")
     cost.add_argument("--platform", choices=[name for name, platform in PLATFORMS.items() if platform.price])

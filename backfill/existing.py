@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from backfill.errors import SourceError
 from backfill.journal import Journal
@@ -23,6 +23,8 @@ from serving.result_names import ResultNames, prefix_of
 from serving.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 _PAGE = 1000
 _USUAL_QUALITY = int(Settings.model_fields["jpeg_quality"].default)
@@ -85,15 +87,17 @@ def list_existing(
     keys = (key for key, _, _ in objects(bucket, names.prefix + source.folder))
     try:
         found = 0
-        while not stopping.is_set() and (page := list(islice(keys, _PAGE))):
+        for page in pages(keys, _PAGE):
             found = journal.add_results(page)
+            if stopping.is_set():
+                break
         logger.info("%d objects are in the output bucket below %s", found, names.prefix + source.folder or "its top")
     except SourceError as exc:
         logger.warning("%s; so only the journal knows what is done", exc)
     return Existing(journal, names, bucket, options)
 
 
-def pages(pictures: Iterator[Picture], size: int) -> Iterator[list[Picture]]:
-    """Lists of at most `size` pictures."""
-    while page := list(islice(pictures, size)):
+def pages(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of at most `size` items."""
+    while page := list(islice(items, size)):
         yield page

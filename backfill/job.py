@@ -26,14 +26,15 @@ from backfill.manifest import create_job, write_manifest
 from backfill.progress import Display
 from backfill.queues import QueueTarget, how_to_watch
 from backfill.results import Found, write_results
-from backfill.run import Counts, Run, Target
+from backfill.run import Run, Target
+from backfill.selection import Selection
 from backfill.send import HttpTarget
 from backfill.sources import BucketSource, FolderSource, Source, parse_s3, short_name
 from backfill.summary import summary
 from loadtest.cost.prices import load_prices
 from loadtest.errors import first_problem
 from loadtest.platforms.registry import PLATFORMS
-from loadtest.platforms.settings import Settings
+from loadtest.platforms.settings import Settings, read_pairs
 from loadtest.runs import key_of, parse_target
 from serving.contract import PredictRequest
 from serving.result_names import ResultNames
@@ -93,10 +94,7 @@ def _settings(options: argparse.Namespace) -> Settings | None:
         if options.setting:
             raise BackfillError("--setting needs --platform")
         return None
-    pairs = [pair.partition("=") for pair in options.setting]
-    if wrong := [name + sign for name, sign, _ in pairs if not sign or not name]:
-        raise BackfillError(f"{wrong[0]} is not a setting: write NAME=VALUE")
-    settings: Settings = PLATFORMS[options.platform].parse({name: value for name, _, value in pairs})
+    settings: Settings = PLATFORMS[options.platform].parse(read_pairs(options.setting))
     estimate(settings, Usage(1, 1, 1.0, 1.0), load_prices(options.prices))  # A missing price is found before the run.
     return settings
 
@@ -132,23 +130,21 @@ def _run(
     skips = asked.get("annotate", True) and not journal.again and not isinstance(source, FolderSource)
     existing = _given(options, source, journal, asked, stopping) if skips else None
     display = Display(source)
-    run = Run(
-        source, target, journal, asked, options.concurrency, stopping, existing,
-        learns=skips and not existing and bool(options.url), tick=display.show,
-    )  # fmt: skip
+    selection = Selection(source, journal, asked, stopping, existing, display.show)
+    learns = skips and not existing and bool(options.url)
     start = time.monotonic()
     failure: TargetFailed | SourceError | None = None
     try:
-        run.go()
+        Run(selection, target, options.concurrency, learns).go()
     except (TargetFailed, SourceError) as exc:
         failure = exc
     seconds = time.monotonic() - start
-    display.show(run.counts, last=True)
+    display.show(selection.counts, last=True)
     interrupted = stopping.is_set() and failure is None
     if not interrupted and failure is None:
         journal.finished()
     found = write_results(journal, journal.path.parent)
-    _report(options, run.counts, journal, found, seconds, settings)
+    _report(options, selection, found, seconds, settings)
     if failure:
         raise failure
     if interrupted:
@@ -189,16 +185,11 @@ def _given(
 
 
 def _report(
-    options: argparse.Namespace,
-    counts: Counts,
-    journal: Journal,
-    found: Found,
-    seconds: float,
-    settings: Settings | None,
+    options: argparse.Namespace, selection: Selection, found: Found, seconds: float, settings: Settings | None
 ) -> None:
-    cost = None
+    counts, journal, cost = selection.counts, selection.journal, None
     if settings and found.answered:
-        sent = journal.total("size") if isinstance(parse_source(options.source, options.bucket), FolderSource) else 0.0
+        sent = journal.total("size") if isinstance(selection.source, FolderSource) else 0.0
         per_picture = (sent + found.answer_bytes) / found.answered
         usage = Usage(found.answered, found.billed_ms, per_picture, journal.seconds() / 3600)
         cost = estimate(settings, usage, load_prices(options.prices))
@@ -222,11 +213,11 @@ def _write_manifest(options: argparse.Namespace, source: Source, asked: dict[str
         journal = Journal(Path(folder) / "journal.sqlite", {})
         try:
             existing = None if options.again else _given(options, source, journal, asked, stopping)
-            run = Run(source, _Nowhere(), journal, asked, 1, stopping, existing)
-            written, etag = write_manifest(run.wanted(), source.bucket, bucket, key)
+            selection = Selection(source, journal, asked, stopping, existing)
+            written, etag = write_manifest(selection.pictures(), source.bucket, bucket, key)
         finally:
             journal.close()
-    counts = run.counts
+    counts = selection.counts
     refused = counts.outcomes["failed"]
     print(
         f"{written:,} pictures are in {options.batch_operations}; {counts.existing:,} have a result, {refused:,} have "
@@ -234,12 +225,3 @@ def _write_manifest(options: argparse.Namespace, source: Source, asked: dict[str
     )
     print(create_job(bucket, key, etag, asked))
     return 0
-
-
-class _Nowhere:
-    """The target of a manifest, to which nothing is sent."""
-
-    batch = 1000
-
-    def send(self, pictures: list[Any]) -> list[Any]:
-        raise NotImplementedError

@@ -8,7 +8,7 @@ import time
 from typing import TextIO
 
 from backfill.errors import SourceError
-from backfill.run import Counts
+from backfill.selection import Counts
 from backfill.sources import Source
 
 EVERY_S = 30.0  # Interval of lines without a terminal.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from backfill.cost import Cost
 from backfill.journal import Journal
 from backfill.results import Found
-from backfill.run import Counts
+from backfill.selection import Counts
 from detection.errors import PrintableError
 
 _SHARES = (0.5, 0.95, 0.99, 1.0)

@@ -19,6 +19,7 @@ from typing import Any
 
 from backfill.journal import Journal
 from backfill.run import Run
+from backfill.selection import Selection
 from backfill.send import HttpTarget
 from backfill.sources import BucketSource
 from bench.__main__ import HERE, about
@@ -86,7 +87,8 @@ def run_once(url: str, concurrency: int, journal_path: Path) -> dict[str, float]
     journal, stopping = Journal(journal_path, {}), threading.Event()
     target = HttpTarget(f"{url}/predict", {}, None, TIMEOUT_S, stopping, concurrency)
     start = time.perf_counter()
-    Run(BucketSource(INPUT_BUCKET, PREFIX), target, journal, {}, concurrency, stopping).go()
+    selection = Selection(BucketSource(INPUT_BUCKET, PREFIX), journal, {}, stopping)
+    Run(selection, target, concurrency).go()
     seconds = time.perf_counter() - start
     answers = [entry.answer for entry in journal.entries() if entry.state == "done"]
     counts = journal.counts()

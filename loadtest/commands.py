@@ -14,7 +14,7 @@ from loadtest.cost.compare import compare_costs, with_settings
 from loadtest.cost.prices import load_prices
 from loadtest.errors import SettingsError
 from loadtest.platforms.registry import PLATFORMS
-from loadtest.platforms.settings import Settings
+from loadtest.platforms.settings import Settings, read_pairs
 from loadtest.profiles import load_profile
 from loadtest.report.files import typed, write_texts
 from loadtest.report.page import to_html
@@ -39,7 +39,7 @@ def run_profile(options: argparse.Namespace) -> int:
         matrix = Matrix(profiles=(profile.name,), platforms=(size,), models=(options.model,))
         failures = run_matrix(matrix, [profile], options.results, command=_command(), done=_done)
         return 1 if failures else 0
-    _done(run(replace(_job(options), servers=servers, own=_pairs(options.jmeter)), options.results))
+    _done(run(replace(_job(options), servers=servers, own=read_pairs(options.jmeter)), options.results))
     return 0
 
 
@@ -65,16 +65,8 @@ def _command() -> str:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    settings: Settings = PLATFORMS[options.platform].parse(_pairs(options.setting))
+    settings: Settings = PLATFORMS[options.platform].parse(read_pairs(options.setting))
     return settings
-
-
-def _pairs(given: Sequence[str]) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in given]
-    for name, sign, value in pairs:
-        if not sign or not name:
-            raise SettingsError(f"{name + sign + value} is not a setting: write NAME=VALUE")
-    return {name: value for name, _, value in pairs}
 
 
 def run_series(options: argparse.Namespace) -> int:
@@ -109,7 +101,7 @@ def _report(runs: Sequence[Path], output: Path, options: argparse.Namespace) -> 
         print("error: no run could be read, so there is no report", file=sys.stderr)
         return 1
     summaries = [_linked(summary, output.parent) for summary in summaries]
-    costs = compare_costs(with_settings(summaries, _pairs(options.priced)), prices, date.today())
+    costs = compare_costs(with_settings(summaries, read_pairs(options.priced)), prices, date.today())
     for warning in sorted({warning for cost in costs for warning in cost.warnings}):
         print(f"warning: {warning}", file=sys.stderr)
     made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")

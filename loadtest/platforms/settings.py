@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+from loadtest.errors import SettingsError
 
 # A positive number that is written without a needless ".0".
 Number = Annotated[
@@ -33,3 +36,12 @@ class InstanceSettings(Settings):
     """Settings of instances or tasks behind a load balancer; `instances` is how many ran during the run."""
 
     instances: Count = 1
+
+
+def read_pairs(given: Sequence[str]) -> dict[str, str]:
+    """Settings given as NAME=VALUE; raises SettingsError."""
+    pairs = [pair.partition("=") for pair in given]
+    for name, sign, value in pairs:
+        if not sign or not name:
+            raise SettingsError(f"{name + sign + value} is not a setting: write NAME=VALUE")
+    return {name: value for name, _, value in pairs}

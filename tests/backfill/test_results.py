@@ -14,7 +14,7 @@ from backfill.errors import BackfillError, JournalError
 from backfill.journal import Journal, Outcome
 from backfill.pictures import Picture
 from backfill.results import DETECTIONS, PICTURES, write_results
-from backfill.run import Counts
+from backfill.selection import Counts
 from backfill.summary import summary
 from loadtest.cost.prices import load_prices
 from loadtest.platforms.aws_lambda import LambdaSettings

@@ -15,6 +15,7 @@ from backfill.existing import Existing, names_by, request_for
 from backfill.journal import Journal, Outcome, State
 from backfill.pictures import Picture
 from backfill.run import Run
+from backfill.selection import Selection
 from serving.result_names import ResultNames
 from tests.backfill.target import answer
 
@@ -68,11 +69,9 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     opened.close()
 
 
-def run(journal: Journal, target: Recorder, *pictures: Picture | None, **changes: Any) -> Run:
-    given: dict[str, Any] = {
-        "source": Pictures(*pictures), "options": {}, "concurrency": 3, "stopping": threading.Event(),
-    }  # fmt: skip
-    return Run(target=target, journal=journal, **given | changes)
+def run(journal: Journal, target: Recorder, *pictures: Picture | None, learns: bool = False, **changes: Any) -> Run:
+    given: dict[str, Any] = {"source": Pictures(*pictures), "options": {}, "stopping": threading.Event()}
+    return Run(Selection(journal=journal, **given | changes), target, 3, learns)
 
 
 def test_as_many_requests_are_in_flight_as_asked_for(journal: Journal) -> None:
@@ -97,7 +96,7 @@ def test_a_second_run_sends_only_what_is_not_done(journal: Journal) -> None:
     one = run(journal, target, *some(7), None)
     one.go()
     assert sorted(target.sent) == [["5.jpg"], ["6.jpg"]]
-    assert (one.counts.listed, one.counts.others, one.counts.journaled) == (7, 1, 5)
+    assert (one.selection.counts.listed, one.selection.counts.others, one.selection.counts.journaled) == (7, 1, 5)
 
 
 @pytest.mark.parametrize("key", ["a\nb.jpg", "a//b.jpg", "../b.jpg", "\x1b[31m.jpg", "é" * 600 + ".jpg"])
@@ -185,7 +184,7 @@ def test_the_first_answer_tells_which_pictures_have_a_result(journal: Journal, m
     assert target.sent[0] == [first.key]
     assert sorted(target.sent[1:]) == [[changed.key], [without.key]]
     assert asked == [("results", "out/")]
-    assert one.counts.existing == 1
+    assert one.selection.counts.existing == 1
 
 
 @pytest.mark.parametrize("quality", [1, 77, 90, 100])
@@ -212,7 +211,7 @@ def test_results_in_the_bucket_of_the_pictures_are_not_sent(journal: Journal, mo
     one = run(journal, target, *pictures, result, learns=True)
     one.go()
     assert sorted(target.sent) == [["0.jpg"], ["1.jpg"]]
-    assert one.counts.results == 1
+    assert one.selection.counts.results == 1
 
 
 def test_a_bucket_of_results_that_cannot_be_listed_is_a_warning(
