@@ -11,10 +11,12 @@ CPUINFO = Path("/proc/cpuinfo")
 MAX_BYTES = 16_384  # All that is read of it: the first core takes some 2 KB.
 MAX_NAME = 80
 
+AVX512_BF16 = "AVX-512 BF16"
+
 # The flags of a set, and its name, the widest first. OpenVINO chooses its kernels in this order.
 X86 = (
     ({"amx_tile", "amx_int8", "amx_bf16"}, "AMX"),
-    ({"avx512f", "avx512_bf16"}, "AVX-512 BF16"),
+    ({"avx512f", "avx512_bf16"}, AVX512_BF16),
     ({"avx512f", "avx512_vnni"}, "AVX-512 VNNI"),
     ({"avx512f", "avx512bw", "avx512vl", "avx512dq"}, "AVX-512"),
     ({"avx2", "avx_vnni"}, "AVX2 VNNI"),
