@@ -102,7 +102,7 @@ def test_unknown_paths_add_nothing_to_the_metrics(service: LocalService, s3: Loc
         assert send(f"{service.url}/{number:03d}{'x' * 60_000}", method="GET").status == 404
     after = send(f"{service.url}/metrics", method="GET").body
     assert len(after.splitlines()) == len(before.splitlines())
-    assert len(after) < 20_000
+    assert len(after) < len(before) + 1_000  # Counters have become longer by a digit or two.
     assert predict(service, {"filename": upload(s3, "still-alive.jpg", PICTURE)}).status == 200
 
 

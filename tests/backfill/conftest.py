@@ -11,10 +11,14 @@ from tests.backfill.target import Target
 
 
 @pytest.fixture(autouse=True)
-def _loggers_are_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """BentoML, which the same process may import for another test, turns the loggers off that exist already."""
+def _loggers_are_on(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Set the loggers as the command does, whatever the same process did for another test.
+
+    BentoML turns the loggers off that exist already, and OpenVINO's converter sets the root logger to ERROR.
+    """
     for name in ("backfill.existing", "backfill.run"):
         monkeypatch.setattr(logging.getLogger(name), "disabled", False)
+    caplog.set_level(logging.INFO, "backfill")
 
 
 @pytest.fixture
