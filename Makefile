@@ -110,7 +110,7 @@ lock: requirements/service.txt ## Lock what is in the image, with hashes; needs 
 	    --custom-compile-command "make lock" --output-file requirements/checkov.lock requirements/checkov.in
 
 bench: $(VENV)/.dev .oracles/.done ## Measure engines and whole requests side by side; writes bench/*.json and *.md
-	@$(PYTHON) -m bench $(ARGS) && $(PYTHON) -W ignore -m bench.cold $(ARGS) && $(PYTHON) -W ignore -m bench.generator $(ARGS) && $(PYTHON) -W ignore -m bench.precision $(ARGS) && $(PYTHON) -m bench.memory && ORACLES=.oracles $(PYTHON) -m bench.planner && $(PYTHON) -W ignore -m bench.backfill
+	@$(PYTHON) -m bench $(ARGS) && $(PYTHON) -W ignore -m bench.cold $(ARGS) && $(PYTHON) -W ignore -m bench.generator $(ARGS) && $(PYTHON) -W ignore -m bench.precision $(ARGS) && $(PYTHON) -m bench.memory && ORACLES=.oracles $(PYTHON) -m bench.planner && $(PYTHON) -W ignore -m bench.backfill && $(PYTHON) -W ignore -m bench.paint
 
 train: $(VENV)/.convert ## Train the bundled model from scratch (about an hour on two cores); ARGS=--resume goes on
 	@$(PYTHON) -m model_store.training $(ARGS)

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-
-BROWSERS = ("chromium", "google-chrome", "chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
+from playwright.sync_api import Browser, Page
 
 
 @dataclass
@@ -23,18 +15,6 @@ class Opened:
     page: Page
     console: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
-
-
-@contextlib.contextmanager
-def launched() -> Iterator[Browser]:
-    """A browser that is installed on this machine."""
-    program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if program is None:
-        pytest.fail(f"no browser: the page is tested in one of {', '.join(BROWSERS)}, e.g. `apt-get install chromium`")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 def opened(browser: Browser, file: Path, *, width: int = 1280, dark: bool = False) -> Opened:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser import Opened, launched, opened
+from local.browser import launched
+from tests.browser import Opened, opened
 from tests.loadtest.report.made_up import HOSTILE, TINY, info, page, points, summary, tried
 
 pytestmark = pytest.mark.slow

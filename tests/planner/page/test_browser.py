@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser import Opened, launched, opened
+from local.browser import launched
+from tests.browser import Opened, opened
 from tests.loadtest.report.made_up import HOSTILE
 from tests.planner.page.made_up import large, page, plan
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
+from local.browser import launched
 from local.doors import LocalService
-from tests.browser import launched
 from tests.serving.page.browsing import Tried, tried
 
 
