@@ -31,7 +31,9 @@ def test_how_fast_has_the_measured_rows_in_order_with_their_ratios() -> None:
     }  # fmt: skip
     ours = W6["requests"]["(e) this service"]["median_ms"]
     expected = [
-        [labels[name], spread(value, 0), f"{value['median_ms'] / ours:.1f} x"] for name, value in W6["requests"].items()
+        [labels[name], spread(value, 0), f"{value['median_ms'] / ours:.1f} x"]
+        for name, value in W6["requests"].items()
+        if name in labels
     ]
     expected[-1][-1] = "1"
     assert table("README.md", "YOLOv7-W6, a whole request with a 0.5 MB picture of 4:3") == expected
