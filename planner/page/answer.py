@@ -5,7 +5,7 @@ from __future__ import annotations
 from loadtest.report.answer import Sentence, listed
 from loadtest.report.figures import significant
 from planner.page.contents import names, objective
-from planner.page.figures import between, monthly, seconds, share, usd
+from planner.page.figures import monthly, seconds, share, usd
 from planner.plan.types import Outcome, Plan, Turn
 
 
@@ -74,9 +74,10 @@ def _counted(count: int) -> str:
 
 def _figures(outcome: Outcome) -> str:
     found = outcome.figures
+    fail = f"{share(found.errors)} fail" if found.errors.high != 0 else "none fails"
     return (
         f"its p50 is {seconds(found.p50_s)}, p95 {seconds(found.p95_s)} and p99 {seconds(found.p99_s)}, "
-        f"{share(found.cold)} of the requests meet a cold start and {share(found.errors)} fail"
+        f"{share(found.cold)} of the requests meet a cold start and {fail}"
     )
 
 
@@ -117,16 +118,12 @@ def _others(plan: Plan) -> str:
     for turn in plan.turns:
         if turn.winner and turn.winner != now:
             winners.setdefault(turn.winner, []).append(turn)
-    said = "; ".join(f"{winner} with {listed(map(_priced, turns))}" for winner, turns in winners.items())
+    said = "; ".join(f"{winner} with {listed([one.change for one in turns])}" for winner, turns in winners.items())
     if not plan.turns:
         return "No change of an assumption was simulated." if plan.outcomes else ""
     if said:
         return f"Another configuration is the cheapest that meets the objective after these changes: {said}."
     return "None of the simulated changes makes another configuration the cheapest." if now else ""
-
-
-def _priced(turn: Turn) -> str:
-    return f"{turn.change} ({usd(turn.usd.value)} a month, {between(turn.usd, usd)})" if turn.usd else turn.change
 
 
 def _nothing(plan: Plan) -> str:
@@ -137,7 +134,7 @@ def _nothing(plan: Plan) -> str:
 
 
 def _same(plan: Plan) -> str:
-    kept = [_priced(turn) for turn in plan.turns if plan.best and turn.winner == plan.best.label]
+    kept = [turn.change for turn in plan.turns if plan.best and turn.winner == plan.best.label]
     return f"{plan.best.label} stays the cheapest with {listed(kept)}." if plan.best and kept else ""
 
 

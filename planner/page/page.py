@@ -12,7 +12,7 @@ from loadtest.report.vega import Chart, Looks
 from planner.page.answer import answer, cautions
 from planner.page.contents import first_and_rest, objective, platforms
 from planner.page.pareto import cost_against_p95
-from planner.page.tables import HEADINGS, cells, measured_facts, role, traffic_facts
+from planner.page.tables import HEADINGS, TURN_HEADINGS, cells, measured_facts, role, traffic_facts, turn_cells
 from planner.page.timeline import timeline
 from planner.page.volume import cost_over_volume, heat_map
 from planner.plan.types import Plan
@@ -31,7 +31,9 @@ def linked(text: str) -> Markup:
 
 _ENVIRONMENT = environment(Path(__file__).parent)
 _ENVIRONMENT.filters["linked"] = linked
-_ENVIRONMENT.globals |= {"cells": cells, "headings": HEADINGS, "role": role}
+_ENVIRONMENT.globals |= {
+    "cells": cells, "headings": HEADINGS, "role": role, "turn_cells": turn_cells, "turn_headings": TURN_HEADINGS,
+}  # fmt: skip
 
 
 def to_html(plan: Plan, *, made: str, command: str, report: str | None = None) -> str:

@@ -19,13 +19,22 @@ from loadtest.results.summary import Estimate
 from planner.page.answer import answer, cautions
 from planner.page.contents import best_of_platforms, objective, settings
 from planner.page.figures import Format, between, length, number, percent, usd
-from planner.plan.types import Outcome, Plan
+from planner.plan.types import Outcome, Plan, Turn
 
 SCHEMA = 2
 HEADINGS = [
     "Configuration", "Objective", "USD a month", "p50, s", "p95, s", "p99, s", "Cold starts, %", "Errors, %",
     "Instances",
 ]  # fmt: skip
+
+
+TURN_HEADINGS = ["Change", "Cheapest", "USD a month"]
+
+
+def turn_cells(turn: Turn) -> list[Cell]:
+    """The cells of a changed assumption below TURN_HEADINGS; "close" where chance may decide between platforms."""
+    price = _estimated(turn.usd, usd) if turn.usd else Cell("no price" if turn.winner else NONE)
+    return [Cell(turn.change), Cell(turn.winner or "none", "close" if turn.close else ""), price]
 
 
 def cells(outcome: Outcome) -> list[Cell]:
@@ -78,6 +87,9 @@ def to_markdown(plan: Plan, made: str, command: str) -> str:
     lines = [f"# Plan: {escaped(plan.traffic.name)}", "", f"{escaped(made)}, {escaped(command)}", ""]
     lines += [f"**{sentence.topic}.** {escaped(sentence.text)}\n" for sentence in answer(plan)]
     lines += [f"> {escaped(caution)}\n" for caution in cautions(plan)]
+    if plan.turns:
+        lines += ["## Under other assumptions", "", line(TURN_HEADINGS), line(["---", "---", "---:"])]
+        lines += [*(line(list(map(_text, turn_cells(turn)))) for turn in plan.turns), ""]
     lines += ["## Configurations", "", f"Objective: {escaped(objective(plan.objective))}.", ""]
     lines += [line(HEADINGS), line(["---", "---", *["---:"] * (len(HEADINGS) - 2)])]
     lines += [line(_texts(plan, outcome)) for outcome in plan.outcomes]
@@ -91,8 +103,11 @@ def to_markdown(plan: Plan, made: str, command: str) -> str:
 def _texts(plan: Plan, outcome: Outcome) -> list[str]:
     first, *others = cells(outcome)
     mark = f" **{role(plan, outcome)}**" if role(plan, outcome) else ""
-    rest = [f"{escaped(cell.text)} ({escaped(cell.small)})" if cell.small else escaped(cell.text) for cell in others]
-    return [escaped(first.text) + mark, *rest]
+    return [escaped(first.text) + mark, *map(_text, others)]
+
+
+def _text(cell: Cell) -> str:
+    return f"{escaped(cell.text)} ({escaped(cell.small)})" if cell.small else escaped(cell.text)
 
 
 FIGURES = ("p50_s", "p95_s", "p99_s", "cold", "errors", "instances", "usd")

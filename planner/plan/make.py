@@ -138,10 +138,15 @@ def _warnings(request: Request, measured: Measured, times: Sequence[ServiceTimes
     yield from price_warnings(request.prices, request.today)
     if len(measured.commits) > 1:
         yield f"the runs are of {len(measured.commits)} commits: {', '.join(measured.commits)}"
-    for one in times:
-        if one.warm_s.size < FEW:
-            yield f"{one.label} has {one.warm_s.size} warm samples; fewer than {FEW} show little of the slow ones"
-        if one.platform == "lambda" and one.cold_s.size < FEW:
-            yield f"{one.label} has {one.cold_s.size} cold samples; fewer than {FEW} show little of the slow ones"
+    few = [text for one in times if (text := _few(one))]
+    if few:
+        yield f"fewer than {FEW} samples show little of the slow requests: {', '.join(few)}"
     if demand.repeats > 1:
         yield f"the traffic covers {demand.once_s / 3600:.3g} h and is repeated {demand.repeats} times"
+
+
+def _few(one: ServiceTimes) -> str:
+    """How few warm and cold samples a subject has; empty if it has enough."""
+    counts = {"warm": one.warm_s.size} | ({"cold": one.cold_s.size} if one.platform == "lambda" else {})
+    few = [f"{count} {name}" for name, count in counts.items() if count < FEW]
+    return f"{one.label} has {' and '.join(few)}" if few else ""

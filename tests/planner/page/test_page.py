@@ -172,4 +172,4 @@ def test_a_plan_without_slices_has_the_charts_of_cost() -> None:
 def test_no_figure_of_the_answer_stands_without_its_range() -> None:
     (lead,) = re.findall(r'<p class="lead">(.*?)</p>', page(), re.DOTALL)
     outside = re.sub(r"\([^)]* to [^)]*\)", "()", lead.partition(": it costs")[2])
-    assert len(re.findall(r"(\$?[\d.]+(?: s|%)?(?: a month)?) \(\)", outside)) == 6
+    assert len(re.findall(r"(\$?[\d.]+(?: s|%)?(?: a month)?) \(\)", outside)) == 5

@@ -37,7 +37,9 @@ def test_markdown_has_the_decision_the_configurations_and_every_assumption() -> 
     assert "| Lambda 1769 MB **cheapest** | meets | $71.40 ($69.97 to $72.83) | 1.24 (1.23 to 1.25) |" in text
     assert "| Fargate 2 vCPU, 2 tasks **runner-up** | meets |" in text
     assert "| misses (p95 3.09 s \\> 2 s) |" in text
-    assert text.count("\n| ") == 2 + len(plan().outcomes) + 2 + len(plan().assumptions)
+    tables = (plan().turns, plan().outcomes, plan().assumptions)
+    assert text.count("\n| ") == sum(2 + len(rows) for rows in tables)
+    assert "| ten times the traffic | Fargate 2 vCPU, 2 tasks (close) | $655 ($635 to $675) |" in text
     assert "| price of a GB-second | 0.0000166667 USD | https://aws.amazon.com/lambda/pricing/, 2026-11-02 |" in text
 
 
