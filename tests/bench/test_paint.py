@@ -7,7 +7,7 @@ from playwright.sync_api import Browser
 
 from bench.paint import first_paint_ms, to_markdown
 from local.browser import launched
-from tests.conftest import LocalService
+from local.doors import LocalService
 
 
 def test_the_page_says_median_quartiles_and_slowest() -> None:
