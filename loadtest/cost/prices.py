@@ -165,7 +165,7 @@ def price_warnings(prices: Prices, today: date) -> list[str]:
     if old:
         warnings.append(
             f"{len(old)} of {len(every)} prices are older than {MAX_AGE.days} days, the oldest of {min(old)}: "
-            "refresh them by python -m loadtest prices --refresh."
+            "refresh them by python -m loadtest prices --refresh"
         )
     if recalled:
         warnings.append(

@@ -55,6 +55,7 @@ def messages(sqs: Any, url: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_each_key_is_one_message_and_a_second_start_sends_only_new_ones(
     sqs: Any, tmp_path: Path, capsys: Captured
 ) -> None:

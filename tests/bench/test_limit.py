@@ -17,6 +17,7 @@ def test_operations_are_two_per_weight_and_output_pixel() -> None:
     assert operations(network, torch.zeros(1, 3, 8, 12)) == 2 * (4 * 4 * 6) * (3 * 3 * 3) + 2 * (6 * 4 * 6) * (4 // 2)
 
 
+@pytest.mark.slow
 def test_the_operations_of_yolov7_tiny_are_the_published_ones() -> None:
     network = random_network("yolov7-tiny").fused().to("meta")  # Shapes without values: nothing is computed.
     counted = operations(network, torch.zeros(1, 3, 640, 640, device="meta"))

@@ -101,6 +101,7 @@ def test_an_architecture_without_packages_is_one_clear_line(bento: Path, tmp_pat
     assert not (tmp_path / "context").exists()
 
 
+@pytest.mark.slow
 def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     lock.write_text(f"six==1.17.0 --hash=sha256:{'0' * 64}\n")
@@ -142,6 +143,7 @@ def test_a_full_folder_is_not_written_into(
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
+@pytest.mark.slow
 def test_an_unknown_model_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--model", "unknown"]) == 1
     shown = capsys.readouterr().err

@@ -116,6 +116,7 @@ def test_kubernetes_accepts_every_document(name: str, version: str) -> None:
 
 
 @each_manifest
+@pytest.mark.slow
 def test_an_unknown_field_is_found_wherever_it_is(name: str) -> None:
     for place in maps(read(name)):
         document = copy.deepcopy(read(name))

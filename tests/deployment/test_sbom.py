@@ -24,6 +24,7 @@ def make(target: str, folder: Path, **variables: str) -> subprocess.CompletedPro
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ)
 
 
+@pytest.mark.slow
 def test_the_sbom_lists_every_locked_package_with_its_hashes(tmp_path: Path) -> None:
     pytest.importorskip("cyclonedx_py")
     done = make("sbom", tmp_path)

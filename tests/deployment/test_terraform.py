@@ -72,6 +72,7 @@ def test_the_versions_are_pinned(module: str) -> None:
 
 
 @each_module
+@pytest.mark.slow
 def test_the_provider_knows_every_argument_and_misses_none(module: str) -> None:
     assert schema_faults(blocks_of(module)) == []
 

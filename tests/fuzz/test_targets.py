@@ -13,6 +13,7 @@ TARGETS = targets()
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow warns about damaged files.
 @pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.slow
 def test_a_reader_accepts_or_refuses_mutated_input_and_never_fails_otherwise(name: str) -> None:
     target, random, outcomes = TARGETS[name], Random(1), set()
     for _ in range(400):

@@ -136,6 +136,7 @@ def test_the_curves_may_cross_again_with_the_next_instance() -> None:
 @pytest.mark.parametrize("capacity", [997, 7_001, 60_000])
 @pytest.mark.parametrize("per_picture", [0.0009, 0.0021, 0.0047])
 @pytest.mark.parametrize("burst", [None, T3A.burst])
+@pytest.mark.slow
 def test_no_smaller_volume_breaks_even(capacity: int, per_picture: float, burst: Burstable | None) -> None:
     instances = replace(T3A, capacity=capacity, burst=burst, balancer_usd_per_picture=0.0001)
     use, limit = PayPerUse(per_picture, 0), 150_000

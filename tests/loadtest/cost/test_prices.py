@@ -95,7 +95,7 @@ def test_prices_older_than_90_days_are_counted_in_one_sentence() -> None:
     old = Prices.model_validate_json(json.dumps(content))
     assert price_warnings(old, TODAY) == [
         "2 of 16 prices are older than 90 days, the oldest of 2024-02-29: refresh them by "
-        "python -m loadtest prices --refresh."
+        "python -m loadtest prices --refresh"
     ]
     assert price_warnings(ROUND, TODAY) == []
     assert price_warnings(ROUND, date(2026, 11, 1) + timedelta(days=90)) == []

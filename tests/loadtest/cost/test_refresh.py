@@ -177,6 +177,7 @@ def test_an_unknown_region_and_a_missing_server_are_named(source: str, file: Pat
         refresh(file, source="http://127.0.0.1:9")
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(source: str, file: Path, lists: Path) -> None:
     path = path_of(lists, "AmazonEC2", "us-east-1")
     content = json.loads(path.read_text())

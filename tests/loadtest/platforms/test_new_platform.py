@@ -44,6 +44,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("gpus")
+@pytest.mark.slow
 def test_a_made_up_platform_is_recorded_priced_and_reported(tmp_path: Path) -> None:
     for name, platform, settings in (("a", "gpus", {"gpus": 2}), ("b", "ecs", {})):
         run = record(target=parse_target("https://gpus.example.com"), platform=platform, settings=settings)

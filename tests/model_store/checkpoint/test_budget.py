@@ -93,6 +93,7 @@ PROGRAMS: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.slow
 def test_a_program_beyond_the_budget_is_one_line(name: str, tmp_path: Path) -> None:
     program, message = PROGRAMS[name]
     with pytest.raises(CheckpointError, match=message) as caught:

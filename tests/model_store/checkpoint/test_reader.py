@@ -73,6 +73,7 @@ def test_the_averaged_weights_win(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [dict(enumerate(NAMES)), tuple(NAMES)])
+@pytest.mark.slow
 def test_labels_may_be_a_dictionary_or_a_tuple(names: dict[int, str], tmp_path: Path) -> None:
     path = save_published(unsettled("yolov7-tiny"), tmp_path / "best.pt", names)
     assert read_checkpoint(path).labels == tuple(NAMES)

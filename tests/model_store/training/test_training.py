@@ -49,6 +49,7 @@ def test_a_plan_ends_at_the_full_size() -> None:
     assert set(sides[60:]) == {320}
 
 
+@pytest.mark.slow
 def test_scene_to_input_letterboxes_the_boxes_with_the_picture() -> None:
     scene = render_scene(3, 640)
     picture, rows = scene_to_input(scene, 320, 32)

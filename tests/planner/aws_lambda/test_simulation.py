@@ -108,6 +108,7 @@ def test_chunks_of_any_size_give_the_same(rules: Rules) -> None:
     assert means.recently_used == pytest.approx(others.recently_used)
 
 
+@pytest.mark.slow
 def test_means_are_those_of_the_instances_that_left() -> None:
     random = np.random.default_rng(6)
     simulation = Simulation(AWS_2020, seed=1, since_s=5000, used_within_s=600)

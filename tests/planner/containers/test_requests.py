@@ -45,6 +45,7 @@ CASES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("replicas", [1, 2, 5])
 @pytest.mark.parametrize("balancer", ["least", "random", "round-robin"])
+@pytest.mark.slow
 def test_each_request_fares_as_in_plain_python(balancer: Balancer, replicas: int) -> None:
     outcomes: set[str] = set()
     for seed, case in enumerate(CASES):
@@ -60,6 +61,7 @@ def test_each_request_fares_as_in_plain_python(balancer: Balancer, replicas: int
 
 
 @pytest.mark.parametrize("replicas", [1, 2, 5])
+@pytest.mark.slow
 def test_each_request_fares_as_in_plain_python_behind_an_activator(replicas: int) -> None:
     outcomes: set[str] = set()
     for seed, case in enumerate(CASES):
@@ -91,6 +93,7 @@ def test_an_activator_is_one_queue_with_several_servers(replicas: int) -> None:
 
 @pytest.mark.parametrize("load", [0.5, 0.8])
 @pytest.mark.parametrize("variation", [0.0, 0.5])
+@pytest.mark.slow
 def test_one_replica_waits_as_theory_says(load: float, variation: float) -> None:
     random = np.random.default_rng(3)
     simulation = Simulation(fixed(1), cores_per_request=2, **ENDLESS)
@@ -104,6 +107,7 @@ def test_one_replica_waits_as_theory_says(load: float, variation: float) -> None
 
 
 @pytest.mark.parametrize("places", [1, 2, 5])
+@pytest.mark.slow
 def test_one_replica_refuses_as_theory_says(places: int) -> None:
     load, random = 0.9, np.random.default_rng(4)
     arrivals = np.cumsum(random.exponential(1 / load, 1_000_000))

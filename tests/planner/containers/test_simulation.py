@@ -48,6 +48,7 @@ def simulated(name: str, arrivals: Floats, chunks: int, seed: int = 0) -> tuple[
 
 
 @pytest.mark.parametrize("name", names())
+@pytest.mark.slow
 def test_chunks_make_no_difference(name: str) -> None:
     arrivals = bursts(20_000)
     one, many = simulated(name, arrivals, 1), simulated(name, arrivals, 1237)
@@ -57,6 +58,7 @@ def test_chunks_make_no_difference(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", names())
+@pytest.mark.slow
 def test_the_compiled_loop_gives_what_single_decisions_give(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     arrivals = bursts(20_000)
     long = simulated(name, arrivals, 3)

@@ -133,6 +133,7 @@ def test_hostile_text_is_escaped(name: str) -> None:
     assert HOSTILE in "".join(reader.sections.values())
 
 
+@pytest.mark.slow
 def test_the_page_of_the_largest_plan_is_below_two_megabytes() -> None:
     html = page(large(400, 600))
     assert len(html.encode()) < MOST_BYTES
@@ -145,6 +146,7 @@ def test_more_configurations_than_fit_are_counted_and_left_to_the_csv_file() -> 
     assert "200 more are in the CSV file." in html
 
 
+@pytest.mark.slow
 def test_many_platforms_have_a_bounded_page() -> None:
     made = [replace(one, platform=f"platform {i}") for i, one in enumerate(large(400, 600).outcomes)]
     assert len(page(plan(outcomes=made)).encode()) < MOST_BYTES

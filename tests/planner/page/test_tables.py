@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import pytest
 
 from planner.page.tables import COLUMNS, to_csv, to_json, to_markdown
 from planner.plan.types import Plan
@@ -96,6 +97,7 @@ def test_json_is_strict_with_nan_infinity_and_numbers_of_numpy() -> None:
     assert (found["slices"][0]["requests"], found["slices"][0]["instances"]) == (3, 1.5)
 
 
+@pytest.mark.slow
 def test_the_files_of_the_largest_plan_are_small() -> None:
     about = large()
     sizes = [len(text.encode()) for text in (to_json(about), to_csv(about), markdown(about))]

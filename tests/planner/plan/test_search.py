@@ -84,6 +84,7 @@ def winners(found: Found) -> list[Outcome]:
 
 
 @pytest.mark.parametrize("name", ["sparse", "busy", "bursts"])
+@pytest.mark.slow
 def test_what_a_search_leaves_out_cannot_win(name: str, given: World, tmp_path: Path) -> None:
     traffic = demand(tmp_path, name)
     candidates = search.wide(given, "t3a.xlarge", traffic.busiest_minute / 60)

@@ -163,6 +163,7 @@ def test_fargate_costs_by_the_time_of_its_tasks(tmp_path: Path) -> None:
     assert found["Fargate tasks of 4 CPUs"] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_platform_without_a_price_has_no_bill(tmp_path: Path) -> None:
     candidate = ContainerCandidate(load_book("eks"), "Kubernetes HPA on EKS", "Kubernetes", "eks", "t3a.xlarge")
     prices = load_prices()
@@ -172,6 +173,7 @@ def test_a_platform_without_a_price_has_no_bill(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["eks", "eks-knative"])
+@pytest.mark.slow
 def test_kubernetes_costs_a_cluster_its_nodes_and_a_load_balancer(tmp_path: Path, name: str) -> None:
     candidate, given = ContainerCandidate(load_book(name), name, "Kubernetes", "eks", "t3a.xlarge"), world()
     demand = every(tmp_path, 10)

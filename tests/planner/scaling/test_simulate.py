@@ -48,6 +48,7 @@ def second_by_second(demand: np.ndarray, book: Book) -> list[tuple[int, int, int
 
 
 @pytest.mark.parametrize("name", names())
+@pytest.mark.slow
 def test_strides_from_one_decision_to_the_next_give_what_single_seconds_give(name: str) -> None:
     random = np.random.default_rng(1)
     demand = np.repeat(random.choice([0.0, 0.3, 2.0, 5.0, 9.0], 60), random.integers(10, 300, 60))
@@ -58,6 +59,7 @@ def test_strides_from_one_decision_to_the_next_give_what_single_seconds_give(nam
 
 
 @pytest.mark.parametrize("name", names())
+@pytest.mark.slow
 def test_a_day_is_simulated_in_seconds(name: str) -> None:
     demand = 3 + 2.9 * np.sin(np.arange(86_400) / 86_400 * 2 * np.pi)
     begin = time.process_time()

@@ -62,6 +62,7 @@ def test_times_are_the_same_in_blocks_of_any_size(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("scale", [0.1, 0.5, 1.5, 10])
+@pytest.mark.slow
 def test_scaled_times_keep_their_bursts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scale: float) -> None:
     random = np.random.default_rng(2)
     # A burst of ten minutes with ten times the rate.

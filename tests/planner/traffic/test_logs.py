@@ -264,6 +264,7 @@ def test_a_packed_file_is_bounded_and_whole(tmp_path: Path, monkeypatch: pytest.
     assert refusal(many).startswith(f"{many} is a damaged gzip file: ")
 
 
+@pytest.mark.slow
 def test_millions_of_blank_lines_need_neither_time_nor_memory(tmp_path: Path) -> None:
     file = tmp_path / "a.log"
     file.write_bytes(b"\n" * 20_000_000 + alb(NOON).encode())
@@ -282,6 +283,7 @@ print(sum(times.size for times in load_traffic(sys.argv[2]).chunks()), peak() - 
 
 
 @pytest.mark.parametrize("name", ["large.log", "large.log.gz"])
+@pytest.mark.slow
 def test_a_large_log_is_streamed(tmp_path: Path, name: str) -> None:
     second = [alb(NOON).replace(iso(NOON)[:-1], "TIME{at:06d}") for _ in range(1000)]
     block = "".join(f"{line.replace('{at:06d}', f'.{at:06d}')}\n" for at, line in enumerate(second))

@@ -41,6 +41,7 @@ def test_another_rule_is_noticed() -> None:
     assert replayed(slower, recorded=True).down_s > 200
 
 
+@pytest.mark.slow
 def test_every_recording_has_its_rows_and_none_is_beyond_its_limit() -> None:
     rows = compare()
     assert len(rows) == len(FILES) * 8 + 2

@@ -34,6 +34,7 @@ def made_run(rate: float, rules: Rules, seed: int) -> Run:
     )
 
 
+@pytest.mark.slow
 def test_the_fit_finds_the_rules_of_simulated_runs() -> None:
     rules = Rules(idle_s=1200, function_idle_s=500, recycled_s=15_000, recycled_shape=1, oldest_s=(6500, 7500))
     runs = [made_run(rate, rules, seed) for seed, rate in enumerate((0.002, 0.003, 0.008, 0.02, 0.1, 0.1, 0.1, 0.1))]
@@ -88,6 +89,7 @@ def test_a_folder_without_data_is_named(tmp_path: Path, monkeypatch: pytest.Monk
         lambda_2020.compare()
 
 
+@pytest.mark.slow
 def test_a_run_that_the_rules_do_not_know_is_predicted_by_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(lambda_2020.DATA, str(tmp_path))
     for rate in (0.0123, 0.0223):

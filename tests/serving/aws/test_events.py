@@ -341,6 +341,7 @@ def test_an_option_of_a_rest_api_keeps_its_plus_and_percent(answer: Any) -> None
 
 @pytest.mark.parametrize("name", ["rest-api", "alb", "http-api"])
 @pytest.mark.parametrize("store", ["false", "true"])
+@pytest.mark.slow
 def test_an_annotated_picture_that_does_not_fit_the_response_is_refused_and_not_stored(
     name: str, store: str, answer: Any, storage: FakeStorage
 ) -> None:

@@ -143,6 +143,7 @@ def test_a_client_that_closes_and_never_ends_its_body_is_given_up(port: int) -> 
 
 
 @pytest.mark.parametrize("sent", [b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /large HTTP/1.0\r\n\r\n"])
+@pytest.mark.slow
 def test_a_response_that_the_client_does_not_take_is_given_up(sent: bytes, port: int) -> None:
     with connected(port, sent) as connection:
         time.sleep(4 * Impatient.take_timeout_s)

@@ -57,6 +57,7 @@ def test_the_first_failure_of_the_service_is_an_increase_and_not_a_new_series(cl
     assert not any("image_not_found" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_unknown_paths_share_one_series(client: httpx.AsyncClient) -> None:
     *_, before = get(client, "/unknown", "/metrics", "/metrics")
     *_, after = get(client, *(f"/{number}" for number in range(5000)), "/metrics")
