@@ -32,9 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--base", default=base, help="base image with Python 3.11, instead of the Dockerfile's (YOLOV7_BASE=)"
     )
-    parser.add_argument(
-        "--architecture", choices=PLATFORMS, help="processor of the image, by default this machine's"
-    )
+    parser.add_argument("--architecture", choices=PLATFORMS, help="processor of the image, by default this machine's")
     parser.add_argument("--tag", default="yolov7:latest", help="name of the image")
     parser.add_argument("--context", type=Path, help="write the build context into this folder, and do not build")
     options = parser.parse_args(arguments)
