@@ -53,7 +53,7 @@ audit: $(VENV)/.dev ## Look up the packages in the image in the OSV database of 
 test-image: $(VENV)/.dev .bentoctl/.done image ## Run the contract suite and more against containers of the image, as service and as Lambda
 	@YOLOV7_IMAGE=yolov7:latest $(PYTHON) -m pytest tests/test_doors.py tests/local/test_containers.py tests/deployment/test_image.py tests/deployment/test_rollout.py $(TEST_ARGS)
 
-test-arm: $(VENV)/.dev ## Build the image yolov7:arm64 and run the contract suite against it by qemu's emulation of a Cortex-A72; an hour
+test-arm: $(VENV)/.dev ## Build the image yolov7:arm64 and run the contract suite against it by qemu's emulation of a Cortex-A72; up to an hour
 	@$(PYTHON) -m deployment.image --architecture arm64 --tag yolov7:arm64 $(ARGS)
 	@YOLOV7_IMAGE=yolov7:arm64 YOLOV7_SLOWER=20 CONTAINER_RUN_FLAGS="$(CONTAINER_RUN_FLAGS) --env QEMU_CPU=cortex-a72" $(PYTHON) -m pytest tests/test_doors.py $(TEST_ARGS)
 

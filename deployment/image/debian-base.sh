@@ -5,9 +5,13 @@
 set -eu
 engine=${CONTAINER_ENGINE:-podman}
 architecture=${2:-$(dpkg --print-architecture)}
+case $engine in
+  *podman) flag=--arch=$architecture ;;
+  *) flag=--platform=linux/$architecture ;;
+esac
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 debootstrap --arch="$architecture" --variant=minbase --include=python3,ca-certificates bookworm "$root" >/dev/null
 rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/var/log/* "$root"/usr/share/doc/* "$root"/usr/share/man/*
 rm -rf "$root"/usr/share/locale/*
-tar -C "$root" --sort=name --mtime=@0 -c . | "$engine" import --arch "$architecture" - "$1"
+tar -C "$root" --sort=name --mtime=@0 -c . | "$engine" import "$flag" - "$1"
