@@ -8,7 +8,7 @@ PARALLEL := OMP_NUM_THREADS=1 PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPRO
 export BENTOML_DO_NOT_TRACK := True
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve lambda smoke image rollout sbom audit bentoctl compare loadtest report plan taurus test test-fast test-image test-terraform fuzz soak check checkov format lock bench train convert-tools clean
+.PHONY: help serve lambda smoke image rollout sbom audit bentoctl compare loadtest report plan taurus test test-fast test-image test-arm test-terraform fuzz soak check checkov format lock bench train convert-tools clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,10 @@ audit: $(VENV)/.dev ## Look up the packages in the image in the OSV database of 
 
 test-image: $(VENV)/.dev .bentoctl/.done image ## Run the contract suite and more against containers of the image, as service and as Lambda
 	@YOLOV7_IMAGE=yolov7:latest $(PYTHON) -m pytest tests/test_doors.py tests/local/test_containers.py tests/deployment/test_image.py tests/deployment/test_rollout.py $(TEST_ARGS)
+
+test-arm: $(VENV)/.dev ## Build the image yolov7:arm64 and run the contract suite against it by qemu's emulation of a Cortex-A72; up to an hour
+	@$(PYTHON) -m deployment.image --architecture arm64 --tag yolov7:arm64 $(ARGS)
+	@YOLOV7_IMAGE=yolov7:arm64 YOLOV7_SLOWER=20 CONTAINER_RUN_FLAGS="$(CONTAINER_RUN_FLAGS) --env QEMU_CPU=cortex-a72" $(PYTHON) -m pytest tests/test_doors.py $(TEST_ARGS)
 
 check: $(VENV)/.dev ## Lint, types and format; reads only
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy

@@ -38,12 +38,18 @@ class LocalService:
 
 @contextlib.contextmanager
 def local_service(
-    s3: LocalS3, *, port: int, log: Path, env: dict[str, str] | None = None, image: str | None = None
+    s3: LocalS3,
+    *,
+    port: int,
+    log: Path,
+    env: dict[str, str] | None = None,
+    image: str | None = None,
+    ready_s: float = 120,
 ) -> Iterator[LocalService]:
     """Run the service with a local S3 server inside the block; `env` adds to its environment.
 
     It listens on the address LISTEN of its environment, 127.0.0.1 by default. With an image, it runs in a container
-    with the default memory and CPU of an ECS task.
+    with the default memory and CPU of an ECS task. `ready_s` is the time until it must be ready, seconds.
     """
     own = s3.env | BUCKETS | (env or {})
     environment = os.environ | {"BENTOML_DO_NOT_TRACK": "True"} | own
@@ -59,7 +65,7 @@ def local_service(
     url = f"http://{'127.0.0.1' if listen == '0.0.0.0' else listen}:{port}"
     with running(command, env=environment, log=log, cwd=ROOT) as process:
         try:
-            wait_until_ready(process, f"{url}/readyz", name="the service", log=log, timeout_s=120)
+            wait_until_ready(process, f"{url}/readyz", name="the service", log=log, timeout_s=ready_s)
             yield LocalService(url, s3, process.pid, log)
         finally:
             if image:

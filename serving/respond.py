@@ -69,7 +69,7 @@ def success(call: Call, answer: Answer, instance: Instance, request_id: str) -> 
     """The 200 response, JSON or the annotated picture, with the step times in Server-Timing."""
     timings = answer.found.timings_ms.model_dump()
     headers = instance.headers(request_id) | instance.success_headers()
-    headers["Server-Timing"] = ", ".join(f"{step};dur={timings[step]:g}" for step in (*STEPS, "total"))
+    headers["Server-Timing"] = ", ".join(f"{step};dur={timings[step]:.10g}" for step in (*STEPS, "total"))
     if not call.returns_picture or answer.jpeg is None:
         return HttpAnswer(200, headers, answer.found.model_dump_json(exclude_none=True).encode())
     return HttpAnswer(200, headers | _picture_headers(answer.found), answer.jpeg)

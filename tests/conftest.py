@@ -29,6 +29,8 @@ from serving.settings import Settings
 
 # If this names an image, the contract suite runs both doors as containers of it.
 IMAGE = os.environ.get("YOLOV7_IMAGE")
+# By how much this multiplies the timeouts of the doors and of the client, e.g. under an emulated processor.
+SLOWER = int(os.environ.get("YOLOV7_SLOWER", "1"))
 BUNDLED = ROOT / "model_store" / "bundled"
 
 
@@ -83,9 +85,13 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalS3]:
 
 def door_of(name: str, s3: LocalS3, log: Path, env: dict[str, str]) -> contextlib.AbstractContextManager[LocalService]:
     """A separate door for one test, of this checkout or of the image in YOLOV7_IMAGE."""
+    options: tuple[str, ...] = ()
+    if SLOWER > 1:
+        env = {"REQUEST_TIMEOUT_S": str(25 * SLOWER)} | env
+        options = (f"--timeout={30 * SLOWER}",)
     if name == "service":
-        return local_service(s3, port=free_port(), log=log, env=env, image=IMAGE)
-    return local_lambda(s3, port=free_port(), log=log, env=env, image=IMAGE)
+        return local_service(s3, port=free_port(), log=log, env=env, image=IMAGE, ready_s=120 * SLOWER)
+    return local_lambda(s3, port=free_port(), log=log, env=env, image=IMAGE, options=options)
 
 
 @pytest.fixture(scope="session")
@@ -136,7 +142,7 @@ def send(url: str, body: object = None, *, method: str = "POST", headers: Mappin
     data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json", **(headers or {})}, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=60 * SLOWER) as answer:
             return Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read())
     except urllib.error.HTTPError as exc:
         return Answer(exc.code, {k.lower(): v for k, v in exc.headers.items()}, exc.read())

@@ -21,6 +21,8 @@ from local.containers import container_engine
 from model_store import store
 from serving.settings import model_asked_for
 
+PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Build the image and print its name, digest and size; returns the exit status."""
@@ -30,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--base", default=base, help="base image with Python 3.11, instead of the Dockerfile's (YOLOV7_BASE=)"
     )
+    parser.add_argument("--architecture", choices=PLATFORMS, help="processor of the image, by default this machine's")
     parser.add_argument("--tag", default="yolov7:latest", help="name of the image")
     parser.add_argument("--context", type=Path, help="write the build context into this folder, and do not build")
     options = parser.parse_args(arguments)
@@ -40,12 +43,12 @@ def main(arguments: list[str] | None = None) -> int:
         bento = build_bento(options.model)
         print(f"bento: {bento.tag}")
         if engine is None:
-            write_context(bento, options.model, options.context)
+            write_context(bento, options.model, options.context, options.architecture)
             print(f"context: {options.context}, to be built with: docker build -f {DOCKERFILE} {options.context}")
             return 0
         with tempfile.TemporaryDirectory() as name:
-            write_context(bento, options.model, Path(name) / "context")
-            build(engine, Path(name) / "context", options.base, options.tag)
+            write_context(bento, options.model, Path(name) / "context", options.architecture)
+            build(engine, Path(name) / "context", options.base, options.tag, options.architecture)
         digest, size, layers = inspect(engine, options.tag)
         print(f"image: {options.tag}, {digest}, {size / 1e6:.0f} MB uncompressed in {layers} layers")
     except UserError as exc:
@@ -73,12 +76,12 @@ def build_bento(model: str) -> bentoml.Bento:
     return bentoml.get(done.stdout.strip().rpartition("__tag__:")[2])
 
 
-def write_context(bento: bentoml.Bento, model: str, folder: Path) -> None:
+def write_context(bento: bentoml.Bento, model: str, folder: Path, architecture: str | None = None) -> None:
     """Write the build context of a Bento; on an error it raises ImageError and removes the folder."""
     if folder.exists() and any(folder.iterdir()):
         raise ImageError(f"{folder} is not empty: name another folder")
     try:
-        make_context(Path(bento.path), store.find(model), folder)
+        make_context(Path(bento.path), store.find(model), folder, architecture)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -90,10 +93,11 @@ def git(*arguments: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def build(engine: str, context: Path, base: str | None, tag: str) -> None:
+def build(engine: str, context: Path, base: str | None, tag: str, architecture: str | None = None) -> None:
     """Build the image; raises ImageError with the last line of the engine's output."""
     command = [engine, "build", "--file", str(context / DOCKERFILE), "--tag", tag]
     command += ["--build-arg", f"BASE={base}"] if base else []
+    command += ["--platform", PLATFORMS[architecture]] if architecture else []
     env = dict(os.environ)
     if engine == "podman":
         # HEALTHCHECK exists in docker's format only; a fixed time gives equal layers.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import stat
 from pathlib import Path
@@ -144,6 +145,14 @@ def test_a_full_folder_is_not_written_into(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_packages")
+def test_an_image_for_another_processor_than_this_one_can_be_asked_for(bundled_tag: str, tmp_path: Path) -> None:
+    other, machine = ("x86_64", "x86_64") if platform.machine() in ("aarch64", "arm64") else ("arm64", "aarch64")
+    folder = tmp_path / "context"
+    assert main(["--context", str(folder), "--model", bundled_tag, "--architecture", other]) == 0
+    assert f'p.machine() != "{machine}"' in (folder / DOCKERFILE).read_text()
+
+
 def test_an_unknown_model_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--model", "unknown"]) == 1
     shown = capsys.readouterr().err

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from detection.errors import NotAPicture
-from serving.contract import Answer, Call, PredictAnswer, PredictRequest
+from serving.contract import STEPS, Answer, Call, PredictAnswer, PredictRequest
 from serving.errors import InternalError, InvalidRequest, NotAnImage, Overloaded, RequestError
 from serving.instance import Instance
 from serving.respond import Responder, failure
@@ -34,6 +34,15 @@ def test_a_response_is_sent_and_observed(responder: Responder, observer: Recordi
     names = [part.split(";dur=")[0] for part in response.headers["Server-Timing"].split(", ")]
     assert names == ["fetch", "decode", "detect", "annotate", "store", "total"]
     assert (observer.answers, observer.errors) == ([(REQUEST, ANSWER, "id-1")], [])
+
+
+@pytest.mark.parametrize("ms", [0.01, 12.5, 12_937.64, 3_599_999.99])
+def test_the_step_times_of_the_header_are_those_of_the_body(ms: float, responder: Responder) -> None:
+    timings = dict.fromkeys((*STEPS, "total"), ms)
+    found = PredictAnswer.model_validate(ANSWER.model_dump() | {"timings_ms": timings})
+    response = responder.respond(lambda: Call(REQUEST), lambda _: Answer(found), "id-1")
+    parts = (part.split(";dur=") for part in response.headers["Server-Timing"].split(", "))
+    assert {step: float(dur) for step, dur in parts} == json.loads(response.body)["timings_ms"] == timings
 
 
 def test_an_invalid_request_does_not_reach_the_predictor(responder: Responder, observer: RecordingObserver) -> None:
