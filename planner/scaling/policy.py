@@ -1,4 +1,4 @@
-"""Autoscalers whose decisions are compiled: target tracking and step scaling of ECS, and Knative's."""
+"""The autoscalers, whose decisions are compiled: target tracking and step scaling of ECS, Knative's and the HPA."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ from planner.scaling.alarms import (
     take_point,
     total_utilization,
 )
+from planner.scaling.controller import BEAT_S, WINDOW_S, Hpa, heed, new_hpa
 from planner.scaling.fleet import Fleet
 from planner.scaling.knative import SOON, Knative, follow, new_knative
-from planner.scaling.rules import KnativeRules, Replica, StepRules, TargetTrackingRules
+from planner.scaling.rules import HpaRules, KnativeRules, Replica, ScalerRules, StepRules, TargetTrackingRules
 from planner.scaling.steps import Steps, new_steps, take_steps
 from planner.scaling.tracking import Tracking, new_tracking, track
 from planner.types import Floats
 
-PolicyRules = TargetTrackingRules | StepRules | KnativeRules
-TRACKING, STEPS, KNATIVE = range(3)
+TRACKING, STEPS, KNATIVE, HPA = range(4)
 # What stands in a policy of another kind, so that all policies have one type.
 NO_TRACKING = TargetTrackingRules(min_replicas=0, max_replicas=1, target_percent=100, delay_s=0)
 NO_KNATIVE = KnativeRules(min_replicas=0, max_replicas=1, cores_per_request=1)
+NO_HPA = HpaRules(max_replicas=1)
+NO_TIMES = np.empty((0, 3))
 
 
 class Policy(NamedTuple):
     """A policy of one kind with all that it remembers, changed in place; what belongs to other kinds is not used.
 
-    ECS's kinds see points of the mean CPU utilization, Knative the demand.
+    ECS's kinds see points of the mean CPU utilization, Knative the demand, the HPA the use of each replica.
     """
 
     kind: int
@@ -46,6 +48,7 @@ class Policy(NamedTuple):
     tracking: Tracking
     steps: Steps
     knative: Knative
+    hpa: Hpa
     idle_cores: float
     request_cores: float
 
@@ -53,23 +56,26 @@ class Policy(NamedTuple):
 class Present(NamedTuple):
     """The replicas at a decision: those wanted so far, those whose container runs, and those that are ready.
 
-    The last container of them starts at `settled_s`.
+    The last container of them starts at `settled_s`. `times` are those of the replicas, for the HPA only.
     """
 
     replicas: int
     running: int
     ready: int
     settled_s: float
+    times: Floats
 
 
-def new_policy(rules: PolicyRules, replica: Replica) -> Policy:
+def new_policy(rules: ScalerRules, replica: Replica) -> Policy:
     """The policy of these rules, before the first tick."""
     policy = Policy(
         TRACKING, new_points(1, 0, math.inf), new_alarms((1, 0, True)), new_tracking(NO_TRACKING), new_steps((), 0, 0),
-        new_knative(NO_KNATIVE), float(replica.idle_cores), float(replica.request_cores),
+        new_knative(NO_KNATIVE), new_hpa(NO_HPA, replica), float(replica.idle_cores), float(replica.request_cores),
     )  # fmt: skip
     if isinstance(rules, KnativeRules):
         return policy._replace(kind=KNATIVE, knative=new_knative(rules))
+    if isinstance(rules, HpaRules):
+        return policy._replace(kind=HPA, hpa=new_hpa(rules, replica))
     policy = policy._replace(points=new_points(rules.period_s, rules.delay_s, rules.first_period_s))
     if isinstance(rules, StepRules):
         taken = new_steps(rules.steps, rules.min_replicas, rules.max_replicas)
@@ -80,12 +86,16 @@ def new_policy(rules: PolicyRules, replica: Replica) -> Policy:
 @compiled
 def due_s(policy: Policy) -> float:
     """The next second at which something is measured or decided."""
+    if policy.kind == HPA:
+        return float(min(policy.hpa.memory[BEAT_S], policy.hpa.memory[WINDOW_S]))
     return float(policy.knative.memory[SOON] if policy.kind == KNATIVE else policy.points.numbers[DUE])
 
 
 @compiled
 def decide(policy: Policy, now_s: float, demand: Floats, use: Floats, present: Present) -> int:
     """The replicas wanted at the last of some ticks: cores of demand, and of each ready replica's use, `(T,)` each."""
+    if policy.kind == HPA:
+        return heed(policy.hpa, now_s, use, present.times)
     current = present.replicas
     if policy.kind == KNATIVE:
         return follow(policy.knative, now_s, demand, current, present.ready)
@@ -107,7 +117,7 @@ def decide(policy: Policy, now_s: float, demand: Floats, use: Floats, present: P
 class PolicyScaler:
     """A policy, called from Python."""
 
-    def __init__(self, rules: PolicyRules, replica: Replica) -> None:
+    def __init__(self, rules: ScalerRules, replica: Replica) -> None:
         self.policy = new_policy(rules, replica)
 
     @property
@@ -119,9 +129,9 @@ class PolicyScaler:
         """The replicas wanted at the last of these ticks."""
         now_s = float(ticks[-1])
         cores, used = np.asarray(demand, np.float64), np.asarray(use, np.float64)
-        return decide(self.policy, now_s, cores, used, present(fleet, now_s))
+        return decide(self.policy, now_s, cores, used, self.present(fleet, now_s))
 
-
-def present(fleet: Fleet, now_s: float) -> Present:
-    """The replicas of a fleet at a decision."""
-    return Present(len(fleet), fleet.running(now_s), fleet.ready(now_s), float(fleet.settled_s))
+    def present(self, fleet: Fleet, now_s: float) -> Present:
+        """The replicas of a fleet at a decision."""
+        times = fleet.times if self.policy.kind == HPA else NO_TIMES
+        return Present(len(fleet), fleet.running(now_s), fleet.ready(now_s), float(fleet.settled_s), times)
