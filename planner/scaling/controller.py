@@ -26,9 +26,9 @@ from planner.scaling.hpa import (
 from planner.scaling.rules import HpaRules, Replica
 from planner.types import Floats, Integers
 
-# Positions in Hpa.memory: the next beat and end of a window, the end of the window of the present metrics, seconds, and
-# the utilization that the status shows, percent.
-BEAT_S, WINDOW_S, END_S, PERCENT = range(4)
+# Positions in Hpa.memory: the next beat, the next end of a window, the earlier of both, the end of the window of the
+# present metrics, seconds, and the utilization that the status shows, percent.
+BEAT_S, WINDOW_S, DUE_S, END_S, PERCENT = range(5)
 # Positions in Hpa.counts: beats and windows so far, ticks of the present window, and pods at the last tick.
 BEATS, WINDOWS, TICKS, PODS = range(4)
 TICK_S, USE = range(2)  # Rows of Hpa.window.
@@ -69,6 +69,7 @@ def new_hpa(
         _schedule(beats, rules.first_sync_s, rules.sync_s),
         _schedule(windows, rules.first_window_s, rules.window_s),
     )
+    beat_s, end_s = _time(at_beats, 0), _time(at_ends, 0)
     proposals_s, changes_s = numbers.down.window_s, 0.0
     if rules.behavior:
         policies = np.concatenate((numbers.up.policies, numbers.down.policies))
@@ -78,7 +79,7 @@ def new_hpa(
     ticks = math.ceil(max(rules.window_s, rules.first_window_s)) + 1
     return Hpa(
         rules=numbers, beats=at_beats, windows=at_ends, idle_cores=float(replica.idle_cores), proposals_s=proposals_s,
-        changes_s=changes_s, memory=np.array([_time(at_beats, 0), _time(at_ends, 0), 0.0, float(UNKNOWN)]),
+        changes_s=changes_s, memory=np.array([beat_s, end_s, min(beat_s, end_s), 0.0, UNKNOWN]),
         counts=np.zeros(4, np.int64), window=np.zeros((2, ticks)),
         millicores=np.full(rules.max_replicas, MISSING, np.int64), events=np.zeros((3, most, 2)),
         sizes=np.zeros(3, np.int64),
@@ -110,44 +111,46 @@ def heed(hpa: Hpa, now_s: float, use: Floats, times: Floats) -> int:
 
     `use` is that of each ready replica in each tick, cores, `(T,)`; `times` are those of the replicas, `(P, 3)`.
     """
-    memory, counts, pods = hpa.memory, hpa.counts, len(times)
+    memory, counts, window, pods = hpa.memory, hpa.counts, hpa.window, len(times)
     hpa.millicores[pods : max(pods, counts[PODS])] = MISSING
     counts[PODS] = pods
     for tick in range(len(use)):
-        hpa.window[TICK_S, counts[TICKS]] = now_s - (len(use) - 1 - tick)
-        hpa.window[USE, counts[TICKS]] = use[tick]
+        window[TICK_S, counts[TICKS]] = now_s - (len(use) - 1 - tick)
+        window[USE, counts[TICKS]] = use[tick]
         counts[TICKS] += 1
     if now_s >= memory[WINDOW_S]:
         _measure(hpa, now_s, times)
         memory[WINDOW_S] = _next_after(hpa.windows, counts, WINDOWS, now_s)
-    if now_s < memory[BEAT_S]:
-        return pods
-    beat_s = memory[BEAT_S]
-    memory[BEAT_S] = _next_after(hpa.beats, counts, BEATS, now_s)
-    return _decide(hpa, beat_s, times)
+    wanted = pods
+    if now_s >= memory[BEAT_S]:
+        wanted = _decide(hpa, memory[BEAT_S], times)
+        memory[BEAT_S] = _next_after(hpa.beats, counts, BEATS, now_s)
+    memory[DUE_S] = min(memory[BEAT_S], memory[WINDOW_S])
+    return wanted
 
 
 @compiled
 def _measure(hpa: Hpa, now_s: float, times: Floats) -> None:
     """Publish the means of the window that ends, rounded down; a pod appears once its container runs."""
-    whole = _mean_use(hpa, -np.inf)
+    window, millicores = hpa.window[:, : hpa.counts[TICKS]], hpa.millicores
+    whole = _mean_use(window, hpa.idle_cores, -np.inf)
     for pod in range(len(times)):
-        hpa.millicores[pod] = MISSING
+        millicores[pod] = MISSING
         if times[pod, STARTED] <= now_s:
             ready_s = times[pod, READY]
-            mean = whole if ready_s <= hpa.window[TICK_S, 0] else _mean_use(hpa, ready_s)
-            hpa.millicores[pod] = int(mean * MILLI)
+            mean = whole if ready_s <= window[TICK_S, 0] else _mean_use(window, hpa.idle_cores, ready_s)
+            millicores[pod] = int(mean * MILLI)
     hpa.memory[END_S] = now_s
     hpa.counts[TICKS] = 0
 
 
 @compiled
-def _mean_use(hpa: Hpa, ready_s: float) -> float:
+def _mean_use(window: Floats, idle_cores: float, ready_s: float) -> float:
     """The mean use of a pod that is idle until it is ready, cores."""
     total = 0.0
-    for tick in range(hpa.counts[TICKS]):
-        total += hpa.window[USE, tick] if ready_s <= hpa.window[TICK_S, tick] else hpa.idle_cores
-    return float(total / hpa.counts[TICKS])
+    for tick in range(window.shape[1]):
+        total += window[USE, tick] if ready_s <= window[TICK_S, tick] else idle_cores
+    return float(total / window.shape[1])
 
 
 @compiled

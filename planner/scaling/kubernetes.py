@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from planner.scaling.controller import PERCENT, new_hpa, with_room
 from planner.scaling.fleet import Fleet
 from planner.scaling.hpa import UNKNOWN
-from planner.scaling.policy import PolicyScaler
+from planner.scaling.policy import PolicyScaler, new_policy
 from planner.scaling.rules import HpaRules, Replica
 
 
@@ -21,8 +21,7 @@ class HpaScaler(PolicyScaler):
         beats: Sequence[float] | None = None,
         windows: Sequence[float] | None = None,
     ) -> None:
-        super().__init__(rules, replica)
-        self.policy = self.policy._replace(hpa=new_hpa(rules, replica, beats, windows))
+        super().__init__(new_policy(rules, replica)._replace(hpa=new_hpa(rules, replica, beats, windows)))
 
     @property
     def percent(self) -> int | None:
