@@ -14,7 +14,7 @@ from planner.containers.timeline import Recorder, Timeline
 from planner.containers.usage import Ledger
 from planner.scaling import simulate
 from planner.scaling.instances import no_provider
-from planner.scaling.policy import PolicyScaler, present
+from planner.scaling.policy import PolicyScaler
 from planner.scaling.rules import KnativeRules
 
 
@@ -107,21 +107,21 @@ class Clock:
 
     def _stride(self, chunk: Chunk, first: int, *, last_s: float) -> int:
         """Let the compiled loop go on, where it can; returns the next request of the chunk."""
-        platform, pool = self._platform, self.pool
+        platform, pool, scaler = self._platform, self.pool, self._platform.scaler
         instances, fleet = platform.instances, platform.fleet
         # At zero, Knative without instances has nothing to decide until a request comes: see _pass.
         decides = len(fleet) or instances or not self._knative
-        while isinstance(platform.scaler, PolicyScaler) and not self._starting and decides:
+        while isinstance(scaler, PolicyScaler) and not self._starting and decides:
             until_s = min(fleet.next_s - 1, instances.booted_s if instances else math.inf)
             if self._end >= until_s:
                 break
             steady = Steady(
-                present(fleet, self._begin + 1), instances.needed(len(fleet)) if instances else 0, platform.hosts,
-                self._rate, self._cores, float(until_s),
+                scaler.present(fleet, self._begin + 1), instances.needed(len(fleet)) if instances else 0,
+                platform.hosts, self._rate, self._cores, float(until_s),
             )  # fmt: skip
             span = np.array([self._begin, self._end])
             first, wanted, hosts = pool.stride(
-                chunk, first, last_s, span, steady, platform.scaler.policy, self._provider, self.ledger.credits.account
+                chunk, first, last_s, span, steady, scaler.policy, self._provider, self.ledger.credits.account
             )
             begin, end = span.tolist()
             changed = (wanted, hosts) != (len(fleet), platform.hosts)

@@ -17,8 +17,10 @@ from planner.containers.credits import Account, spend
 from planner.containers.work import BEGIN, SINCE, Work, count_all
 from planner.jit import compiled
 from planner.scaling.alarms import DUE
+from planner.scaling.controller import heed
 from planner.scaling.instances import Provider, provide
-from planner.scaling.policy import KNATIVE, Policy, Present, decide, due_s
+from planner.scaling.knative import follow
+from planner.scaling.policy import HPA, KNATIVE, Policy, Present, due_s, react
 from planner.scaling.simulate import MOST_SECONDS
 from planner.types import Bytes, Floats, Integers
 
@@ -68,6 +70,9 @@ def stride(
     decision at its end is taken but not done. Without further requests it goes on until `last_s`.
     """
     present, hosts, activated = steady.present, steady.hosts, limits.balancer == ACTIVATOR
+    # In the loop each use of a whole policy takes longer than a decision, as it counts references of all its arrays.
+    kind, alarmed, knative, hpa = policy
+    decided, provided = due_s(policy), provider.points.numbers[DUE : DUE + 1]
     while True:
         begin, end = span[FROM], span[TO]
         stop = first + int(np.searchsorted(arrivals[first:], float(end), "right"))
@@ -91,10 +96,14 @@ def stride(
         ticks = end - begin
         demand = work.busy[:ticks] * steady.rate
         use = np.minimum(demand / max(1, present.ready), steady.cores)
-        if policy.kind == KNATIVE:
-            demand = work.inside[:ticks] * policy.knative.cores_per_request
-        wanted = decide(policy, float(end), demand, use, present)
-        if wanted == present.replicas:
+        if kind == HPA:
+            wanted = heed(hpa, float(end), use, present.times)
+        elif kind == KNATIVE:
+            demand = work.inside[:ticks] * knative.cores_per_request
+            wanted = follow(knative, float(end), demand, present.replicas, present.ready)
+        else:
+            wanted = react(kind, alarmed, float(end), use, present)
+        if wanted == present.replicas and end >= provided[0]:
             hosts = provide(provider, float(end), steady.needed, hosts)
         if wanted != present.replicas or hosts != steady.hosts:
             return first, wanted, hosts
@@ -102,5 +111,5 @@ def stride(
         work.inside[: ticks + 1] = 0
         work.spent[:] = 0
         work.clock[BEGIN] = end
-        next_s = min(due_s(policy), provider.points.numbers[DUE], steady.until_s, MOST_SECONDS)
+        next_s = min(decided[0], provided[0], steady.until_s, MOST_SECONDS)
         span[FROM], span[TO] = end, min(max(end + 1, math.ceil(next_s)), end + MOST_TICKS)

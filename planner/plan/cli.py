@@ -33,7 +33,7 @@ def add(command: argparse.ArgumentParser) -> None:
         "--traffic", required=True, nargs="+", help="a profile, a shape, a .yaml or .csv file, or access logs"
     )
     command.add_argument("--scale", type=float, default=1, help="factor for the number of requests, e.g. 10 or 0.1")
-    command.add_argument("--slo", default=OBJECTIVE, help=f"the objective, {OBJECTIVE} by default")
+    command.add_argument("--slo", default=OBJECTIVE, help="the objective, %(default)s by default")
     command.add_argument(
         "--measured", nargs="+", type=Path, default=[MEASURED / "runs", MEASURED / "more"], metavar="RUNS",
         help="runs of the load tests, or folders of runs; the committed ones by default",

@@ -5,7 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from planner.scaling.rules import Replica
+from planner.types import Floats
+
+CREATED, STARTED, READY = range(3)  # Columns of Fleet.times.
 
 
 @dataclass(slots=True)
@@ -48,6 +53,12 @@ class Fleet:
     def settled_s(self) -> float:
         """The second at which the last container starts; infinite while a replica waits for an instance."""
         return max((member.started_s for member in self.members), default=-math.inf)
+
+    @property
+    def times(self) -> Floats:
+        """When each replica was created, its container started and it became ready, seconds, `(P, 3)`."""
+        rows = [(member.created_s, member.started_s, member.ready_s) for member in self.members]
+        return np.array(rows, np.float64).reshape(-1, 3)
 
     def ready(self, now_s: float) -> int:
         """The number of replicas that are ready at a time; times must not decrease."""

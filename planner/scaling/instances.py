@@ -107,6 +107,8 @@ class CapacityProvider:
 
     def decide(self, now_s: float, fleet: Fleet) -> int:
         """The number of instances that there should be at a time."""
+        if now_s < self.provider.points.numbers[DUE]:
+            return self.count
         return provide(self.provider, float(now_s), self.needed(len(fleet)), self.count)
 
     def change(self, count: int, now_s: float, fleet: Fleet) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from planner.errors import DataError
 from planner.scaling.fleet import Fleet
-from planner.scaling.kubernetes import HpaScaler, times
+from planner.scaling.kubernetes import HpaScaler
 from planner.scaling.rules import MOST_REPLICAS, HpaRules, Replica
 from planner.scaling.simulate import MOST_CORES, MOST_SECONDS
 
@@ -124,9 +124,10 @@ def replay(recording: Recording, rules: HpaRules, replica: Replica, *, recorded_
 
     Beats and windows of the metrics come at the recorded times, or at the regular ones of the rules.
     """
-    beats, windows = (
-        (recording.beats_s or None, times(FIRST_WINDOW_END_S, WINDOW_STEP_S)) if recorded_times else (None, None)
-    )
+    beats = windows = None
+    if recorded_times:
+        count = int(recording.times_s[-1] // WINDOW_STEP_S) + 1
+        beats, windows = recording.beats_s or None, [FIRST_WINDOW_END_S + at * WINDOW_STEP_S for at in range(count)]
     scaler = HpaScaler(rules, replica, beats, windows)
     fleet = Fleet(replica, recording.wanted[0])
     rows = []

@@ -15,7 +15,7 @@ from planner.scaling.books import Book
 from planner.scaling.fleet import Fleet
 from planner.scaling.instances import CapacityProvider
 from planner.scaling.kubernetes import HpaScaler
-from planner.scaling.policy import PolicyScaler
+from planner.scaling.policy import PolicyScaler, new_policy
 from planner.scaling.rules import HpaRules, Replica, ScalerRules
 
 MOST_SECONDS = 100 * 86_400
@@ -95,7 +95,7 @@ class Simulation:
 
 def scaler_of(rules: ScalerRules, replica: Replica) -> Scaler:
     """The autoscaler that follows these rules."""
-    return HpaScaler(rules, replica) if isinstance(rules, HpaRules) else PolicyScaler(rules, replica)
+    return HpaScaler(rules, replica) if isinstance(rules, HpaRules) else PolicyScaler(new_policy(rules, replica))
 
 
 def simulate(demand_cores: ArrayLike, book: Book, *, replicas: int | None = None) -> Timeline:

@@ -17,7 +17,8 @@ from planner.containers.simulation import Requests, Simulation
 from planner.containers.timeline import Timeline
 from planner.containers.usage import Usage
 from planner.errors import RulesError, TrafficError
-from planner.scaling.books import load_book, names
+from planner.scaling.books import Book, load_book, names
+from planner.scaling.kubernetes import HpaScaler
 from planner.types import Floats
 from serving.settings import Settings
 from tests.planner.containers.books import fixed, knative
@@ -37,7 +38,11 @@ def bursts(size: int) -> Floats:
 
 def simulated(name: str, arrivals: Floats, chunks: int, seed: int = 0) -> tuple[Requests, Usage, Timeline]:
     """The requests of all chunks in the order of their arrival, and the end."""
-    book = load_book(name)
+    return of_book(load_book(name), arrivals, chunks, seed)
+
+
+def of_book(book: Book, arrivals: Floats, chunks: int, seed: int = 0) -> tuple[Requests, Usage, Timeline]:
+    """The same by the rules of a book."""
     burst = BURST if book.instances else None
     simulation = Simulation(book, cores_per_request=1.7, overhead_s=0.1, burst=burst, seed=seed, since_s=1000.5)
     parts = [simulation.feed(part, SAMPLES) for part in np.array_split(arrivals, chunks)]
@@ -67,6 +72,48 @@ def test_the_compiled_loop_gives_what_single_decisions_give(name: str, monkeypat
     np.testing.assert_equal(astuple(long[0]), astuple(single[0]))
     assert long[1] == single[1]
     np.testing.assert_equal(astuple(long[2]), astuple(single[2]))
+
+
+SLOW_UP = {"policies": ({"type": "Pods", "value": 1, "period_s": 60},), "select": "Min", "stabilization_s": 45}
+HPAS: dict[str, dict[str, dict[str, Any]]] = {
+    "at least two replicas": {"scaler": {"min_replicas": 2}},
+    "many replicas, two on each instance": {
+        "scaler": {"max_replicas": 20, "target_percent": 50}, "instances": {"max_replicas": 10, "tasks_each": 2},
+    },
+    "times that are not whole seconds": {
+        "scaler": {"sync_s": 7.3, "first_sync_s": 0, "window_s": 10.7, "first_window_s": 0.4},
+        "replica": {"pending_s": 3.3, "startup_s": 13.5},
+    },
+    "replicas that are ready at once": {"replica": {"pending_s": 0, "startup_s": 0}},
+    "a slow way up": {"scaler": {"behavior": {"up": SLOW_UP}}},
+    "no behavior": {"scaler": {"behavior": None}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", HPAS.values(), ids=HPAS)
+def test_the_compiled_loop_gives_what_single_decisions_of_the_hpa_give(
+    changes: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = load_book("eks").model_dump()
+    for part, values in changes.items():
+        given[part] |= values
+    book, arrivals, decided = Book.model_validate(given), bursts(20_000), []
+    advance = HpaScaler.advance
+
+    def counted(*given: Any) -> int:
+        decided.append(given)
+        return advance(*given)
+
+    monkeypatch.setattr(HpaScaler, "advance", counted)
+    long = of_book(book, arrivals, 3)
+    few = len(decided)
+    monkeypatch.setattr(Clock, "_stride", lambda _self, _chunk, first, **_: first)
+    single = of_book(book, arrivals, 3)
+    np.testing.assert_equal([astuple(one) for one in long], [astuple(one) for one in single])
+    change = np.sign(np.diff(long[2].wanted))
+    assert {-1, 1} <= set(change.tolist())
+    # Python decides only where a replica or an instance comes or goes.
+    assert 5 * few < len(decided) - few
 
 
 @pytest.mark.parametrize("name", names())

@@ -78,6 +78,20 @@ def test_a_pod_that_becomes_ready_within_a_window_was_idle_before() -> None:
     assert scaler.percent == 50
 
 
+def test_any_number_of_rows_and_pods_has_room() -> None:
+    """A recording may have many rows in a second, and begin with more replicas than the rules allow."""
+    book = load_book("kubernetes")
+    scaler, fleet = HpaScaler(hpa(), book.replica), Fleet(book.replica, 50)
+    for row in range(1, 8001):
+        wanted = scaler.advance([row / 100], [0.0], [0.11], fleet)
+        if wanted != len(fleet):
+            changed_s = row / 100
+            fleet.scale(wanted, changed_s)
+    # 5% of the request asks for 4 of the 50, once the proposal of 50 that the first beat counts is 60 s old.
+    assert scaler.percent == 5
+    assert (changed_s, len(fleet)) == (74, 4)
+
+
 def test_a_proposal_is_as_old_as_its_beat_and_not_as_the_row_that_shows_it() -> None:
     book = load_book("kubernetes")
     scaler = HpaScaler(hpa(), book.replica, [10.1, 70.15], [5.0])
