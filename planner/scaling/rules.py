@@ -48,7 +48,7 @@ class Replica(Rules):
     """
 
     cores: float = Field(gt=0, le=1024)
-    request_cores: float = Field(gt=0, le=1024)
+    request_cores: float = Field(ge=0.001, le=1024)
     idle_cores: float = sourced(0.0, "assumption: a replica that starts uses no CPU", ge=0, le=1024)
     pending_s: float = Field(ge=0, le=MOST_SECONDS_OF_RULES)
     startup_s: float = Field(ge=0, le=MOST_SECONDS_OF_RULES)
