@@ -28,8 +28,8 @@ from tests.soak.watch import Usage, Watch
 SETTINGS = {"MAX_QUEUE": "8", "REQUEST_TIMEOUT_S": "5", "S3_READ_TIMEOUT_S": "2", "S3_ATTEMPTS": "2"}
 SLOW_S3_S = 0.4
 MOST_RSS_GROWTH = 0.10
-# A connection or a thread may be on its way when they are counted, and each of the service's 8 threads keeps a connection
-# to S3 once it needed one since S3 was killed last: a leak grows beyond that.
+# A connection or a thread may be on its way when they are counted, and each of the service's 8 threads keeps a
+# connection to S3 once it needed one since S3 was killed last: a leak grows beyond that.
 THREADS_SLACK, FILES_SLACK = 2, 3 + 8
 QUIET_S = 1.0
 
