@@ -89,7 +89,7 @@ def build(folder: Path) -> None:
         file.writelines(f"{k} = {json.dumps(v)}\n" for k, v in BUILT.items() if f'variable "{k}"' in known)
 
 
-@pytest.mark.parametrize(("name", "resources"), [("aws-lambda", 14), ("aws-ecs", 34), ("aws-fargate", 25)])
+@pytest.mark.parametrize(("name", "resources"), [("aws-lambda", 15), ("aws-ecs", 35), ("aws-fargate", 26)])
 def test_bentoctl_applies_and_destroys(name: str, resources: int, lives: Lives) -> None:
     assert [done.returncode for done in lives.done[name]] == [0, 0, 0, 0], lives.done[name][-1].stderr
     assert lives.states[name] == [resources, resources, 0]

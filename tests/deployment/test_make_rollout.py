@@ -29,7 +29,7 @@ pytestmark = [
     ),
 ]
 
-RESOURCES = 14
+RESOURCES = 15
 
 
 @dataclass(frozen=True)
