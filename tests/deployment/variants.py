@@ -33,7 +33,9 @@ GOOD: dict[str, dict[str, Values]] = {
         "one-bucket": ONE_BUCKET | {"trigger_prefix": "pictures/", "result_prefix": "annotated/"},
         "two-buckets": {"s3_trigger": True, "input_bucket": "my-arrivals", "trigger_suffix": ".jpg"},
         "batch": {"batch_operations": True, "batch_prefix": "jobs/yolov7/"},
-        "one-bucket-batch": ONE_BUCKET | {"trigger_prefix": "in/", "result_prefix": "out/", "batch_operations": True},
+        "one-bucket-batch": ONE_BUCKET
+        | {"trigger_prefix": "in/", "result_prefix": "out/", "batch_operations": True}
+        | {"input_bucket": "mine-3", "output_bucket": "mine-3"},  # A bucket has the notification of one variant.
         "keys": KEYS,
         "kept": {"log_retention_days": 0, "dashboard": False, "tags": {"Team": "vision"}, "alarm_duration_ms": 500},
     },
