@@ -25,8 +25,8 @@ def compile_options(processor: Processor) -> dict[str, str]:
     """The options with which a network is compiled for a processor.
 
     OpenVINO computes in bfloat16 wherever there are instructions for it. Those of AVX-512 are twice as fast as float32
-    on AMD's processors (bench/precision.md), but slower on Intel's, which have AMX for it: on two cores of a Xeon without
-    AMX YOLOv7-W6 took 933 ms in float32 and 1,625 ms in bfloat16, by `python -m model_store bench`.
+    on AMD's processors (bench/precision.md), but slower on Intel's, which have AMX for it: on two cores of a Xeon
+    without AMX YOLOv7-W6 took 933 ms in float32 and 1,625 ms in bfloat16, by `python -m model_store bench`.
     """
     options = {"PERFORMANCE_HINT": "LATENCY"}
     if processor.isa == AVX512_BF16 and "Intel" in processor.model:
