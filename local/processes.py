@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-import itertools
 import os
 import signal
 import socket
@@ -21,8 +20,9 @@ from local.errors import StartError
 
 STOP_TIMEOUT_S = 10.0
 PORTS = range(16_000, 32_000)
-# Processes that start one after the other, as those of parallel tests do, begin 31 ports apart and more.
-_numbers = itertools.count(31 * os.getpid())
+_BLOCK = 64  # ports that one process has at a time
+_held: list[socket.socket] = []  # The first port of each block that this process has.
+_block = iter(range(0))
 
 # Looked up at import, because as little as possible may happen between fork and exec.
 _LIBC = ctypes.CDLL(None)
@@ -30,16 +30,33 @@ _PR_SET_PDEATHSIG = 1
 
 
 def free_port() -> int:
-    """A TCP port that is free at the moment, and that this process has not had before; raises StartError.
+    """A TCP port that is free at the moment, and that no process had from here before; raises StartError.
 
     A server takes a port only seconds after it was chosen. The kernel chooses at random, so that others, and
-    connections, may have it by then. Here each process goes up from a place of its own, below the kernel's range.
+    connections, may have it by then. Here each process has blocks of its own, below the kernel's range.
     """
-    for number in itertools.islice(_numbers, len(PORTS)):
-        port = PORTS[number % len(PORTS)]
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("0.0.0.0", port))
-            return port
+    global _block
+    while True:
+        for port in _block:
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.bind(("0.0.0.0", port))
+                return port
+        _block = _next_block()
+
+
+def _next_block() -> Iterator[int]:
+    """A block that no other process has: its first port is bound until this process ends."""
+    starts = PORTS[::_BLOCK]
+    for number in range(len(starts)):
+        start = starts[(os.getpid() + number) % len(starts)]
+        guard = socket.socket()
+        try:
+            guard.bind(("0.0.0.0", start))
+        except OSError:
+            guard.close()
+            continue
+        _held.append(guard)
+        return iter(range(start + 1, start + _BLOCK))
     raise StartError(f"none of the ports {PORTS[0]} to {PORTS[-1]} is free: stop what uses them")
 
 

@@ -94,4 +94,20 @@ def test_a_server_that_never_answers_is_reported(tmp_path: Path) -> None:
 def test_a_port_is_not_chosen_twice_and_not_when_it_is_taken() -> None:
     first = free_port()
     with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", first + 1)):
-        assert len({first, first + 1, *(free_port() for _ in range(50))}) == 52
+        assert len({first, first + 1, *(free_port() for _ in range(150))}) == 152
+
+
+def test_two_processes_are_not_given_the_same_port() -> None:
+    """A server takes its port seconds later: until then another process finds it free, and may answer in its place."""
+    code = "import os, sys; from local import processes; os.getpid = lambda: 7\n"
+    code += "print(*(processes.free_port() for _ in range(100)), flush=True); sys.stdin.read()"
+    ports: list[str] = []
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            command = [sys.executable, "-c", code]
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            stack.enter_context(process)
+            assert process.stdout and process.stdin
+            stack.callback(process.stdin.close)
+            ports += process.stdout.readline().split()
+    assert len(ports) == len(set(ports)) == 200

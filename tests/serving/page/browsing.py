@@ -73,7 +73,8 @@ def tried(browser: Browser, door: LocalService, *, width: int = 1280, dark: bool
     """The page in a new tab; at the end it must have logged nothing, a violation of its policy for instance."""
     tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light")
     found = Tried(tab, door)
-    tab.goto(f"{door.url}/")
+    response = tab.goto(f"{door.url}/")
+    assert response and response.status == 200, (response and response.text(), door.log.read_text()[-2000:])
     tab.bring_to_front()  # The keyboard is that of the tab in front.
     yield found
     tab.close()
