@@ -5,6 +5,7 @@ It does not import bentoml, because bentoctl's environment has another version.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -12,6 +13,8 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import yaml
@@ -72,8 +75,7 @@ def make_context(bento: Path, model: Path, target: Path, machine: str | None = N
     (target / "model").mkdir()
     for name in (NETWORK, WEIGHTS, CARD):
         shutil.copyfile(model / name, target / "model" / name)
-    install(source / LOCK, target / "site-packages", architecture)
-    trim(target / "site-packages")
+    shutil.copytree(packages(source / LOCK, architecture), target / "site-packages")
     text = (source / "deployment" / "image" / "Dockerfile").read_text()
     for name, value in {**labels(bento, model), "architecture": architecture}.items():
         text = text.replace(f'"${name}"', f'"{value}"')
@@ -93,6 +95,35 @@ def labels(bento: Path, model: Path) -> dict[str, str]:
         "revision": said.get("revision") or "",
         "model": f"{card['name']}:{card['version']}",
     }
+
+
+def packages(lock: Path, architecture: str) -> Path:
+    """The folder of the locked packages for an architecture, without what serving never loads; raises ImageError.
+
+    It is kept in the user's cache, since pip needs half a minute for it. Another lock or another version of this module
+    makes another folder, and deletes those older than a day, which no build is reading any more.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "yolov7-serving"
+    digest = hashlib.sha256(lock.read_bytes() + Path(__file__).read_bytes()).hexdigest()
+    folder = cache / f"packages-{architecture}-{digest[:16]}"
+    if folder.is_dir():
+        return folder
+    try:
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        old = [path for path in cache.glob("packages-*") if path.stat().st_mtime < time.time() - 86_400]
+        with tempfile.TemporaryDirectory(dir=cache) as name:
+            install(lock, Path(name) / "packages", architecture)
+            trim(Path(name) / "packages")
+            try:
+                (Path(name) / "packages").rename(folder)
+            except OSError:
+                if not folder.is_dir():  # Another build was faster.
+                    raise
+    except OSError as exc:
+        raise ImageError(f"the packages cannot be kept in {cache} ({exc.strerror}): set XDG_CACHE_HOME") from exc
+    for path in old:
+        shutil.rmtree(path, ignore_errors=True)
+    return folder
 
 
 def install(lock: Path, folder: Path, architecture: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 import stat
@@ -12,7 +13,17 @@ import pytest
 
 from deployment.image import context
 from deployment.image.__main__ import main
-from deployment.image.context import DOCKERFILE, LOCK, ImageError, install, make_context, normalise, trim
+from deployment.image.context import (
+    DOCKERFILE,
+    LOCK,
+    MACHINES,
+    ImageError,
+    install,
+    make_context,
+    normalise,
+    packages,
+    trim,
+)
 from detection.card import read_card
 from local.checkout import ROOT
 from tests.conftest import BUNDLED
@@ -52,14 +63,74 @@ def bento(tmp_path: Path) -> Path:
     return tmp_path / "bento"
 
 
-@pytest.fixture
-def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Install no packages; another test installs them."""
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    return Path(os.environ["XDG_CACHE_HOME"]) / "yolov7-serving"
 
-    def install(_lock: Path, folder: Path, _machine: str) -> None:
+
+@pytest.fixture
+def no_packages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Install no packages, another test does; returns the architectures that were asked for."""
+    asked: list[str] = []
+
+    def install(_lock: Path, folder: Path, architecture: str) -> None:
+        asked.append(architecture)
         (folder / "botocore" / "data" / "s3").mkdir(parents=True)
 
     monkeypatch.setattr(context, "install", install)
+    return asked
+
+
+def test_packages_are_installed_once_for_each_lock_and_architecture(
+    no_packages: list[str], bento: Path, cache: Path, tmp_path: Path
+) -> None:
+    lock = bento / "src" / LOCK
+    for architecture in ("x86_64", "x86_64", "aarch64", "x86_64"):
+        folder = packages(lock, architecture)
+        assert (folder / "botocore" / "data" / "s3").is_dir()
+    assert no_packages == ["x86_64", "aarch64"]
+    lock.write_text("another lock")
+    assert packages(lock, "x86_64") != folder
+    assert no_packages == ["x86_64", "aarch64", "x86_64"]
+    assert len(list(cache.iterdir())) == 3
+    for old in cache.iterdir():
+        os.utime(old, (0, 0))
+    lock.write_text("a third lock")
+    newest = packages(lock, "x86_64")
+    assert list(cache.iterdir()) == [newest]
+
+
+def test_a_change_of_the_context_does_not_reach_the_cache(no_packages: list[str], bento: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        make_context(bento, BUNDLED, tmp_path / name)
+        assert not (tmp_path / name / "site-packages" / "mine").exists()
+        (tmp_path / name / "site-packages" / "mine").touch()
+    assert no_packages == [MACHINES[platform.machine()]]
+
+
+def test_a_failed_installation_leaves_nothing_in_the_cache(
+    bento: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def install(_lock: Path, folder: Path, _architecture: str) -> None:
+        folder.mkdir()
+        raise ImageError("the locked packages cannot be installed")
+
+    monkeypatch.setattr(context, "install", install)
+    with pytest.raises(ImageError):
+        packages(bento / "src" / LOCK, "x86_64")
+    assert list(cache.iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_one_clear_line(
+    no_packages: list[str], bento: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(ImageError, match=r"the packages cannot be kept in .*\(Not a directory\): set XDG_CACHE_HOME$"):
+        packages(bento / "src" / LOCK, "x86_64")
+    assert no_packages == []
 
 
 @pytest.mark.usefixtures("no_packages")
