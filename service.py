@@ -28,7 +28,7 @@ from serving.predictor import load_predictor
 from serving.respond import HttpAnswer, Responder
 from serving.settings import Settings, load_settings
 
-# Threads beyond one wait for S3: one inference runs at a time.
+# Threads beyond INFERENCES, at most 4, wait for S3.
 THREADS = 8
 
 
@@ -95,7 +95,7 @@ class YOLOv7:
         if settings().metrics_port:
             serve_metrics(settings().metrics_port, metrics(), responder)
         folder = store.located(settings().model, settings().model_folder)
-        self._predictor = load_predictor(settings(), folder, lambda: load_engine(folder))
+        self._predictor = load_predictor(settings(), folder, lambda: load_engine(folder, settings().inferences))
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod

@@ -73,12 +73,16 @@ def candidates(subject: Subject, picture: Picture) -> dict[str, Candidate]:
         with torch.no_grad():
             return [m[0].numpy() for m in network(images)]
 
+    def by_the_service() -> list[Floats]:
+        with served.infer(picture) as maps:
+            return list(maps)
+
     return {
         OLD: lambda: by_torch(load_checkpoint(subject.checkpoint)),
         TORCH: lambda: by_torch(resident),
         ONNX: lambda: [np.asarray(m[0]) for m in session.run(None, {name: images.numpy()})],
         OPENVINO: lambda: [np.asarray(m[0]) for m in plain([images.numpy()]).values()],
-        SERVED: lambda: list(served.infer(picture)),
+        SERVED: by_the_service,
     }
 
 

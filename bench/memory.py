@@ -11,7 +11,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -50,8 +51,9 @@ CARD = ModelCard(
 class NoEngine:
     """Finds nothing."""
 
-    def infer(self, picture: Picture) -> list[Floats]:
-        return [np.full((6, picture.shape[0] // 32, picture.shape[1] // 32), -20, np.float32)]
+    @contextmanager
+    def infer(self, picture: Picture) -> Iterator[list[Floats]]:
+        yield [np.full((6, picture.shape[0] // 32, picture.shape[1] // 32), -20, np.float32)]
 
 
 class OnePicture:

@@ -44,10 +44,9 @@ class Detector:
         """
         height, width = picture.shape[:2]
         box = fit(width, height, self.card.input_size, self.card.stride)
-        maps = self._engine.infer(box.apply(picture))
-        candidates = Detections(
-            *maps_to_candidates(maps, self._anchors, self.card.strides, confidence), self.card.labels
-        )
+        with self._engine.infer(box.apply(picture)) as maps:
+            found = maps_to_candidates(maps, self._anchors, self.card.strides, confidence)
+        candidates = Detections(*found, self.card.labels)
         if class_ids is not None:
             candidates = candidates.select(np.isin(candidates.class_ids, class_ids))
         kept = candidates.select(nms(candidates.boxes, candidates.scores, candidates.class_ids, iou))

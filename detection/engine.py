@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -13,22 +14,22 @@ from detection.types import Floats, Picture
 class Engine(Protocol):
     """Turns one letterboxed picture into logits."""
 
-    def infer(self, picture: Picture) -> Sequence[Floats]:
+    def infer(self, picture: Picture) -> AbstractContextManager[Sequence[Floats]]:
         """Run (H, W, 3) uint8 BGR, sides multiples of the stride; one (channels, h, w) float32 map per scale.
 
-        The maps are valid until the next call, and only one call may run at a time.
+        The maps are valid inside the `with` block. As many run at a time as the engine was loaded for; more wait.
         """
         ...
 
 
-def load_engine(folder: Path) -> Engine:
-    """Compile the network of a model folder for this machine; raises ModelError.
+def load_engine(folder: Path, inferences: int = 1) -> Engine:
+    """Compile the network of a model folder for this machine and so many inferences at a time; raises ModelError.
 
     This is the place to choose another engine; it is imported here, because importing it takes as long as using it.
     """
     from detection.openvino import OpenVINOEngine
 
-    return OpenVINOEngine(folder)
+    return OpenVINOEngine(folder, inferences)
 
 
 def load_in_background(folder: Path) -> Future[Engine]:

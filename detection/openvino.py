@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 
@@ -21,23 +24,23 @@ from detection.processor import AVX512_BF16, Processor, read_processor  # noqa: 
 from detection.types import Floats, Picture  # noqa: E402
 
 
-def compile_options(processor: Processor) -> dict[str, str]:
-    """The options with which a network is compiled for a processor.
+def compile_options(processor: Processor, inferences: int = 1) -> dict[str, str]:
+    """The options with which a network is compiled for a processor and a number of inferences at a time.
 
     OpenVINO computes in bfloat16 wherever there are instructions for it. Those of AVX-512 are twice as fast as float32
     on AMD's processors (bench/precision.md), but slower on Intel's, which have AMX for it: on two cores of a Xeon
     without AMX YOLOv7-W6 took 933 ms in float32 and 1,625 ms in bfloat16, by `python -m model_store bench`.
     """
-    options = {"PERFORMANCE_HINT": "LATENCY"}
+    options = {"PERFORMANCE_HINT": "LATENCY"} if inferences == 1 else {"NUM_STREAMS": str(inferences)}
     if processor.isa == AVX512_BF16 and "Intel" in processor.model:
         options["INFERENCE_PRECISION_HINT"] = "f32"
     return options
 
 
 class OpenVINOEngine:
-    """A compiled OpenVINO model, for pictures of any size; each inference uses all cores."""
+    """A compiled OpenVINO model, for pictures of any size; the inferences that run at a time share all cores."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, inferences: int = 1) -> None:
         for name in (NETWORK, WEIGHTS):
             if not (folder / name).is_file():
                 raise ModelError(
@@ -45,12 +48,19 @@ class OpenVINOEngine:
                 )
         core = ov.Core()
         try:
-            compiled = core.compile_model(folder / NETWORK, "CPU", compile_options(read_processor()))
+            compiled = core.compile_model(folder / NETWORK, "CPU", compile_options(read_processor(), inferences))
         except RuntimeError as exc:
             reason = str(exc).strip().splitlines()[-1][:200]
             raise ModelError(f"{folder / NETWORK} is damaged ({reason}): add the model again") from exc
-        self._request = compiled.create_infer_request()
+        self._free: SimpleQueue[ov.InferRequest] = SimpleQueue()
+        for _ in range(inferences):
+            self._free.put(compiled.create_infer_request())
 
-    def infer(self, picture: Picture) -> list[Floats]:
-        self._request.infer(picture[np.newaxis], share_inputs=True)
-        return [tensor.data[0] for tensor in self._request.output_tensors]
+    @contextmanager
+    def infer(self, picture: Picture) -> Iterator[list[Floats]]:
+        request = self._free.get()
+        try:
+            request.infer(picture[np.newaxis], share_inputs=True)
+            yield [tensor.data[0] for tensor in request.output_tensors]
+        finally:
+            self._free.put(request)

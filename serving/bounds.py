@@ -85,8 +85,8 @@ class PixelBudget:
 
 
 @contextmanager
-def acquired(lock: threading.Lock, deadline: Deadline, step: str) -> Iterator[None]:
-    """Hold a lock; raises DeadlineExceeded when it is not free in time."""
+def acquired(lock: threading.Lock | threading.Semaphore, deadline: Deadline, step: str) -> Iterator[None]:
+    """Hold a lock, or a place of a semaphore; raises DeadlineExceeded when it is not free in time."""
     if not lock.acquire(timeout=deadline.remaining_s()):
         raise deadline.exceeded(step)
     try:

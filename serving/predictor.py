@@ -47,7 +47,7 @@ class Predictor:
         self.settings = settings
         self.detector = detector
         self.storage = storage
-        self._engine_is_free = threading.Lock()
+        self._engine_is_free = threading.Semaphore(settings.inferences)
         self._pixels = PixelBudget(settings.max_image_pixels)
 
     def warm_up(self) -> None:
@@ -131,7 +131,7 @@ class Predictor:
         with self._pixels.reserve(header.pixels, deadline):
             with clock.measure("decode"):
                 picture = decode(data, header, name=name)
-            # One inference uses all cores, so a second one at the same time would only slow both down.
+            # Inferences at the same time share the cores: more than INFERENCES would only slow each other down.
             with acquired(self._engine_is_free, deadline, "detect"), clock.measure("detect"):
                 found = self.detector.detect(picture, confidence=confidence, iou=iou, class_ids=class_ids)
             jpeg = None

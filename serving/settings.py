@@ -60,6 +60,13 @@ class Settings(BaseSettings):
     max_image_bytes: int = Field(20_000_000, ge=1, description="largest picture accepted, bytes")
     max_image_pixels: int = Field(50_000_000, ge=1, description="largest picture accepted, pixels")
     jpeg_quality: int = Field(90, ge=1, le=100, description="JPEG quality of the annotated picture")
+    inferences: int = Field(
+        1,
+        ge=1,
+        le=4,
+        description="pictures in the network at the same time, which share the cores "
+        "([more cores](models.md#more-cores)); Lambda has one request per instance",
+    )
     max_queue: int = Field(
         32,
         ge=1,

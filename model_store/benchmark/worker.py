@@ -17,6 +17,8 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +52,19 @@ class Runner:
             self._compiled[key] = compiled, compiled.create_infer_request()
         return self._compiled[key]
 
-    def infer(self, picture: Picture) -> list[Floats]:
+    @contextmanager
+    def infer(self, picture: Picture) -> Iterator[list[Floats]]:
         """One inference, as an engine of `detection`."""
         _, request = self.compiled((1, *picture.shape))
         request.infer(picture[np.newaxis], share_inputs=True)
-        return [tensor.data[0] for tensor in request.output_tensors]
+        yield [tensor.data[0] for tensor in request.output_tensors]
 
     def timed(self, width: int, height: int) -> dict[str, float]:
         """Run one inference of noise."""
         picture = np.random.default_rng(width * height).integers(0, 256, (height, width, 3), np.uint8)
         start = time.perf_counter()
-        self.infer(picture)
-        return {"seconds": time.perf_counter() - start, "memory_mb": memory_mb()}
+        with self.infer(picture):
+            return {"seconds": time.perf_counter() - start, "memory_mb": memory_mb()}
 
     def detections(self, files: list[str]) -> list[list[list[float]]]:
         """Detect in pictures, with the thresholds of COCO results."""

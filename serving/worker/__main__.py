@@ -24,7 +24,7 @@ from serving.respond import Responder
 from serving.settings import Settings, load_settings
 from serving.worker.metrics import WorkerMetrics, WorkerObserver
 from serving.worker.queue import Queue
-from serving.worker.work import Worker
+from serving.worker.work import SPARE_THREADS, Worker
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -60,11 +60,12 @@ def _work(host: str, port: int) -> None:
     instance = Instance(version=settings.service_version, image_digest=settings.image_digest)
     observer = WorkerObserver(metrics, instance)
     responder = Responder(instance, observer)
-    worker = Worker(queue, Messages(NewObjects(settings, observer), responder), metrics)
+    messages = Messages(NewObjects(settings, observer), responder)
+    worker = Worker(queue, messages, metrics, settings.inferences + SPARE_THREADS)
     serve_pages(sockets, pages(worker, metrics), lambda: responder)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
-    worker.run(load_predictor(settings, folder, lambda: load_engine(folder)).predict)
+    worker.run(load_predictor(settings, folder, lambda: load_engine(folder, settings.inferences)).predict)
 
 
 def _model_folder(settings: Settings) -> Path:

@@ -16,8 +16,8 @@ from serving.worker.metrics import WorkerMetrics
 from serving.worker.queue import Message, Queue
 from serving.worker.visibility import Visibility
 
-# One inference runs at a time; meanwhile the others fetch, store and delete. More would only hold messages longer.
-THREADS = 3
+# Beside INFERENCES; they fetch, store and delete. More would only hold messages longer.
+SPARE_THREADS = 2
 LONGEST_PAUSE_S = 30.0
 
 logger = logging.getLogger("bentoml.yolov7")
@@ -30,12 +30,15 @@ class Worker:
     visibility timeout and at last moves it to the dead-letter queue.
     """
 
-    def __init__(self, queue: Queue, messages: Messages, metrics: WorkerMetrics) -> None:
+    def __init__(
+        self, queue: Queue, messages: Messages, metrics: WorkerMetrics, threads: int = 1 + SPARE_THREADS
+    ) -> None:
         self._queue = queue
         self._messages = messages
         self._metrics = metrics
         self._visibility = Visibility(queue)
-        self._free = threading.Semaphore(THREADS)
+        self._threads = threads
+        self._free = threading.Semaphore(threads)
         self._stopped = False
         self.ready = False
 
@@ -47,7 +50,7 @@ class Worker:
     def run(self, predict: Predict) -> None:
         """Answer messages by `predict`; returns when it is stopped and all messages in work are answered."""
         failures = 0
-        with self._visibility.extending(), ThreadPoolExecutor(THREADS, "message") as pool:
+        with self._visibility.extending(), ThreadPoolExecutor(self._threads, "message") as pool:
             self.ready = not self._stopped
             while not self._stopped:
                 if not (most := self._take_free_threads()):
@@ -78,7 +81,7 @@ class Worker:
     def _take_free_threads(self) -> int:
         """Take all free threads; 0 if none becomes free within a second."""
         taken = int(self._free.acquire(timeout=1))
-        while taken and taken < THREADS and self._free.acquire(blocking=False):
+        while taken and taken < self._threads and self._free.acquire(blocking=False):
             taken += 1
         return taken
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from detection.card import read_card
 from detection.errors import ModelError
 from detection.openvino import OpenVINOEngine, compile_options
 from detection.processor import Processor
+from detection.types import Floats, Picture
 from tests.conftest import BUNDLED, smooth_picture
 
 
@@ -19,16 +21,45 @@ def test_the_engine_takes_pictures_of_any_size() -> None:
     engine = OpenVINOEngine(BUNDLED)
     channels = 3 * (5 + len(read_card(BUNDLED).labels))
     for height, width in ((256, 320), (320, 256), (32, 320), (256, 320)):
-        shapes = [m.shape for m in engine.infer(smooth_picture(width, height))]
-        assert shapes == [(channels, height // s, width // s) for s in (8, 16, 32)]
+        with engine.infer(smooth_picture(width, height)) as maps:
+            assert [m.shape for m in maps] == [(channels, height // s, width // s) for s in (8, 16, 32)]
+
+
+def inferred(engine: OpenVINOEngine, picture: Picture) -> list[Floats]:
+    with engine.infer(picture) as maps:
+        return [m.copy() for m in maps]
 
 
 def test_the_engine_keeps_no_state_between_pictures() -> None:
     engine = OpenVINOEngine(BUNDLED)
-    first = [m.copy() for m in engine.infer(smooth_picture(320, 256, 1))]
-    engine.infer(smooth_picture(256, 320, 2))
-    for before, after in zip(first, engine.infer(smooth_picture(320, 256, 1)), strict=True):
+    first = inferred(engine, smooth_picture(320, 256, 1))
+    inferred(engine, smooth_picture(256, 320, 2))
+    for before, after in zip(first, inferred(engine, smooth_picture(320, 256, 1)), strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+def test_inferences_at_the_same_time_do_not_see_each_other() -> None:
+    """Two blocks are open at once; a third inference waits until one of them has ended."""
+    engine, pictures = OpenVINOEngine(BUNDLED, inferences=2), [smooth_picture(320, 256, seed) for seed in range(3)]
+    alone = [inferred(engine, picture) for picture in pictures]
+    with ThreadPoolExecutor(1) as pool:
+        with engine.infer(pictures[0]) as first, engine.infer(pictures[1]) as second:
+            third = pool.submit(inferred, engine, pictures[2])
+            with pytest.raises(TimeoutError):
+                third.result(timeout=0.2)
+            for maps, wanted in ((first, alone[0]), (second, alone[1])):
+                for map_, one in zip(maps, wanted, strict=True):
+                    np.testing.assert_allclose(map_, one, atol=1e-3)
+        for map_, one in zip(third.result(timeout=30), alone[2], strict=True):
+            np.testing.assert_allclose(map_, one, atol=1e-3)
+
+
+def test_a_failed_inference_frees_its_place() -> None:
+    engine = OpenVINOEngine(BUNDLED)
+    for _ in range(2):
+        with pytest.raises(RuntimeError), engine.infer(np.zeros((8, 8, 4), np.uint8)):
+            pass
+    assert inferred(engine, smooth_picture(320, 256))
 
 
 @pytest.mark.parametrize("name", ["model.xml", "model.bin", "model.json"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -101,10 +103,12 @@ class SlowEngine(FakeEngine):
         super().__init__()
         self.begun, self.go_on = threading.Event(), threading.Event()
 
-    def infer(self, picture: Picture) -> list[Floats]:
+    @contextmanager
+    def infer(self, picture: Picture) -> Iterator[list[Floats]]:
         self.begun.set()
         assert self.go_on.wait(10)
-        return super().infer(picture)
+        with super().infer(picture) as maps:
+            yield maps
 
 
 def test_nothing_is_written_after_the_deadline() -> None:
@@ -131,3 +135,30 @@ def test_a_request_waits_for_memory_and_for_the_engine_until_its_deadline(side: 
         engine.go_on.set()
         assert first.result().found.image.width == 8
     assert ours.predict(Call(PredictRequest(filename="64"))).found.image.width == 64
+
+
+@pytest.mark.parametrize("inferences", [1, 2])
+def test_so_many_pictures_are_in_the_network_at_the_same_time(inferences: int) -> None:
+    class Counting(FakeEngine):
+        inside = most = 0
+
+        @contextmanager
+        def infer(self, picture: Picture) -> Iterator[list[Floats]]:
+            with lock:
+                self.inside += 1
+                self.most = max(self.most, self.inside)
+            entered.wait(0.3)  # Set when as many are inside as may be.
+            if self.inside >= inferences:
+                entered.set()
+            with super().infer(picture) as maps:
+                yield maps
+            with lock:
+                self.inside -= 1
+
+    lock, entered, engine = threading.Lock(), threading.Event(), Counting()
+    settings = SETTINGS.model_copy(update={"inferences": inferences})
+    ours = Predictor(settings, Detector(CARD, engine), FakeStorage({"bus": to_jpeg(np.zeros((8, 8, 3), np.uint8))}))
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(ours.predict, Call(PredictRequest(filename="bus"))) for _ in range(8)]:
+            done.result(timeout=30)
+    assert engine.most == inferences
