@@ -6,6 +6,8 @@ PYTHON := $(VENV)/bin/python
 PARALLEL := OMP_NUM_THREADS=1 PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)) \
     $(PYTHON) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 export BENTOML_DO_NOT_TRACK := True
+# Python keeps what it compiles, even where the environment forbids it: tests start hundreds of processes.
+export PYTHONDONTWRITEBYTECODE :=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help serve lambda smoke image rollout sbom audit bentoctl compare loadtest report plan taurus test test-fast test-image test-arm test-terraform fuzz soak check checkov format lock bench train convert-tools clean

@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
@@ -49,6 +48,8 @@ each_manifest = pytest.mark.parametrize("name", manifests())
 
 def fault(document: Document, version: str) -> str | None:
     """The first fault of a document by Kubernetes' schema, unknown fields included."""
+    import kubernetes_validate  # type: ignore[import-untyped]  # It takes seconds, in each process that collects tests.
+
     try:
         kubernetes_validate.validate(document, version, strict=True)
     except kubernetes_validate.ValidationError as exc:
@@ -105,6 +106,8 @@ def literals() -> dict[str, str]:
 
 
 def test_the_validator_knows_the_versions() -> None:
+    import kubernetes_validate
+
     assert kubernetes_validate.latest_version().startswith(VERSIONS[-1])
     assert f"Kubernetes {VERSIONS[0]} or later" in (FOLDER / "README.md").read_text()
 

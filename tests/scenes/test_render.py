@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -16,18 +17,23 @@ from scenes.render import (
     LABELS,
     TRAIN_SEEDS,
     VALIDATION_SEEDS,
+    Scene,
     render_scene,
     scene_size,
     write_coco,
 )
 
-SCENES = {seed: render_scene(seed) for seed in HELD_OUT_SEEDS[:60]}
+
+@cache
+def scenes() -> dict[int, Scene]:
+    """Some scenes by their seeds."""
+    return {seed: render_scene(seed) for seed in HELD_OUT_SEEDS[:60]}
 
 
 def test_a_seed_always_gives_the_same_scene() -> None:
     again = render_scene(5)
-    assert (again.image == SCENES[5].image).all()
-    assert (again.boxes == SCENES[5].boxes).all()
+    assert (again.image == scenes()[5].image).all()
+    assert (again.boxes == scenes()[5].boxes).all()
     other = render_scene(5 + len(ASPECTS), 320)
     assert not np.array_equal(render_scene(5, 320).image, other.image)
 
@@ -38,7 +44,7 @@ def test_the_seed_ranges_share_no_seed() -> None:
 
 
 def test_boxes_lie_inside_the_picture_and_are_not_empty() -> None:
-    for scene in SCENES.values():
+    for scene in scenes().values():
         height, width = scene.image.shape[:2]
         assert (scene.boxes >= 0).all()
         assert (scene.boxes[:, 2:] <= [width, height]).all()
@@ -47,10 +53,10 @@ def test_boxes_lie_inside_the_picture_and_are_not_empty() -> None:
 
 
 def test_scenes_vary_in_size_aspect_number_and_kind() -> None:
-    kinds = {int(c) for scene in SCENES.values() for c in scene.class_ids}
+    kinds = {int(c) for scene in scenes().values() for c in scene.class_ids}
     assert kinds == set(range(len(LABELS)))
-    assert len({scene.image.shape[:2] for scene in SCENES.values()}) > 40
-    assert {len(scene.boxes) for scene in SCENES.values()} >= {1, 3, 5, 7}
+    assert len({scene.image.shape[:2] for scene in scenes().values()}) > 40
+    assert {len(scene.boxes) for scene in scenes().values()} >= {1, 3, 5, 7}
 
 
 @pytest.mark.parametrize("seed", range(len(ASPECTS)))
@@ -66,7 +72,7 @@ def test_write_coco_gives_pictures_and_boxes(tmp_path: Path) -> None:
     data = json.loads(write_coco(tmp_path, [3, 7]).read_text())
     assert [c["name"] for c in data["categories"]] == list(LABELS)
     for image in data["images"]:
-        scene = SCENES[image["id"]]
+        scene = scenes()[image["id"]]
         picture = cv2.imread(str(tmp_path / image["file_name"]))
         assert picture is not None
         assert picture.shape == scene.image.shape == (image["height"], image["width"], 3)
