@@ -62,9 +62,9 @@ def test_a_starting_s3_may_refuse() -> None:
 
 
 def test_growth_beyond_the_tolerance_is_found() -> None:
-    first = Usage(500, 18, 33)
-    assert growths(first, Usage(549, 20, 44)) == []
-    assert len(growths(first, Usage(551, 21, 45))) == 3
+    first = Usage(500, 18, 33, 2)
+    assert growths(first, Usage(549, 20, 36, 8)) == []
+    assert len(growths(first, Usage(551, 21, 37, 9))) == 4
 
 
 def test_percentiles_are_within_five_percent_and_findings_are_bounded() -> None:

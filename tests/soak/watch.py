@@ -1,4 +1,4 @@
-"""Memory, threads and open files of the service's processes."""
+"""Memory, threads, open files and connections to S3 of the service's processes."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ class Usage:
 
     rss_mb: float
     threads: int
-    files: int
+    files: int  # Without the connections to S3.
+    s3_connections: int
 
 
 class Watch:
     """Samples the service; the largest memory goes to the phase that runs."""
 
-    def __init__(self, process_id: Callable[[], int], tally: Tally) -> None:
+    def __init__(self, process_id: Callable[[], int], s3_port: int, tally: Tally) -> None:
         """Watch the process that has this id at the time, and its children."""
         self._process_id = process_id
+        self._s3_port = s3_port
         self._tally = tally
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -36,14 +38,16 @@ class Watch:
 
     def usage(self) -> Usage:
         """What is used now."""
-        rss = threads = files = 0
+        rss = threads = files = to_s3 = 0
         with contextlib.suppress(psutil.Error):
             root = psutil.Process(self._process_id())
             for process in (root, *root.children(recursive=True)):
                 rss += process.memory_info().rss
                 threads += process.num_threads()
+                peers = [one.raddr.port for one in process.net_connections("tcp") if one.raddr]
+                to_s3 += peers.count(self._s3_port)
                 files += process.num_fds()
-        return Usage(rss / 2**20, threads, files)
+        return Usage(rss / 2**20, threads, files - to_s3, to_s3)
 
     def stop(self) -> None:
         """End the sampling."""
