@@ -52,7 +52,8 @@ def old_request(
         boxes, scores, ids = maps_to_candidates(maps, anchors, card.strides, 0.25)
         kept = nms(boxes, scores, ids, 0.45)
         found = Detections(box.to_source(boxes[kept]), scores[kept], ids[kept], card.labels)
-        jpeg = cv2.imencode(".jpg", annotate(picture, found))[1].tobytes()
+        annotate(picture, found)
+        jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
         client.put_object(Bucket=target, Key="old.jpg", Body=jpeg)
 
     return request

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import re
 import time
+import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+import cv2
 import numpy as np
 
 from bench.engines import Subject
 from bench.old_design import KEY
+from detection.images import encode_jpeg
 from detection.types import Picture
-from local.doors import INPUT_BUCKET, local_service, post
+from local.doors import INPUT_BUCKET, OUTPUT_BUCKET, local_service, post
 from local.processes import free_port
 from local.s3 import LocalS3
 from model_store import store
@@ -24,6 +29,7 @@ from scenes.pictures import jpeg_near, soft_noise
 
 PICTURE_BYTES = 500_000
 WIDTH, HEIGHT = 1600, 1200
+QUALITY = 90  # The default of JPEG_QUALITY.
 
 
 def half_megabyte_picture() -> tuple[Picture, bytes]:
@@ -96,6 +102,38 @@ def start_parts(ready_ms: float, first_ms: float, load: Mapping[str, float]) -> 
         "one inference to warm up": load["warm_up"],
         "S3 client": load["s3_client"],
         "first response": first_ms,
+    }
+
+
+def unavoidable(s3: LocalS3, picture: Picture, data: bytes) -> dict[str, Callable[[], object]]:
+    """What no service can leave out: OpenCV's decoding and encoding, and S3's own time for the two pictures.
+
+    S3 is asked over an open connection by a presigned URL, without any client library.
+    """
+    jpeg = encode_jpeg(picture, QUALITY)
+    address = urllib.parse.urlsplit(s3.endpoint)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port)
+    client = s3.client()
+
+    def ask(
+        method: Literal["get_object", "put_object"], bucket: str, body: bytes | None = None
+    ) -> Callable[[], object]:
+        url = client.generate_presigned_url(method, Params={"Bucket": bucket, "Key": KEY})
+
+        def go() -> None:
+            connection.request(method[:3].upper(), url.removeprefix(s3.endpoint), body or None)
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 200:
+                raise RuntimeError(f"S3 answered {answer.status}")
+
+        return go
+
+    return {
+        "fetch": ask("get_object", INPUT_BUCKET),
+        "decode": lambda: cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR),
+        "annotate": lambda: encode_jpeg(picture, QUALITY),
+        "store": ask("put_object", OUTPUT_BUCKET, jpeg),
     }
 
 

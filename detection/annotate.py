@@ -26,9 +26,8 @@ def colour_of(class_id: int) -> Colour:
     return blue, green, red
 
 
-def annotate(picture: Picture, detections: Detections) -> Picture:
-    """Return a copy of (H, W, 3) uint8 BGR with a box and a label per detection; line and text grow with the size."""
-    canvas = picture.copy()
+def annotate(canvas: Picture, detections: Detections) -> None:
+    """Draw a box and a label per detection on (H, W, 3) uint8 BGR; line and text grow with the size."""
     height, width = canvas.shape[:2]
     thickness, size = sizes(width, height)
     order = range(len(detections) - 1, -1, -1)  # The most confident is drawn last, on top.
@@ -39,7 +38,6 @@ def annotate(picture: Picture, detections: Detections) -> Picture:
     taken: list[Rectangle] = []
     for index in reversed(order):
         _draw_label(canvas, detections, index, font, size, thickness, taken)
-    return canvas
 
 
 def sizes(width: int, height: int) -> tuple[int, int]:

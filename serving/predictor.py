@@ -56,8 +56,8 @@ class Predictor:
         picture = np.full((card.input_size * 3 // 4, card.input_size, 3), 114, np.uint8)
         self.detector.detect(picture, confidence=0.25, iou=0.45)
         box, score = np.array([[0, 0, 9, 9]], np.float32), np.ones(1, np.float32)
-        annotated = annotate(picture, Detections(box, score, np.zeros(1, np.int64), card.labels))
-        encode_jpeg(annotated, self.settings.jpeg_quality)
+        annotate(picture, Detections(box, score, np.zeros(1, np.int64), card.labels))
+        encode_jpeg(picture, self.settings.jpeg_quality)
 
     def predict(self, call: Call, deadline: Deadline | None = None, *, refuse_results: bool = False) -> Answer:
         """Answer one request; when it raises an error, nothing has been written, unless S3 failed to confirm a write.
@@ -138,7 +138,8 @@ class Predictor:
             if draws:
                 deadline.check("annotate")
                 with clock.measure("annotate"):
-                    jpeg = encode_jpeg(annotate(picture, found), self.settings.jpeg_quality)
+                    annotate(picture, found)
+                    jpeg = encode_jpeg(picture, self.settings.jpeg_quality)
         return Processed(ImageSize(width=picture.shape[1], height=picture.shape[0]), found, jpeg)
 
 

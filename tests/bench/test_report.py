@@ -49,6 +49,7 @@ RESULT = {
                 "total": 34,
                 "http": 6,
             },
+            "unavoidable_ms": {"fetch": 1.5, "decode": 3, "annotate": 4, "store": 5},
             "start_ms": {"compile the model": 500.0, "first response": 1500.0},
         }
     },
@@ -80,6 +81,9 @@ this peak.
 
 Steps of (e), ms: fetch 3.0, decode 4.0, detect 25.0, annotate 5.0, store 6.0, http 7.0. Everything except detect: \
 25.0 ms.
+
+Of these, 13.5 ms are OpenCV's and S3's own: decoding 3.0, encoding 4.0, and S3 over an open connection, without a \
+client library, 1.5 for the picture and 5.0 for the result. This service adds 11.5 ms.
 
 Steps of (f), ms: decode 4.0, detect 24.0, annotate 5.0, http 6.0. Beside decode, detect and annotate, which includes \
 encoding, the upload takes 7.0 ms.
