@@ -16,7 +16,7 @@ GROUPS = {
     "boto3": ("boto3", "botocore", "s3transfer", "urllib3", "jmespath", "dateutil", "six"),
     "Powertools": ("aws_lambda_powertools", "snapshot_restore_py"),
     "X-Ray": ("aws_xray_sdk", "wrapt"),
-    "pydantic": ("pydantic", "pydantic_core", "pydantic_settings", "typing_extensions", "annotated_types", "dotenv",
+    "pydantic": ("pydantic", "pydantic_core", "typing_extensions", "annotated_types", "dotenv",
                  "typing_inspection"),
     "OpenVINO": ("openvino", "openvino_telemetry"),
     "numpy": ("numpy",),

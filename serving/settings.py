@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv import load_dotenv
-from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from serving.contract import legal_key
 from serving.errors import SettingsError
@@ -41,10 +41,10 @@ def _readable_samples(setting: str) -> str:
     return setting
 
 
-class Settings(BaseSettings):
-    """The settings of a serving process; each field is read from the environment variable of that name in capitals."""
+class Settings(BaseModel):
+    """The settings of a serving process; each field is the environment variable of that name in capitals."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True)
 
     input_bucket: str = Field(min_length=3, description="S3 bucket the pictures are read from")
     output_bucket: str = Field(min_length=3, description="S3 bucket the annotated pictures are written to")
@@ -116,8 +116,9 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
     """
     if env_file is not None:
         load_dotenv(env_file, override=False)
+    given = {name: os.environ[name.upper()] for name in Settings.model_fields if name.upper() in os.environ}
     try:
-        return Settings()
+        return Settings.model_validate(given)
     except ValidationError as exc:
         faults = "; ".join(_fault(str(e["loc"][0]).upper(), e["type"], e["msg"]) for e in exc.errors())
         raise SettingsError(
