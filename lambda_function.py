@@ -37,17 +37,18 @@ from serving.predictor import Predictor, load_predictor
 from serving.respond import Responder
 from serving.settings import load_settings
 
+# On demand, a request is already waiting; a warm-up inference and imports that it may not need would only delay it.
+_warms_up = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") != "on-demand"
+
 
 def _load() -> Predictor:
     settings = load_settings()
-    # On demand, a request is already waiting, and a warm-up inference would delay it by more than it saves.
-    warm_up = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") != "on-demand"
     if _compiling is not None:
-        return load_predictor(settings, Path(settings.model_folder), _compiling.result, warm_up=warm_up)
+        return load_predictor(settings, Path(settings.model_folder), _compiling.result, warm_up=_warms_up)
     from model_store import store  # Only on a laptop: importing BentoML takes a second.
 
     folder = store.located(settings.model)
-    return load_predictor(settings, folder, load_in_background(folder).result, warm_up=warm_up)
+    return load_predictor(settings, folder, load_in_background(folder).result, warm_up=_warms_up)
 
 
 try:
@@ -59,8 +60,10 @@ except UserError as exc:
 instance = Instance(version=predictor.settings.service_version, image_digest=predictor.settings.image_digest)
 observer = CloudWatchObserver(instance)
 function = Function(predictor, Responder(instance, observer), observer)
-_objects = ObjectEvents(function)
-KINDS = (HttpEvents(function), BatchEvents(function, _objects), QueueEvents(function, _objects), _objects)
+_http, _objects = HttpEvents(function), ObjectEvents(function)
+KINDS = (_http, BatchEvents(function, _objects), QueueEvents(function, _objects), _objects)
+if _warms_up:
+    _ = _http.resolvers
 
 
 @register_after_restore  # type: ignore[untyped-decorator]

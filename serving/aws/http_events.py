@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from aws_lambda_powertools.event_handler import ALBResolver, APIGatewayHttpResolver, APIGatewayRestResolver, Response
-from aws_lambda_powertools.event_handler.api_gateway import ApiGatewayResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from serving.accept import JSON, read_accept
@@ -22,6 +20,10 @@ from serving.instance import request_id_from
 from serving.page.documents import HTML, start_page, unless_unchanged
 from serving.respond import HttpAnswer
 from serving.routes import PAGE, PREDICT, Routes, check_route
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import Response
+    from aws_lambda_powertools.event_handler.api_gateway import ApiGatewayResolver
 
 # The largest picture that a response can hold as base64, with 64 KB left for its headers and the rest of its JSON.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -40,9 +42,17 @@ class HttpEvents:
         settings = function.predictor.settings
         self._page = start_page(settings, links_docs=False) if settings.page == "on" else None
         self._routes: Routes = {**PREDICT, **(PAGE if self._page else {})}
-        self._http_api = self._routed(APIGatewayHttpResolver(), LAMBDA_RETURNS)
-        self._rest_api = self._routed(APIGatewayRestResolver(), LAMBDA_RETURNS)
-        self._alb = self._routed(ALBResolver(), ALB_RETURNS)
+
+    @cached_property
+    def resolvers(self) -> dict[str, ApiGatewayResolver]:
+        """Powertools' resolver of each form; importing them is a part of the cold start that only HTTP events need."""
+        from aws_lambda_powertools.event_handler import ALBResolver, APIGatewayHttpResolver, APIGatewayRestResolver
+
+        return {
+            "HTTP API": self._routed(APIGatewayHttpResolver(), LAMBDA_RETURNS),
+            "REST API": self._routed(APIGatewayRestResolver(), LAMBDA_RETURNS),
+            "ALB": self._routed(ALBResolver(), ALB_RETURNS),
+        }
 
     def matches(self, event: Event) -> bool:
         """Whether the event has the context of an HTTP request."""
@@ -60,11 +70,11 @@ class HttpEvents:
 
     def _resolver(self, event: Event) -> ApiGatewayResolver:
         if "elb" in event["requestContext"]:
-            return self._alb
+            return self.resolvers["ALB"]
         if event.get("version") == "2.0" and "http" in event["requestContext"]:  # HTTP APIs and function URLs.
-            return self._http_api
+            return self.resolvers["HTTP API"]
         if "httpMethod" in event and "path" in event:
-            return self._rest_api
+            return self.resolvers["REST API"]
         raise EventFailed(f"this HTTP event is not of a known kind; known are {self.name}")
 
     def _routed(self, resolver: ApiGatewayResolver, max_returned_bytes: int) -> ApiGatewayResolver:
@@ -96,6 +106,8 @@ class HttpEvents:
 
 def _sent(answer: HttpAnswer, method: str) -> Response[Any]:
     """Powertools' form of a response; it sends bytes as base64."""
+    from aws_lambda_powertools.event_handler import Response
+
     body = b"" if method == "HEAD" else answer.body
     text = answer.headers["Content-Type"] in (JSON, HTML)
     return Response(answer.status, body=body.decode() if text else body, headers=dict(answer.headers))
