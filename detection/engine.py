@@ -8,6 +8,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
+from detection.card import read_card
 from detection.types import Floats, Picture
 
 
@@ -33,11 +36,19 @@ def load_engine(folder: Path, inferences: int = 1) -> Engine:
 
 
 def load_in_background(folder: Path) -> Future[Engine]:
-    """Compile in a thread while the caller goes on; the future raises ModelError.
+    """Compile in a thread while the caller goes on, and infer once; the future raises ModelError.
+
+    The first inference of a process packs the weights, whatever the size of the picture. One of the smallest possible
+    picture does this while the caller is busy (bench/first.md).
 
     The engine's library is imported before this returns: importing it in the thread would compete with the imports
     of the caller for the interpreter, compiling does not.
     """
     import detection.openvino  # noqa: F401
 
-    return ThreadPoolExecutor(1, "compile").submit(load_engine, folder)
+    def load() -> Engine:
+        engine, side = load_engine(folder), read_card(folder).stride
+        with engine.infer(np.zeros((side, side, 3), np.uint8)):
+            return engine
+
+    return ThreadPoolExecutor(1, "compile").submit(load)
