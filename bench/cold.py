@@ -101,13 +101,18 @@ def columns(rows: list[dict[str, float]]) -> dict[str, Any]:
     return {name: Samples(tuple(row[name] / 1000 for row in rows)).to_json() for name in rows[0]}
 
 
-def start(handler: str, env: Mapping[str, str], warm: int) -> tuple[dict[str, float], list[dict[str, float]]]:
-    """One cold start and some warm requests after it: the known parts of each, in milliseconds."""
+def start(
+    handler: str, env: Mapping[str, str], warm: int, root: Path = ROOT
+) -> tuple[dict[str, float], list[dict[str, float]]]:
+    """One cold start and some warm requests after it: the known parts of each, in milliseconds.
+
+    `root` is the checkout with the handler.
+    """
     folder = Path(tempfile.mkdtemp())
     event = json.dumps({"filename": KEY}).encode()
     begin = time.perf_counter()
     # AWS gives this much memory more CPUs than most machines have, so the CPU is not scaled down.
-    sandbox = Sandbox(Function(handler, ROOT, env, memory_mb=10_240, timeout_s=60), folder)
+    sandbox = Sandbox(Function(handler, root, env, memory_mb=10_240, timeout_s=60), folder)
     try:
         done = sandbox.invoke(event)
         total = (time.perf_counter() - begin) * 1000

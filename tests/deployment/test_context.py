@@ -6,10 +6,13 @@ import json
 import os
 import platform
 import re
+import shutil
 import stat
 from pathlib import Path
 
+import botocore.session
 import pytest
+from botocore.loaders import Loader
 
 from deployment.image import context
 from deployment.image.__main__ import main
@@ -17,11 +20,13 @@ from deployment.image.context import (
     DOCKERFILE,
     LOCK,
     MACHINES,
+    SERVICES,
     ImageError,
     install,
     make_context,
     normalise,
     packages,
+    shorten,
     trim,
 )
 from detection.card import read_card
@@ -78,6 +83,7 @@ def no_packages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def install(_lock: Path, folder: Path, architecture: str) -> None:
         asked.append(architecture)
         (folder / "botocore" / "data" / "s3").mkdir(parents=True)
+        (folder / "botocore" / "data" / "endpoints.json").write_text('{"partitions": []}')
 
     monkeypatch.setattr(context, "install", install)
     return asked
@@ -191,8 +197,37 @@ def test_what_serving_never_loads_is_left_out(tmp_path: Path) -> None:
     for name in kept + gone:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
+    (tmp_path / "botocore/data/endpoints.json").write_text('{"partitions": []}')
     trim(tmp_path)
     assert {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()} == set(kept)
+
+
+@pytest.mark.slow
+def test_clients_are_the_same_with_botocores_shortened_data(tmp_path: Path) -> None:
+    full = Path(botocore.__file__).parent / "data"
+    for name in SERVICES:
+        shutil.copytree(full / name, tmp_path / name)
+    for file in full.glob("*.json"):
+        shutil.copyfile(file, tmp_path / file.name)
+    shorten(tmp_path)
+    assert not list(tmp_path.rglob("*.gz"))
+    assert (tmp_path / "endpoints.json").stat().st_size < (full / "endpoints.json").stat().st_size / 5
+    ours, theirs = botocore.session.Session(), botocore.session.Session()
+    shortened = Loader(extra_search_paths=[str(tmp_path)], include_default_search_paths=False)
+    ours.register_component("data_loader", shortened)
+    for session in (ours, theirs):
+        session.set_credentials("a", "b")
+    for name in SERVICES:
+        for region in ("eu-central-1", "us-east-1", "cn-north-1", "us-gov-west-1"):
+            short, long = (one.create_client(name, region) for one in (ours, theirs))
+            assert short.meta.endpoint_url == long.meta.endpoint_url
+            models = [one.meta.service_model for one in (short, long)]
+            assert models[0].operation_names == models[1].operation_names
+            assert models[0].shape_names == models[1].shape_names
+            if name == "s3":
+                wanted = {"Bucket": "b", "Key": "k"}
+                urls = [one.generate_presigned_url("get_object", wanted) for one in (short, long)]  # type: ignore[attr-defined]
+                assert urls[0].partition("?")[0] == urls[1].partition("?")[0]
 
 
 def test_modes_and_times_are_the_same_whoever_builds(tmp_path: Path) -> None:
