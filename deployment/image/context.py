@@ -182,7 +182,7 @@ def shorten(data: Path) -> None:
 
 
 def without_documentation(content: Any) -> Any:
-    """JSON with empty texts as documentation, which botocore reads; what else has that name, such as a member, stays."""
+    """JSON with empty texts as documentation, which botocore reads; what else has the name, a member say, stays."""
     if isinstance(content, list):
         return [without_documentation(one) for one in content]
     if not isinstance(content, dict):

@@ -204,22 +204,23 @@ def test_what_serving_never_loads_is_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_clients_are_the_same_with_botocores_shortened_data(tmp_path: Path) -> None:
-    full = Path(botocore.__file__).parent / "data"
-    for name in SERVICES:
-        shutil.copytree(full / name, tmp_path / name)
-    for file in full.glob("*.json"):
-        shutil.copyfile(file, tmp_path / file.name)
-    shorten(tmp_path)
-    assert not list(tmp_path.rglob("*.gz"))
-    assert (tmp_path / "endpoints.json").stat().st_size < (full / "endpoints.json").stat().st_size / 5
-    ours, theirs = botocore.session.Session(), botocore.session.Session()
-    shortened = Loader(extra_search_paths=[str(tmp_path)], include_default_search_paths=False)
-    ours.register_component("data_loader", shortened)
-    for session in (ours, theirs):
-        session.set_credentials("a", "b")
+    full, sessions = Path(botocore.__file__).parent / "data", []
+    for folder in (tmp_path / "short", tmp_path / "long"):
+        for name in SERVICES:
+            shutil.copytree(full / name, folder / name)
+        for file in full.glob("*.json"):
+            shutil.copyfile(file, folder / file.name)
+        sessions.append(botocore.session.Session())
+        loader = Loader(extra_search_paths=[str(folder)], include_default_search_paths=False)
+        sessions[-1].register_component("data_loader", loader)
+        sessions[-1].set_credentials("a", "b")
+    shorten(tmp_path / "short")
+    assert not list((tmp_path / "short").rglob("*.gz"))
+    sizes = [(tmp_path / name / "endpoints.json").stat().st_size for name in ("short", "long")]
+    assert sizes[0] < sizes[1] / 5
     for name in SERVICES:
         for region in ("eu-central-1", "us-east-1", "cn-north-1", "us-gov-west-1"):
-            short, long = (one.create_client(name, region) for one in (ours, theirs))
+            short, long = (one.create_client(name, region) for one in sessions)
             assert short.meta.endpoint_url == long.meta.endpoint_url
             models = [one.meta.service_model for one in (short, long)]
             assert models[0].operation_names == models[1].operation_names
