@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from local.checkout import ROOT
 from tests.deployment.modules import FOLDER, MODULES, REQUIRED
 from tests.deployment.moto_aws import REGION
@@ -44,16 +46,17 @@ class Provider:
 
 @cache
 def find_provider() -> Provider | str:
-    """The provider, or the reason why there is none."""
+    """The provider, or the reason why there is none; fails the test if TERRAFORM_PLUGINS does not have it."""
     if PROGRAM is None:
         return "terraform is not installed"
     plugins = os.environ.get("TERRAFORM_PLUGINS")
     if plugins:
         folder = Path(plugins).resolve()
         found = [file.parent.parent.name for file in folder.glob("*/hashicorp/aws/*/*/terraform-provider-aws*")]
-        assert found, (
-            f"TERRAFORM_PLUGINS={plugins} has no HOSTNAME/hashicorp/aws/VERSION/PLATFORM/terraform-provider-aws"
-        )
+        if not found:
+            pattern = "HOSTNAME/hashicorp/aws/VERSION/PLATFORM/terraform-provider-aws"
+            what = f"has no {pattern}" if folder.is_dir() else "is not a folder"
+            pytest.fail(f"TERRAFORM_PLUGINS={plugins} {what}", pytrace=False)
         return Provider(folder, max(found, key=lambda version: [int(part) for part in re.findall(r"\d+", version)]))
     try:
         urllib.request.urlopen(REGISTRY, timeout=5).close()
