@@ -20,6 +20,8 @@ from detection.card import CARD, NETWORK, WEIGHTS
 from model_store import store
 
 HERE = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "unknown")
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+EMULATORS = {"x86_64": "qemu-x86_64", "arm64": "qemu-aarch64"}
 
 
 def tag_of(model: str, architecture: str) -> str:
@@ -36,13 +38,13 @@ def tag_of(model: str, architecture: str) -> str:
 
 
 def check_architecture(engine: str, tag: str, architecture: str) -> bool:
-    """Whether the image is here; raises RolloutError if it, or one built here, is for another architecture."""
+    """Whether the image is here; raises RolloutError if it is for another architecture, or cannot be built here."""
     done = subprocess.run([engine, "image", "inspect", f"yolov7:{tag}"], capture_output=True, text=True)
     if done.returncode:
-        if architecture != HERE:
+        if architecture != HERE and not emulates(architecture):
             raise RolloutError(
                 f"architecture is {architecture}, and this machine builds for {HERE}: run make rollout on one for "
-                f"{architecture}, or set architecture: {HERE}"
+                f"{architecture}, install qemu's user emulation, or set architecture: {HERE}"
             )
         return False
     found = json.loads(done.stdout)[0]["Architecture"]
@@ -54,9 +56,24 @@ def check_architecture(engine: str, tag: str, architecture: str) -> bool:
     return True
 
 
-def build(model: str, tag: str) -> None:
-    """Build the image; raises RolloutError."""
-    if make_image(["--model", model, "--tag", f"yolov7:{tag}"]):
+def emulates(architecture: str) -> bool:
+    """Whether the kernel runs programs of another architecture by qemu, in containers too.
+
+    A container does not have qemu's file, so the kernel must have opened it when it was registered: flag F.
+    https://docs.kernel.org/admin-guide/binfmt-misc.html
+    """
+    try:
+        lines = (BINFMT / EMULATORS[architecture]).read_text().splitlines()
+    except (KeyError, OSError):
+        return False
+    flags = next((line.removeprefix("flags:") for line in lines if line.startswith("flags:")), "")
+    return lines[:1] == ["enabled"] and "F" in flags
+
+
+def build(model: str, tag: str, architecture: str) -> None:
+    """Build the image, by emulation for an architecture other than this machine's; raises RolloutError."""
+    other = [] if architecture == HERE else ["--architecture", architecture]
+    if make_image(["--model", model, "--tag", f"yolov7:{tag}", *other]):
         raise RolloutError("the image was not built: correct what it says above, then run this command again")
 
 

@@ -152,7 +152,7 @@ class Rollout:
             say(f"image yolov7:{tag} is here already: not built again")
         else:
             say(f"building yolov7:{tag} with {model}")
-            push.build(model, tag)
+            push.build(model, tag, spec["architecture"])
             push.check_architecture(engine, tag, spec["architecture"])
         _, _, user, password = registry.create_repository(spec, name)
         say(f"pushing {url}:{tag}")

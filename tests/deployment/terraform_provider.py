@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import urllib.error
 import urllib.request
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from local.checkout import ROOT
 from tests.deployment.modules import FOLDER, MODULES, REQUIRED
@@ -44,16 +47,17 @@ class Provider:
 
 @cache
 def find_provider() -> Provider | str:
-    """The provider, or the reason why there is none."""
+    """The provider, or the reason why there is none; fails the test if TERRAFORM_PLUGINS does not have it."""
     if PROGRAM is None:
         return "terraform is not installed"
     plugins = os.environ.get("TERRAFORM_PLUGINS")
     if plugins:
         folder = Path(plugins).resolve()
         found = [file.parent.parent.name for file in folder.glob("*/hashicorp/aws/*/*/terraform-provider-aws*")]
-        assert found, (
-            f"TERRAFORM_PLUGINS={plugins} has no HOSTNAME/hashicorp/aws/VERSION/PLATFORM/terraform-provider-aws"
-        )
+        if not found:
+            pattern = "HOSTNAME/hashicorp/aws/VERSION/PLATFORM/terraform-provider-aws"
+            what = f"has no {pattern}" if folder.is_dir() else "is not a folder"
+            pytest.fail(f"TERRAFORM_PLUGINS={plugins} {what}", pytrace=False)
         return Provider(folder, max(found, key=lambda version: [int(part) for part in re.findall(r"\d+", version)]))
     try:
         urllib.request.urlopen(REGISTRY, timeout=5).close()
@@ -89,6 +93,7 @@ class Root:
     folder: Path
     env: dict[str, str]
     provider: Provider
+    timeout_s: float = 600
 
     def write(self, variants: dict[str, dict[str, Any]]) -> None:
         """Write the configuration: values by `NAME-MODULE`, which is also the deployment's name.
@@ -110,11 +115,19 @@ class Root:
         assert done.returncode == 0, done.stderr
 
     def terraform(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of Terraform."""
+        """Run a command of Terraform; raises TimeoutExpired."""
         assert PROGRAM is not None
-        return subprocess.run(
-            [PROGRAM, *arguments], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=600
-        )
+        command = [PROGRAM, *arguments]
+        with subprocess.Popen(
+            command, cwd=self.folder, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
+        ) as process:  # fmt: skip
+            try:
+                out, err = process.communicate(timeout=self.timeout_s)
+            except BaseException:  # The provider, a process of 0.6 GB, does not end with a killed Terraform.
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def messages(self, *arguments: str) -> list[dict[str, Any]]:
         """What a command says with -json, one message a line."""

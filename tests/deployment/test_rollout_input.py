@@ -125,12 +125,48 @@ def test_without_credentials_it_says_so(
 @pytest.mark.slow
 @needs_terraform
 def test_an_architecture_that_this_machine_cannot_build_is_refused_before_the_build(
-    aws: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    aws: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not shutil.which("podman") or platform.machine() != "x86_64":
         pytest.skip("needs podman on x86_64")
+    monkeypatch.setattr(push, "BINFMT", tmp_path / "none")
     assert main(["lambda", "--config", str(config(tmp_path, architecture="arm64")), "--yes"]) == 1
     assert "architecture is arm64, and this machine builds for x86_64" in capsys.readouterr().err
+
+
+# What the kernel says of an emulator: whether a container can use it.
+REGISTERED = {
+    "enabled\ninterpreter /usr/libexec/qemu-binfmt/aarch64-binfmt-P\nflags: POCF\noffset 0\n": True,
+    "enabled\ninterpreter /usr/bin/qemu-aarch64-static\nflags: OC\noffset 0\n": False,
+    "disabled\ninterpreter /usr/bin/qemu-aarch64-static\nflags: F\noffset 0\n": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize(("text", "works"), REGISTERED.items(), ids=range(len(REGISTERED)))
+def test_an_emulator_works_in_containers_if_the_kernel_holds_its_file(
+    text: str, works: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "BINFMT", tmp_path)
+    (tmp_path / "qemu-aarch64").write_text(text)
+    assert (push.emulates("arm64"), push.emulates("x86_64")) == (works, False)
+
+
+@pytest.mark.parametrize(
+    ("here", "options"), [("arm64", []), ("x86_64", ["--architecture", "arm64"])], ids=["same", "other"]
+)
+def test_an_image_is_built_for_the_architecture_of_the_config(
+    here: str, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`false` is an engine that has no image."""
+    built: list[list[str]] = []
+    monkeypatch.setattr(push, "HERE", here)
+    monkeypatch.setattr(push, "BINFMT", tmp_path)
+    monkeypatch.setattr(push, "make_image", lambda arguments: built.append(arguments))
+    (tmp_path / "qemu-aarch64").write_text("enabled\nflags: F\n")
+    assert not push.check_architecture("false", "0a-arm64", "arm64")
+    push.build("yolov7-w6", "0a-arm64", "arm64")
+    assert built == [["--model", "yolov7-w6", "--tag", "yolov7:0a-arm64", *options]]
 
 
 # The text of a config, and a part of the message.

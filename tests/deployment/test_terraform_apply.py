@@ -75,11 +75,7 @@ def live(root: Root, aws: dict[str, str]) -> Life:
     between = made(aws)
     root.terraform("plan", "-out=second", "-parallelism=30")
     second = json.loads(root.terraform("show", "-json", "second").stdout)["resource_changes"]
-    messages = root.messages("destroy", "-auto-approve")
-    if errors(messages):
-        # When a connection breaks, the provider repeats a delete, and moto calls the repeated one an error.
-        messages = root.messages("destroy", "-auto-approve")
-    faults += errors(messages)
+    faults += errors(root.messages("destroy", "-auto-approve"))
     told = (
         f"hashicorp/aws {root.version()} ({'TERRAFORM_PLUGINS' if root.provider.folder else 'the registry'}) applied "
         f"{len(APPLIED)} variants, {sum(len(planned.get(n, [])) for n in APPLIED)} resources, to moto "
