@@ -10,8 +10,11 @@ from typing import Protocol
 
 import numpy as np
 
-from detection.card import read_card
+from detection.card import WEIGHTS, read_card
+from detection.letterbox import fit
 from detection.types import Floats, Picture
+
+LARGE = 30_000_000  # bytes of weights; YOLOv7-tiny has 12 MB, YOLOv7 74
 
 
 class Engine(Protocol):
@@ -36,19 +39,24 @@ def load_engine(folder: Path, inferences: int = 1) -> Engine:
 
 
 def load_in_background(folder: Path) -> Future[Engine]:
-    """Compile in a thread while the caller goes on, and infer once; the future raises ModelError.
+    """Compile in a thread while the caller goes on, and prepare for a 4:3 picture; the future raises ModelError.
 
-    The first inference of a process packs the weights, whatever the size of the picture. One of the smallest possible
-    picture does this while the caller is busy (bench/first.md).
+    The first inference of a process takes longer than later ones. A small network infers a picture of this shape here,
+    while the caller is busy; a large one, whose inference would take too long, is compiled for this shape alone, since
+    its first inference then is as fast as later ones (bench/first.md).
 
     The engine's library is imported before this returns: importing it in the thread would compete with the imports
     of the caller for the interpreter, compiling does not.
     """
-    import detection.openvino  # noqa: F401
+    from detection.openvino import OneShapeEngine
 
     def load() -> Engine:
-        engine, side = load_engine(folder), read_card(folder).stride
-        with engine.infer(np.zeros((side, side, 3), np.uint8)):
+        card = read_card(folder)
+        box = fit(4, 3, card.input_size, card.stride)
+        if (folder / WEIGHTS).stat().st_size > LARGE:
+            return OneShapeEngine(folder, (box.height, box.width))
+        engine = load_engine(folder)
+        with engine.infer(np.zeros((box.height, box.width, 3), np.uint8)):
             return engine
 
     return ThreadPoolExecutor(1, "compile").submit(load)

@@ -38,9 +38,12 @@ def compile_options(processor: Processor, inferences: int = 1) -> dict[str, str]
 
 
 class OpenVINOEngine:
-    """A compiled OpenVINO model, for pictures of any size; the inferences that run at a time share all cores."""
+    """A compiled OpenVINO model; the inferences that run at a time share all cores.
 
-    def __init__(self, folder: Path, inferences: int = 1) -> None:
+    It takes pictures of any size, or with `shape`, height and width in pixels, only of this one.
+    """
+
+    def __init__(self, folder: Path, inferences: int = 1, shape: tuple[int, int] | None = None) -> None:
         for name in (NETWORK, WEIGHTS):
             if not (folder / name).is_file():
                 raise ModelError(
@@ -48,7 +51,10 @@ class OpenVINOEngine:
                 )
         core = ov.Core()
         try:
-            compiled = core.compile_model(folder / NETWORK, "CPU", compile_options(read_processor(), inferences))
+            network = core.read_model(folder / NETWORK)
+            if shape:
+                network.reshape([1, *shape, 3])
+            compiled = core.compile_model(network, "CPU", compile_options(read_processor(), inferences))
         except RuntimeError as exc:
             reason = str(exc).strip().splitlines()[-1][:200]
             raise ModelError(f"{folder / NETWORK} is damaged ({reason}): add the model again") from exc
@@ -64,3 +70,29 @@ class OpenVINOEngine:
             yield [tensor.data[0] for tensor in request.output_tensors]
         finally:
             self._free.put(request)
+
+
+class OneShapeEngine:
+    """An engine for the expected shape of pictures; when another shape comes, for this, and then for all shapes.
+
+    A process that has just started answers the first picture of a large network sooner so. It runs one inference at a
+    time.
+    """
+
+    def __init__(self, folder: Path, expected: tuple[int, int]) -> None:
+        """`expected` is height and width, pixels."""
+        self._folder = folder
+        self._shape: tuple[int, int] | None = expected
+        self._used = False
+        self._engine: OpenVINOEngine | None = OpenVINOEngine(folder, shape=expected)
+
+    @contextmanager
+    def infer(self, picture: Picture) -> Iterator[list[Floats]]:
+        shape = picture.shape[0], picture.shape[1]
+        if self._engine is None or self._shape not in (None, shape):
+            self._shape = None if self._used else shape
+            self._engine = None  # Its memory is free before the next one needs it.
+            self._engine = OpenVINOEngine(self._folder, shape=self._shape)
+        self._used = True
+        with self._engine.infer(picture) as maps:
+            yield maps

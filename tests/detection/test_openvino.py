@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from detection import openvino
 from detection.card import read_card
+from detection.engine import load_in_background
 from detection.errors import ModelError
-from detection.openvino import OpenVINOEngine, compile_options
+from detection.openvino import OneShapeEngine, OpenVINOEngine, compile_options
 from detection.processor import Processor
 from detection.types import Floats, Picture
 from tests.conftest import BUNDLED, smooth_picture
@@ -60,6 +62,52 @@ def test_a_failed_inference_frees_its_place() -> None:
         with pytest.raises(RuntimeError), engine.infer(np.zeros((8, 8, 4), np.uint8)):
             pass
     assert inferred(engine, smooth_picture(320, 256))
+
+
+@pytest.mark.parametrize(
+    "sizes", [[(320, 256), (320, 256)], [(256, 320), (256, 320), (320, 256)], [(320, 256), (64, 320)]]
+)
+def test_an_engine_of_one_shape_gives_what_the_usual_one_does(sizes: list[tuple[int, int]]) -> None:
+    """The expected shape, and another one before and after it."""
+    engine, usual = OneShapeEngine(BUNDLED, (256, 320)), OpenVINOEngine(BUNDLED)
+    for seed, (width, height) in enumerate(sizes):
+        picture = smooth_picture(width, height, seed)
+        with engine.infer(picture) as maps:
+            for ours, theirs in zip(maps, inferred(usual, picture), strict=True):
+                np.testing.assert_allclose(ours, theirs, atol=1e-3)
+
+
+def test_an_engine_of_one_shape_is_compiled_for_a_second_one_and_then_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[tuple[int, int] | None] = []
+
+    class Counted(OpenVINOEngine):
+        def __init__(self, folder: Path, inferences: int = 1, shape: tuple[int, int] | None = None) -> None:
+            compiled.append(shape)
+            super().__init__(folder, inferences, shape)
+
+    monkeypatch.setattr(openvino, "OpenVINOEngine", Counted)
+    engine = OneShapeEngine(BUNDLED, (256, 320))
+    for width, height in ((320, 256), (320, 256), (256, 320), (64, 320), (320, 256)):
+        with engine.infer(smooth_picture(width, height)):
+            pass
+    assert compiled == [(256, 320), None]
+    compiled.clear()
+    engine = OneShapeEngine(BUNDLED, (256, 320))
+    for width, height in ((256, 320), (256, 320), (64, 320)):
+        with engine.infer(smooth_picture(width, height)):
+            pass
+    assert compiled == [(256, 320), (320, 256), None]
+
+
+@pytest.mark.parametrize(("largest", "kind"), [(0, "OneShapeEngine"), (100_000_000, "OpenVINOEngine")])
+def test_in_the_background_a_large_network_is_compiled_for_one_shape(
+    largest: int, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detection.engine.LARGE", largest)
+    engine = load_in_background(BUNDLED).result(timeout=60)
+    assert type(engine).__name__ == kind
+    with engine.infer(smooth_picture(320, 256)) as maps:
+        assert len(maps) == 3
 
 
 @pytest.mark.parametrize("name", ["model.xml", "model.bin", "model.json"])
