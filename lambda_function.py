@@ -14,9 +14,11 @@ from pathlib import Path
 
 from detection.engine import Engine, load_in_background
 
+# On demand, a request is already waiting; a warm-up inference and imports that it may not need would only delay it.
+_on_demand = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") == "on-demand"
 _compiling: Future[Engine] | None = None
 if os.environ.get("MODEL_FOLDER"):
-    _compiling = load_in_background(Path(os.environ["MODEL_FOLDER"]))
+    _compiling = load_in_background(Path(os.environ["MODEL_FOLDER"]), hurried=_on_demand)
 
 import random
 import sys
@@ -37,18 +39,17 @@ from serving.predictor import Predictor, load_predictor
 from serving.respond import Responder
 from serving.settings import load_settings
 
-# On demand, a request is already waiting; a warm-up inference and imports that it may not need would only delay it.
-_warms_up = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") != "on-demand"
-
 
 def _load() -> Predictor:
     settings = load_settings()
     if _compiling is not None:
-        return load_predictor(settings, Path(settings.model_folder), _compiling.result, warm_up=_warms_up)
+        return load_predictor(settings, Path(settings.model_folder), _compiling.result, warm_up=not _on_demand)
     from model_store import store  # Only on a laptop: importing BentoML takes a second.
 
     folder = store.located(settings.model)
-    return load_predictor(settings, folder, load_in_background(folder).result, warm_up=_warms_up)
+    return load_predictor(
+        settings, folder, load_in_background(folder, hurried=_on_demand).result, warm_up=not _on_demand
+    )
 
 
 try:
@@ -62,7 +63,7 @@ observer = CloudWatchObserver(instance)
 function = Function(predictor, Responder(instance, observer), observer)
 _http, _objects = HttpEvents(function), ObjectEvents(function)
 KINDS = (_http, BatchEvents(function, _objects), QueueEvents(function, _objects), _objects)
-if _warms_up:
+if not _on_demand:
     _ = _http.resolvers
 
 

@@ -49,8 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=HERE, help="folder of load.json and load.md")
     options = parser.parse_args(arguments)
     result: dict[str, Any] = {"about": about(options.rounds) | {"command": "python -m bench.load"}, "variants": {}}
-    for variant in options.variants:
-        with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name:
+        os.environ["BENTOML_HOME"] = str(Path(name) / "bentoml")  # BentoML reads it once.
+        for variant in options.variants:
             result["variants"][variant] = measure(Path(name), variant, options.rounds)
     (options.output / "load.json").write_text(json.dumps(result, indent=1) + "\n")
     (options.output / "load.md").write_text(to_markdown(result))
@@ -60,8 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def measure(folder: Path, variant: str, rounds: int) -> dict[str, Any]:
     """The samples of the engine alone and of each case; the first round does not count."""
-    os.environ["BENTOML_HOME"] = str(folder / "bentoml")
-    model = folder / "model"
+    model = folder / variant
     model.mkdir()
     from_random(variant, model)
     tag, card = store.put(model), read_card(model)
@@ -69,12 +69,12 @@ def measure(folder: Path, variant: str, rounds: int) -> dict[str, Any]:
     alone: list[float] = []
     loaded: dict[tuple[int, int], list[dict[str, Any]]] = {case: [] for case in CASES}
     with ExitStack() as stack:
-        s3 = stack.enter_context(local_s3(folder / "s3", INPUT_BUCKET, OUTPUT_BUCKET))
+        s3 = stack.enter_context(local_s3(folder / f"{variant}-s3", INPUT_BUCKET, OUTPUT_BUCKET))
         upload(s3, half_megabyte_picture()[1])
         engine = stack.enter_context(Worker(model))
         urls = {}
         for inferences in sorted({case[1] for case in CASES}):
-            env, log = {"MODEL": str(tag), "INFERENCES": str(inferences)}, folder / f"{inferences}.log"
+            env, log = {"MODEL": str(tag), "INFERENCES": str(inferences)}, folder / f"{variant}-{inferences}.log"
             service = stack.enter_context(local_service(s3, port=free_port(), log=log, env=env))
             urls[inferences] = service.url
         for number in range(rounds + 1):

@@ -38,12 +38,13 @@ def load_engine(folder: Path, inferences: int = 1) -> Engine:
     return OpenVINOEngine(folder, inferences)
 
 
-def load_in_background(folder: Path) -> Future[Engine]:
-    """Compile in a thread while the caller goes on, and prepare for a 4:3 picture; the future raises ModelError.
+def load_in_background(folder: Path, *, hurried: bool = False) -> Future[Engine]:
+    """Compile in a thread while the caller goes on; the future raises ModelError.
 
-    The first inference of a process takes longer than later ones. A small network infers a picture of this shape here,
-    while the caller is busy; a large one, whose inference would take too long, is compiled for this shape alone, since
-    its first inference then is as fast as later ones (bench/first.md).
+    `hurried` says that a request is waiting already. Since the first inference of a process takes longer than later
+    ones, the engine then is prepared for a 4:3 picture: a small network infers one here, while the caller is busy; a
+    large one, whose inference would take too long, is compiled for this shape alone, which makes its first inference as
+    fast as later ones (bench/first.md).
 
     The engine's library is imported before this returns: importing it in the thread would compete with the imports
     of the caller for the interpreter, compiling does not.
@@ -51,6 +52,8 @@ def load_in_background(folder: Path) -> Future[Engine]:
     from detection.openvino import OneShapeEngine
 
     def load() -> Engine:
+        if not hurried:
+            return load_engine(folder)
         card = read_card(folder)
         box = fit(4, 3, card.input_size, card.stride)
         if (folder / WEIGHTS).stat().st_size > LARGE:

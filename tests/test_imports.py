@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -127,3 +128,18 @@ def imported(statement: str) -> set[str]:
 )  # fmt: skip
 def test_a_module_does_not_import_heavy_libraries(statement: str, forbidden: set[str]) -> None:
     assert imported(statement) & forbidden == set()
+
+
+@pytest.mark.slow
+def test_the_lambda_function_imports_few_modules() -> None:
+    """Each module costs a cold start half a millisecond; an HTTP event needs some more."""
+    environment = {"MODEL_FOLDER": str(ROOT / "model_store" / "bundled"), "AWS_LAMBDA_FUNCTION_NAME": "yolov7"}
+    environment |= {"INPUT_BUCKET": "in-bucket", "OUTPUT_BUCKET": "out-bucket", "AWS_REGION": "eu-central-1"}
+    environment |= {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
+    code = "import awslambdaric.bootstrap, lambda_function, sys; print(len(sys.modules), 'asyncio' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=True
+    )
+    count, has_asyncio = done.stdout.splitlines()[-1].split()
+    assert int(count) <= 820
+    assert has_asyncio == "False"

@@ -99,12 +99,15 @@ def test_an_engine_of_one_shape_is_compiled_for_a_second_one_and_then_for_all(mo
     assert compiled == [(256, 320), (320, 256), None]
 
 
-@pytest.mark.parametrize(("largest", "kind"), [(0, "OneShapeEngine"), (100_000_000, "OpenVINOEngine")])
-def test_in_the_background_a_large_network_is_compiled_for_one_shape(
-    largest: int, kind: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("hurried", "largest", "kind"),
+    [(True, 0, "OneShapeEngine"), (True, 100_000_000, "OpenVINOEngine"), (False, 0, "OpenVINOEngine")],
+)
+def test_when_a_request_waits_a_large_network_is_compiled_for_one_shape(
+    hurried: bool, largest: int, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("detection.engine.LARGE", largest)
-    engine = load_in_background(BUNDLED).result(timeout=60)
+    engine = load_in_background(BUNDLED, hurried=hurried).result(timeout=60)
     assert type(engine).__name__ == kind
     with engine.infer(smooth_picture(320, 256)) as maps:
         assert len(maps) == 3
