@@ -52,8 +52,9 @@ audit: $(VENV)/.dev ## Look up the packages in the image in the OSV database of 
 	@curl -s -m 10 -o /dev/null https://api.osv.dev || { echo "error: api.osv.dev cannot be reached, so nothing was checked: run make audit where it can be" >&2; exit 1; }
 	@$(PYTHON) -m pip_audit --vulnerability-service osv --strict --disable-pip --no-deps --requirement requirements/image.lock
 
-test-image: $(VENV)/.dev .bentoctl/.done image ## Run the contract suite and more against containers of the image, as service and as Lambda
-	@YOLOV7_IMAGE=yolov7:latest $(PYTHON) -m pytest tests/test_doors.py tests/local/test_containers.py tests/deployment/test_image.py tests/deployment/test_rollout.py $(TEST_ARGS)
+test-image: $(VENV)/.dev .bentoctl/.done ## Build the image yolov7:test and run the contract suite and more against its containers, as service and as Lambda
+	@rm -rf .local/test-image && BENTOML_HOME=$(CURDIR)/.local/test-image $(PYTHON) -m deployment.image --tag yolov7:test
+	@YOLOV7_IMAGE=yolov7:test $(PYTHON) -m pytest tests/test_doors.py tests/local/test_containers.py tests/deployment/test_image.py tests/deployment/test_rollout.py $(TEST_ARGS)
 
 test-arm: $(VENV)/.dev ## Build the image yolov7:arm64 and run the contract suite against it by qemu's emulation of a Cortex-A72; up to an hour
 	@$(PYTHON) -m deployment.image --architecture arm64 --tag yolov7:arm64 $(ARGS)

@@ -153,7 +153,7 @@ def install(lock: Path, folder: Path, architecture: str) -> None:
 
 
 def trim(packages: Path) -> None:
-    """Delete the files that serving never loads."""
+    """Delete the files that serving never loads, and what pip recorded of the commands among them."""
     unused = [path for pattern in UNUSED for path in packages.glob(pattern) if not path.name.startswith(KEPT)]
     data = packages / "botocore" / "data"
     unused += [path for path in data.iterdir() if path.is_dir() and path.name not in SERVICES]
@@ -163,6 +163,10 @@ def trim(packages: Path) -> None:
         else:
             path.unlink(missing_ok=True)
     shorten(data)
+    for record in packages.glob("*.dist-info/RECORD"):
+        # The digest of a command depends on the path of the Python that pip ran in, and so would the image's layers.
+        lines = record.read_text().splitlines(keepends=True)
+        record.write_text("".join(line for line in lines if not line.startswith("../../bin/")))
 
 
 def shorten(data: Path) -> None:

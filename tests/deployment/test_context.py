@@ -202,6 +202,17 @@ def test_what_serving_never_loads_is_left_out(tmp_path: Path) -> None:
     assert {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()} == set(kept)
 
 
+def test_the_path_of_the_python_that_builds_is_nowhere_in_the_packages(tmp_path: Path) -> None:
+    """pip writes it into the commands, and their digests into the packages' records."""
+    (tmp_path / "botocore/data").mkdir(parents=True)
+    (tmp_path / "botocore/data/endpoints.json").write_text('{"partitions": []}')
+    record = tmp_path / "idna-3.20.dist-info/RECORD"
+    record.parent.mkdir()
+    record.write_text("../../bin/idna,sha256=OO4HhutT,224\nidna/__init__.py,sha256=MPqNDLZb,868\nidna/x.py,,\n")
+    trim(tmp_path)
+    assert record.read_text() == "idna/__init__.py,sha256=MPqNDLZb,868\nidna/x.py,,\n"
+
+
 @pytest.mark.slow
 def test_clients_are_the_same_with_botocores_shortened_data(tmp_path: Path) -> None:
     full, sessions = Path(botocore.__file__).parent / "data", []
