@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
-from detection.card import CARD, NETWORK, RANDOM_SUFFIX, WEIGHTS
+from detection.card import RANDOM_SUFFIX
 from model_store import download, store
 from model_store.calibration import check_source
 from model_store.errors import ArgumentError
@@ -22,7 +21,7 @@ def check(options: argparse.Namespace) -> None:
     others = options.random or options.precision not in (None, "int8")
     if options.name == "bundled" and (others or options.weights is not None or options.input_size is not None):
         raise ArgumentError(
-            "bundled is the project's own model, stored as it is or as int8: give another name, or only --calibrate"
+            "bundled is the project's own model, as it is or calibrated anew: give another name, or only --calibrate"
         )
     store.check_name(options.name)
     if options.name.endswith(RANDOM_SUFFIX):
@@ -45,12 +44,6 @@ def check(options: argparse.Namespace) -> None:
         )
     if options.weights is not None and not re.fullmatch(r"s3://[^/]+/.+|(?!s3://).+", options.weights, re.DOTALL):
         raise ArgumentError(f"--weights {options.weights!r} is neither a file nor s3://bucket/key")
-
-
-def copy_bundled(folder: Path) -> None:
-    """Copy the bundled model into a folder."""
-    for name in (NETWORK, WEIGHTS, CARD):
-        shutil.copyfile(store.BUNDLED / name, folder / name)
 
 
 def convert_to(options: argparse.Namespace, folder: Path) -> None:

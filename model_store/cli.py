@@ -132,7 +132,7 @@ def _add(options: argparse.Namespace) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         calibration = stack.enter_context(gathered(options.calibrate, options.coco)) if options.calibrate else None
         if options.name == "bundled":
-            add.copy_bundled(folder)
+            store.copy_model(store.TRAINED, folder)
         else:
             add.convert_to(options, folder)
         if calibration:

@@ -20,6 +20,8 @@ from model_store.files import write_atomically
 
 # The model that comes with the project.
 BUNDLED = Path(__file__).parent / "bundled"
+TRAINED = Path(__file__).parent / "training" / "trained"
+"""The bundled model as it was trained, in fp16: the int8 model is made from it."""
 
 # Marks our models among others in the same store.
 LABELS = {"framework": "openvino", "family": "yolov7"}
@@ -59,9 +61,14 @@ def put(folder: Path) -> bentoml.Tag:
         pass
     metadata = _without_none(json.loads(card.model_dump_json()))
     with bentoml.models.create(tag, labels=LABELS, metadata=metadata) as model:
-        for name in (NETWORK, WEIGHTS, CARD):
-            shutil.copyfile(folder / name, Path(model.path) / name)
+        copy_model(folder, Path(model.path))
     return tag
+
+
+def copy_model(folder: Path, place: Path) -> None:
+    """Copy the files of a model into another folder."""
+    for name in (NETWORK, WEIGHTS, CARD):
+        shutil.copyfile(folder / name, place / name)
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:

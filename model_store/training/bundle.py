@@ -1,4 +1,4 @@
-"""`python -m model_store.training.bundle CHECKPOINT`: make the bundled model from a finished run, and judge it."""
+"""`python -m model_store.training.bundle [CHECKPOINT]`: make the bundled model from a finished run, and judge it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from pathlib import Path
 
 import cv2
 
-from detection.card import CARD, NETWORK, WEIGHTS, ModelCard, read_card
+from detection.card import CARD, ModelCard, read_card
 from detection.detector import Detector
 from detection.images import decode, judge
 from detection.openvino import OpenVINOEngine
+from model_store.calibration import SCENES, gathered
 from model_store.convert import from_checkpoint
 from model_store.evaluate import CONFIDENCE, IOU, CocoBox, Precision, coco_map
-from model_store.store import BUNDLED
+from model_store.quantise import quantise
+from model_store.store import BUNDLED, TRAINED, copy_model
 from scenes.render import HELD_OUT_SEEDS, LABELS, render_scene
 
 NAME = "yolov7-tiny-scenes"
@@ -26,20 +28,32 @@ def main(arguments: list[str] | None = None) -> int:
     """Convert, judge on the held-out scenes, and put the files in place; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m model_store.training.bundle", description=__doc__)
     parser.add_argument(
-        "checkpoint", type=Path, help="final.pt of a training run; the run.csv beside it is copied, too"
+        "checkpoint",
+        type=Path,
+        nargs="?",
+        help="final.pt of a training run; run.csv beside it is copied, too. Without it, the model is quantised again",
     )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        from_checkpoint(options.checkpoint, folder, name=NAME)
-        card = judged(folder)
-        (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n")
-        BUNDLED.mkdir(exist_ok=True)
-        for file in (NETWORK, WEIGHTS, CARD):
-            shutil.copyfile(folder / file, BUNDLED / file)
-    shutil.copyfile(options.checkpoint.parent / "run.csv", Path(__file__).parent / "run.csv")
-    print(f"{BUNDLED}: {card.evaluation}")
+        if options.checkpoint:
+            from_checkpoint(options.checkpoint, folder, name=NAME)
+            keep(folder, TRAINED)
+            shutil.copyfile(options.checkpoint.parent / "run.csv", Path(__file__).parent / "run.csv")
+        copy_model(TRAINED, folder)
+        with gathered(SCENES) as calibration:
+            quantise(folder, calibration.folder, calibration.annotations)
+        keep(folder, BUNDLED)
     return 0
+
+
+def keep(folder: Path, place: Path) -> None:
+    """Judge the model in a folder and put it in its place."""
+    card = judged(folder)
+    (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n")
+    place.mkdir(exist_ok=True)
+    copy_model(folder, place)
+    print(f"{place}: {card.evaluation}")
 
 
 def judged(folder: Path) -> ModelCard:

@@ -62,20 +62,29 @@ def detector(folder: Path) -> Detector:
 
 @pytest.mark.slow
 def test_eight_bits_halve_the_size_and_cost_next_to_nothing(int8: Path) -> None:
-    assert (int8 / WEIGHTS).stat().st_size < 0.55 * (BUNDLED / WEIGHTS).stat().st_size
-    before = read_card(BUNDLED).evaluation
+    assert (int8 / WEIGHTS).stat().st_size < 0.55 * (store.TRAINED / WEIGHTS).stat().st_size
+    before = read_card(store.TRAINED).evaluation
     assert before is not None
     assert judge_held_out(detector(int8)).map50_95 >= before["map50_95"] - 0.01
+
+
+def test_the_bundled_model_is_the_trained_one_with_eight_bits() -> None:
+    trained, bundled = read_card(store.TRAINED), read_card(BUNDLED)
+    assert (trained.precision, bundled.precision) == ("fp16", "int8")
+    assert bundled.source_sha256 == trained.source_sha256
+    assert trained.evaluation is not None and bundled.evaluation is not None
+    assert bundled.evaluation["data"] == trained.evaluation["data"]
+    assert bundled.evaluation["map50_95"] >= trained.evaluation["map50_95"] - 0.01
 
 
 @pytest.mark.slow
 def test_the_card_tells_the_precision_before_and_after(int8: Path, pictures: Path) -> None:
     card = read_card(int8)
     assert card.precision == "int8"
-    assert card.version == store.content_version(int8, card) != read_card(BUNDLED).version
+    assert card.version == store.content_version(int8, card) != read_card(store.TRAINED).version
     assert card.evaluation is not None
     assert (card.evaluation["measure"], card.evaluation["calibrated_on"]) == ("COCO annotations", 60)
-    again = evaluate(detector(BUNDLED), pictures / "annotations.json", pictures).to_json()
+    again = evaluate(detector(store.TRAINED), pictures / "annotations.json", pictures).to_json()
     assert card.evaluation["before"]["map50_95"] == pytest.approx(again["map50_95"], abs=1e-3)
     assert card.evaluation["after"]["map50_95"] == pytest.approx(again["map50_95"], abs=0.02)
 
@@ -125,13 +134,13 @@ def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_broken_picture_is_named_and_the_model_left_alone(tmp_path: Path) -> None:
-    folder = shutil.copytree(BUNDLED, tmp_path / "model")
+    folder = shutil.copytree(store.TRAINED, tmp_path / "model")
     for number in range(8):
         (tmp_path / f"{number}.jpg").write_bytes(b"no picture")
     with pytest.raises(PicturesError, match=r"0\.jpg cannot be used: "):
         quantise(folder, tmp_path)
-    assert (folder / WEIGHTS).read_bytes() == (BUNDLED / WEIGHTS).read_bytes()
-    assert (folder / CARD).read_bytes() == (BUNDLED / CARD).read_bytes()
+    assert (folder / WEIGHTS).read_bytes() == (store.TRAINED / WEIGHTS).read_bytes()
+    assert (folder / CARD).read_bytes() == (store.TRAINED / CARD).read_bytes()
 
 
 REFUSED = {

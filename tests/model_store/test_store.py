@@ -16,7 +16,7 @@ from tests.conftest import BUNDLED
 
 
 def test_the_bundled_model_is_small_and_whole() -> None:
-    assert sum((BUNDLED / name).stat().st_size for name in (NETWORK, WEIGHTS, CARD)) <= 13_000_000
+    assert sum((BUNDLED / name).stat().st_size for name in (NETWORK, WEIGHTS, CARD)) <= 6_500_000
     assert store.content_version(BUNDLED, read_card(BUNDLED)) == read_card(BUNDLED).version
 
 
@@ -116,8 +116,8 @@ def test_show_prints_all_that_is_known(bundled_tag: str, capsys: pytest.CaptureF
         (["add", "mine", "--weights", ""], "error: --weights '' is neither a file nor s3://bucket/key"),
         (["add", "mine", "--weights", "s3://bucket/"], "error: --weights 's3://bucket/' is neither"),
         (["add", "mine", "--weights", "x.pt", "--coco", "a.json"], "error: --coco FILE judges int8"),
-        (["add", "bundled", "--weights", "x.pt"], "error: bundled is the project's own model, stored as it is"),
-        (["add", "bundled", "--input-size", "640"], "error: bundled is the project's own model, stored as it is"),
+        (["add", "bundled", "--weights", "x.pt"], "error: bundled is the project's own model, as it is"),
+        (["add", "bundled", "--input-size", "640"], "error: bundled is the project's own model, as it is"),
         (
             ["add", "mine", "--weights", "x.pt", "--precision", "int8", "--calibrate", "missing"],
             "error: missing holds 0 pictures; calibration needs at least 8",
