@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import boto3
 import botocore.exceptions
@@ -20,6 +18,7 @@ from loadtest.platforms.registry import PLATFORMS
 from loadtest.platforms.unknown import PLATFORM as UNKNOWN
 from loadtest.profiles import names
 from loadtest.run import jmeter
+from local.processes import interrupt_on_signals
 from scenes import pictures
 
 RESULTS = Path("results")
@@ -28,9 +27,7 @@ RESULTS = Path("results")
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     options = parser().parse_args(arguments)
-    # A background job of a shell ignores SIGINT by default, but a script may still send it.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    interrupt_on_signals()
     try:
         return int(options.run(options))
     except UserError as exc:
@@ -39,10 +36,6 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def parser() -> argparse.ArgumentParser:

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 
 from local.errors import StartError
 
@@ -69,6 +70,16 @@ def check_port(port: int, advice: str) -> None:
         except OSError as exc:
             reason = exc.strerror or str(exc)
             raise StartError(f"port {port} cannot be used ({reason}): {advice}") from exc
+
+
+def interrupt_on_signals() -> None:
+    """Raise KeyboardInterrupt on SIGTERM as on Ctrl-C, and on SIGINT even in a shell's background, which ignores it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

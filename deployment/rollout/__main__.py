@@ -15,11 +15,12 @@ from deployment.rollout.config import PLATFORMS, config_of, read_config
 from deployment.rollout.errors import RolloutError
 from deployment.rollout.steps import Rollout
 from detection.errors import UserError
+from local.processes import interrupt_on_signals
 from serving.settings import model_asked_for
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Roll out or destroy a deployment; returns the exit status, 130 after Ctrl-C."""
+    """Roll out or destroy a deployment; returns the exit status, 130 after Ctrl-C or SIGTERM."""
     parser = argparse.ArgumentParser(prog="make rollout", description=__doc__)
     parser.add_argument("platform", choices=PLATFORMS, help="platform (PLATFORM=)")
     parser.add_argument("--config", type=Path, help="its deployment_config.yaml, if it is not the one in deployment/")
@@ -31,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--values-only", action="store_true", help="keep copies of *.tf files that you have changed")
     parser.add_argument("--without-cost", action="store_true", help="do not compute what it costs at rest")
     options = parser.parse_args(arguments)
+    interrupt_on_signals()
     try:
         config = read_config(options.config or config_of(options.platform), options.platform)
         with tempfile.TemporaryDirectory() as scratch:

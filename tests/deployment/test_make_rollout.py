@@ -73,8 +73,8 @@ def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
             done = there.rollout("lambda", "--config", str(config), *options)
             keep(name, done.returncode, done.stdout + done.stderr)
 
-        keep("after the push", *stopped(there, config, "planning with sha256:"))
-        keep("in the apply", *stopped(there, config, ": Creating..."))
+        keep("after the push", *stopped(there, config, "planning with sha256:", signal.SIGTERM))
+        keep("in the apply", *stopped(there, config, ": Creating...", signal.SIGINT))
         ended("whole", "--yes")
         other = there.config("lambda", name="other")
         shutil.copy(other, config.parent / "other.yaml")
@@ -105,8 +105,8 @@ def repositories(there: Cloud) -> list[str]:
     return [one["repositoryName"] for one in client(there.aws, "ecr").describe_repositories()["repositories"]]
 
 
-def stopped(there: Cloud, config: Path, at: str) -> tuple[int, str]:
-    """A run that Ctrl-C stops when it prints a line: its status and what it said."""
+def stopped(there: Cloud, config: Path, at: str, number: int) -> tuple[int, str]:
+    """A run that a signal stops when it prints a line: its status and what it said."""
     command = there.command("lambda", "--config", str(config), "--yes")
     with subprocess.Popen(
         command, env=there.env, cwd=there.checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -116,7 +116,7 @@ def stopped(there: Cloud, config: Path, at: str) -> tuple[int, str]:
         for line in process.stdout:
             lines.append(line)
             if at in line and process.poll() is None:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
                 at = "\0"  # Once.
         status = process.wait()
     return status, "".join(lines)
