@@ -9,6 +9,8 @@ export BENTOML_DO_NOT_TRACK := True
 # Python keeps what it compiles, even where the environment forbids it: tests start hundreds of processes.
 export PYTHONDONTWRITEBYTECODE :=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# pip would compile 17,000 files, a minute or two; Python compiles and keeps those that it imports.
+export PIP_COMPILE := 0
 
 .PHONY: help serve lambda smoke image rollout sbom audit bentoctl compare loadtest report plan taurus test test-fast test-image test-arm test-terraform fuzz soak check checkov format lock bench train convert-tools clean
 

@@ -73,9 +73,13 @@ def check_port(port: int, advice: str) -> None:
 
 
 def interrupt_on_signals() -> None:
-    """Raise KeyboardInterrupt on SIGTERM as on Ctrl-C, and on SIGINT even in a shell's background, which ignores it."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    """Raise KeyboardInterrupt on SIGTERM and SIGHUP as on Ctrl-C, also in a shell's background, which ignores SIGINT.
+
+    A SIGHUP that is ignored stays so: the command was started by nohup.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

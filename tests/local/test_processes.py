@@ -111,3 +111,36 @@ def test_two_processes_are_not_given_the_same_port() -> None:
             stack.callback(process.stdin.close)
             ports += process.stdout.readline().split()
     assert len(ports) == len(set(ports)) == 200
+
+
+WAITS = """
+import signal
+from local.processes import interrupt_on_signals
+interrupt_on_signals()
+try:
+    print("waits", flush=True)
+    signal.pause()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("ignored", [False, True])
+def test_signals_interrupt_also_in_the_background_but_nohup_stays(number: signal.Signals, ignored: bool) -> None:
+    def ignore() -> None:
+        signal.signal(number, signal.SIG_IGN)
+
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITS], stdout=subprocess.PIPE, text=True, preexec_fn=ignore if ignored else None
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waits\n"
+        process.send_signal(number)
+        if ignored and number == signal.SIGHUP:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.3)
+            process.terminate()
+        assert process.stdout.read() == "interrupted\n"
+        assert process.wait() == 0

@@ -27,7 +27,7 @@ from tests.conftest import BUNDLED, upload
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of scenes of training, with their annotations."""
     folder = tmp_path_factory.mktemp("pictures")
-    write_coco(folder, TRAIN_SEEDS[:60])
+    write_coco(folder, TRAIN_SEEDS[:30])
     return folder
 
 
@@ -35,7 +35,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def int8_tag() -> Iterator[str]:
     """The tag of the bundled model with 8 bits, calibrated with the same scenes as `pictures` by the command line."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibration, "MOST", 60)
+        patch.setattr(calibration, "MOST", 30)
         tag = added(["bundled", "--calibrate", "scenes"])
     yield tag
     store.remove(tag)
@@ -76,7 +76,7 @@ def test_the_card_tells_the_precision_before_and_after(int8: Path, pictures: Pat
     assert card.precision == "int8"
     assert card.version == store.content_version(int8, card) != read_card(store.TRAINED).version
     assert card.evaluation is not None
-    assert (card.evaluation["measure"], card.evaluation["calibrated_on"]) == ("COCO annotations", 60)
+    assert (card.evaluation["measure"], card.evaluation["calibrated_on"]) == ("COCO annotations", 30)
     again = evaluate(detector(store.TRAINED), pictures / "annotations.json", pictures).to_json()
     assert card.evaluation["before"]["map50_95"] == pytest.approx(again["map50_95"], abs=1e-3)
     assert card.evaluation["after"]["map50_95"] == pytest.approx(again["map50_95"], abs=0.02)
@@ -172,10 +172,10 @@ def test_evaluate_prints_precision_and_speed(
     assert main(["evaluate", bundled_tag, *arguments]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert {line.split()[0] for line in lines[:-1]} == set(read_card(BUNDLED).labels)
-    assert lines[-1].startswith(f"{bundled_tag} on 60 pictures: mAP@.5 0.9")
+    assert lines[-1].startswith(f"{bundled_tag} on 30 pictures: mAP@.5 0.9")
     evaluation = read_card(store.find(bundled_tag)).evaluation
     assert evaluation is not None
-    assert evaluation["latest"]["pictures"] == 60
+    assert evaluation["latest"]["pictures"] == 30
     assert main(["verify", bundled_tag]) == 0
 
 

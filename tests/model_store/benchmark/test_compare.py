@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from model_store import store
 from model_store.benchmark.compare import FLOATS, INT8, Comparison, Row, Way, ways_of
 from model_store.benchmark.pictures import Pictures, from_folder
 from model_store.benchmark.process import Worker
@@ -140,6 +142,14 @@ def test_a_model_that_cannot_be_run_is_one_line(tmp_path: Path) -> None:
             worker.infer(32, 32)
 
 
+@pytest.fixture(scope="module")
+def trained_tag() -> Iterator[str]:
+    """The tag of the bundled model in fp16."""
+    tag = str(store.put(store.TRAINED))
+    yield tag
+    store.remove(tag)
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -154,19 +164,19 @@ def test_a_model_that_cannot_be_run_is_one_line(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_option_of_bench_is_one_line(
-    more: list[str], message: str, bundled_tag: str, capsys: pytest.CaptureFixture[str]
+    more: list[str], message: str, trained_tag: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["bench", bundled_tag, *more]) == 1
+    assert main(["bench", trained_tag, *more]) == 1
     printed = capsys.readouterr().err
     assert printed.startswith(f"error: {message}")
     assert printed.count("\n") == 1
 
 
 @pytest.mark.slow
-def test_bench_compares_the_bundled_model_by_scenes(bundled_tag: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", bundled_tag, "--seconds", "0.01"]) == 0
+def test_bench_compares_a_model_of_scenes_by_scenes(trained_tag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", trained_tag, "--seconds", "0.01"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(f"{bundled_tag} on ")
+    assert lines[0].startswith(f"{trained_tag} on ")
     assert lines[2] == "MAP: against the annotations of 8 pictures"
     rows = [re.split("  +", line) for line in lines[5:]]
     assert [(row[0], row[1].partition(",")[0]) for row in rows] == [
