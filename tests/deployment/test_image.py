@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deployment.image.__main__ import main
 from detection.card import read_card
 from local.containers import container_engine
 from local.doors import LocalService
@@ -89,6 +91,18 @@ def test_it_is_small_and_the_model_is_a_layer_of_its_own(image: Any) -> None:
     order = [next(i for i, line in enumerate(copies) if part in line) for part in ("app", "model", "site-packages")]
     # The newest layer comes first: a change of the code leaves the layers of the model and the packages as they are.
     assert order == [0, 1, 2]
+
+
+@pytest.mark.skipif("YOLOV7_TWICE" not in os.environ, reason="a second build takes minutes; YOLOV7_TWICE=1 asks for it")
+def test_two_builds_give_the_same_layers(
+    image: Any, bundled_tag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither pip's packages nor the engine's layers of the first build are used again."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("CONTAINER_BUILD_FLAGS", f"{os.environ.get('CONTAINER_BUILD_FLAGS', '')} --no-cache")
+    assert main(["--model", bundled_tag, "--tag", "yolov7-again"]) == 0
+    [again] = json.loads(engine("image", "inspect", "yolov7-again"))
+    assert again["RootFS"]["Layers"] == image["RootFS"]["Layers"]
 
 
 def test_the_health_check_passes_where_it_serves(service: LocalService, s3: LocalS3) -> None:
