@@ -105,6 +105,7 @@ def literals() -> dict[str, str]:
 # Schemas
 
 
+@pytest.mark.slow
 def test_the_validator_knows_the_versions() -> None:
     import kubernetes_validate
 

@@ -85,6 +85,7 @@ def test_a_mistake_in_the_service_is_found(change: Callable[[Document], None], e
     assert expected in (knative_fault(document) or "")
 
 
+@pytest.mark.slow
 def test_kustomize_replaces_what_knative_does_itself(built: dict[str, Document]) -> None:
     assert set(built) == {"Namespace", "ServiceAccount", "ConfigMap", "NetworkPolicy", "Service"}
     assert built["Service"]["apiVersion"] == "serving.knative.dev/v1"

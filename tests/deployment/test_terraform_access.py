@@ -40,6 +40,7 @@ def test_the_load_balancer_is_open_to_its_vpc_or_to_the_given_ranges(
     assert sorted((rule["cidr"], rule["port"]) for rule in found.values()) == ingress
 
 
+@pytest.mark.slow
 def test_the_load_balancer_is_internal_unless_it_is_opened_by_name() -> None:
     defaults = {b.labels[0]: b.body.get("default") for b in blocks_of("ecs") if b.kind == "variable"}
     assert (defaults["internet_facing"], defaults["allowed_cidrs"], defaults["allow_plain_http"]) == (False, [], False)

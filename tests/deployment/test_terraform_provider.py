@@ -18,6 +18,7 @@ wait
 """
 
 
+@pytest.mark.slow
 def test_a_terraform_that_is_stopped_leaves_no_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program, alive = tmp_path / "terraform", tmp_path / "alive"
     program.write_text(TERRAFORM)

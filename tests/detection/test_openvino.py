@@ -64,6 +64,7 @@ def test_a_failed_inference_frees_its_place() -> None:
     assert inferred(engine, smooth_picture(320, 256))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sizes", [[(320, 256), (320, 256)], [(256, 320), (256, 320), (320, 256)], [(320, 256), (64, 320)]]
 )
@@ -77,6 +78,7 @@ def test_an_engine_of_one_shape_gives_what_the_usual_one_does(sizes: list[tuple[
                 np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_an_engine_of_one_shape_is_compiled_for_a_second_one_and_then_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[tuple[int, int] | None] = []
 

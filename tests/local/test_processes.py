@@ -31,6 +31,7 @@ def exists(process_id: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_leaving_ends_the_process_and_its_children(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with running([sys.executable, "-c", FAMILY.format(ignore="")], env=os.environ, log=log) as process:

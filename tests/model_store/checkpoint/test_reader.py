@@ -94,6 +94,7 @@ def test_adapted_anchors_are_kept(tmp_path: Path) -> None:
     assert read.network.head.anchor_grid.flatten(1, 4)[0, 0].tolist() == [15, 19.5]
 
 
+@pytest.mark.slow
 def test_safetensors_with_the_same_keys_are_read(tmp_path: Path) -> None:
     network = unsettled("yolov7-tiny")
     save_file(network.state_dict(), tmp_path / "best.safetensors", {"names": json.dumps(NAMES)})

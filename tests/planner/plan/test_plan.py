@@ -212,6 +212,7 @@ def test_runs_without_the_other_platform_or_without_cold_starts_are_refused(tmp_
         plan(runs, every(tmp_path, 30))
 
 
+@pytest.mark.slow
 def test_the_command_writes_all_files(
     runs: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:

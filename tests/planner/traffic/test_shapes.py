@@ -139,6 +139,7 @@ def test_more_than_two_states_have_their_shares_of_time(tmp_path: Path) -> None:
     assert (counts > 40).mean() == pytest.approx(1 / 2, rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_first_state_is_as_likely_as_its_share_of_the_time(tmp_path: Path) -> None:
     states = "{rate_per_s: 0, mean_s: 900}, {rate_per_s: 50, mean_s: 300}"
     name = shape(tmp_path, f"kind: mmpp\nstates: [{states}]\nfor_s: 1")
