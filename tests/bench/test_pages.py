@@ -11,7 +11,7 @@ from bench import changes, first, load
 from local.checkout import ROOT
 
 
-@pytest.mark.parametrize("module", [changes, first])
+@pytest.mark.parametrize("module", [changes, first, load])
 def test_the_committed_page_is_that_of_its_figures(module: ModuleType) -> None:
     name = module.__name__.rpartition(".")[2]
     figures = json.loads((ROOT / "bench" / f"{name}.json").read_text())
