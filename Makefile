@@ -5,11 +5,13 @@ PYTHON := $(VENV)/bin/python
 # share its fixtures, and tests/conftest.py orders the files.
 PARALLEL := OMP_NUM_THREADS=1 PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)) \
     $(PYTHON) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+# From a store of its own: a model of the same name that somebody added to theirs is not the bundled one.
+TEST_IMAGE = rm -rf .local/test-image && BENTOML_HOME="$(CURDIR)/.local/test-image" $(MAKE) --no-print-directory image MODEL=
 export BENTOML_DO_NOT_TRACK := True
 # Python keeps what it compiles, even where the environment forbids it: tests start hundreds of processes.
 export PYTHONDONTWRITEBYTECODE :=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# pip would compile 17,000 files, a minute or two; Python compiles and keeps those that it imports.
+# pip would compile all 17,000 files; Python compiles and keeps those that it imports.
 export PIP_COMPILE := 0
 
 .PHONY: help serve lambda smoke image rollout sbom audit bentoctl compare loadtest report plan taurus test test-fast test-image test-arm test-terraform fuzz soak check checkov format lock bench train convert-tools clean
@@ -55,11 +57,11 @@ audit: $(VENV)/.dev ## Look up the packages in the image in the OSV database of 
 	@$(PYTHON) -m pip_audit --vulnerability-service osv --strict --disable-pip --no-deps --requirement requirements/image.lock
 
 test-image: $(VENV)/.dev .bentoctl/.done ## Build the image yolov7:test and run the contract suite and more against its containers, as service and as Lambda
-	@rm -rf .local/test-image && BENTOML_HOME=$(CURDIR)/.local/test-image $(PYTHON) -m deployment.image --tag yolov7:test
+	@$(TEST_IMAGE) ARGS="--tag yolov7:test"
 	@YOLOV7_IMAGE=yolov7:test $(PYTHON) -m pytest tests/test_doors.py tests/local/test_containers.py tests/deployment/test_image.py tests/deployment/test_rollout.py $(TEST_ARGS)
 
 test-arm: $(VENV)/.dev ## Build the image yolov7:arm64 and run the contract suite against it by qemu's emulation of a Cortex-A72; up to an hour
-	@$(PYTHON) -m deployment.image --architecture arm64 --tag yolov7:arm64 $(ARGS)
+	@$(TEST_IMAGE) ARGS="--architecture arm64 --tag yolov7:arm64 $(ARGS)"
 	@YOLOV7_IMAGE=yolov7:arm64 YOLOV7_SLOWER=20 CONTAINER_RUN_FLAGS="$(CONTAINER_RUN_FLAGS) --env QEMU_CPU=cortex-a72" $(PYTHON) -m pytest tests/test_doors.py $(TEST_ARGS)
 
 check: $(VENV)/.dev ## Lint, types and format; reads only

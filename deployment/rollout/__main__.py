@@ -20,7 +20,7 @@ from serving.settings import model_asked_for
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Roll out or destroy a deployment; returns the exit status, 130 after Ctrl-C or SIGTERM."""
+    """Roll out or destroy a deployment; returns the exit status, 130 when a signal stops it."""
     parser = argparse.ArgumentParser(prog="make rollout", description=__doc__)
     parser.add_argument("platform", choices=PLATFORMS, help="platform (PLATFORM=)")
     parser.add_argument("--config", type=Path, help="its deployment_config.yaml, if it is not the one in deployment/")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from local.processes import running, wait_until_ready
 from tests.conftest import IMAGE, wait_for
 from tests.deployment.moto_aws import REGION, client, moto_server
 from tests.deployment.test_bentoctl import BIN, DEPLOYMENT, bentoctl, install_operators, values
+from tests.deployment.test_image import engine
 
 HOST = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
 NEEDED = ("podman", "docker-registry", "unshare")
@@ -104,8 +104,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 
 def layers(image: str) -> list[str]:
     """The digests of an image's layers."""
-    done = subprocess.run(["podman", "image", "inspect", image], capture_output=True, text=True, check=True)
-    found: list[str] = json.loads(done.stdout)[0]["RootFS"]["Layers"]
+    found: list[str] = json.loads(engine("image", "inspect", image))[0]["RootFS"]["Layers"]
     return found
 
 
